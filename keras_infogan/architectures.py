@@ -1,0 +1,97 @@
+"""Networks written the way the paper's tables write them, and what follows from such a line before any network is built.
+
+A stack of layers is one string, for example Table 1's shared trunk and generator:
+
+    conv 64/2, conv 128/2 bn, dense 1024 bn
+    dense 1024 bn, dense 7x7x128 bn, conv 64/2 bn, conv 1/2
+
+`conv F/S` is a 4x4 convolution with F filters and stride S (1 when left out); in a generator it is transposed. `dense N` is fully connected; `dense HxWxC`
+also reshapes to an image. `bn` adds batch normalization. Nothing here imports TensorFlow.
+"""
+
+import dataclasses
+import re
+
+from keras_infogan.config import UserError
+
+KERNEL_SIZE = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Conv:
+    filters: int
+    stride: int
+    batch_norm: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Dense:
+    shape: tuple[int, ...]  # (units,) or (height, width, channels)
+    batch_norm: bool
+
+
+def parse_layers(text):
+    """Parses a stack of layers (see the module's docstring; empty text is no layer).
+
+    Raises:
+      UserError: names the part that could not be read.
+    """
+    return tuple(_parse_layer(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _parse_layer(text):
+    if match := re.fullmatch(r"conv (\d+)(?:/(\d+))?( bn)?", text):
+        filters, stride = int(match[1]), int(match[2] or 1)
+        if filters and stride:
+            return Conv(filters, stride, bool(match[3]))
+    if match := re.fullmatch(r"dense (\d+|\d+x\d+x\d+)( bn)?", text):
+        shape = tuple(int(size) for size in match[1].split("x"))
+        if all(shape):
+            return Dense(shape, bool(match[2]))
+    raise UserError(f"expected a layer such as 'conv 64/2 bn', 'dense 1024 bn' or 'dense 7x7x128 bn', received {text!r}.")
+
+
+def generated_shape(layers):
+    """Returns the (height, width, channels) of the images that a generator of these layers makes."""
+    shape = None
+    for layer in layers:
+        if isinstance(layer, Dense):
+            shape = layer.shape
+        elif shape is None or len(shape) != 3:
+            raise UserError("expected a 'dense HxWxC' layer before the first convolution of the generator; add one to --generator_layers.")
+        else:
+            shape = (shape[0] * layer.stride, shape[1] * layer.stride, layer.filters)
+    if shape is None or len(shape) != 3:
+        raise UserError("expected the generator's layers to end in an image (height, width, channels); add convolutions to --generator_layers.")
+    return shape
+
+
+def check_generator(text, image_shape):
+    """Raises UserError unless a generator of these layers makes images of `image_shape`."""
+    shape = generated_shape(parse_layers(text))
+    if shape != tuple(image_shape):
+        made, wanted = ("x".join(str(size) for size in sizes) for sizes in (shape, image_shape))
+        raise UserError(
+            f"the generator's layers make {made} images but the data has {wanted}; choose another --image_size, --preset=general, or other --generator_layers."
+        )
+
+
+def general_layers(image_shape):
+    """Returns (trunk, generator) layers for square images of any supported size, in the style of Table 3: halve the size until 4 to 7 pixels remain.
+
+    Raises:
+      UserError: if the size is not 4, 5, 6 or 7 times a power of two.
+    """
+    height, width, channels = image_shape
+    halvings, size = 0, height
+    while size > 7 and size % 2 == 0:
+        halvings, size = halvings + 1, size // 2
+    if height != width or not 4 <= size <= 7 or not halvings:
+        raise UserError(
+            f"the general preset makes square images of 8, 16, 28, 32, 48, 64, 96, 128, ... pixels, not {height}x{width}; give another --image_size."
+        )
+    filters = [min(64 * 2**index, 512) for index in range(halvings)]
+    trunk = [f"conv {count}/2" + (" bn" if index else "") for index, count in enumerate(filters)]
+    generator = [f"dense {size}x{size}x{filters[-1]} bn"]
+    generator += [f"conv {count}/2 bn" for count in reversed(filters[:-1])]
+    return ", ".join(trunk), ", ".join([*generator, f"conv {channels}/2"])

@@ -1,0 +1,157 @@
+"""What happens while a model trains: log, progress bar, pictures, checkpoints, a clean stop. Each reads the step from the model and the place from the run."""
+
+import json
+import math
+import signal
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from keras_infogan import images, runs
+from keras_infogan.config import UserError
+
+# Pictures come from latents that never change, so that those of two epochs, or two runs, can be compared.
+PICTURE_SEED = 0
+PICTURE_ROWS = 10
+
+
+class StopOnNonFinite(keras.callbacks.Callback):
+    """Ends training when a loss is not finite, before anything is saved."""
+
+    def __init__(self, run):
+        super().__init__()
+        self.run = run
+
+    def on_train_batch_end(self, batch, logs=None):
+        for name, value in logs.items():
+            if not math.isfinite(value):
+                raise UserError(
+                    f"{name} became {value} at step {self.model.step}; the last good checkpoint in {self.run.checkpoints} is kept; "
+                    "try a smaller learning rate, --spectral_norm or --label_smoothing=0.1 in another --run_dir."
+                )
+
+
+class MetricsLog(keras.callbacks.Callback):
+    """Writes the mean of every value over the last `log_every_steps` to metrics.jsonl and TensorBoard."""
+
+    def __init__(self, run):
+        super().__init__()
+        self.run = run
+        self.sums, self.count = {}, 0
+
+    def on_train_begin(self, logs=None):
+        # A run that stopped after its last checkpoint goes back to it: lines from beyond would stand twice.
+        step, path = self.model.step, self.run.metrics_log
+        lines = path.read_text().splitlines() if path.exists() else []
+        runs.write_atomically(path, "".join(f"{line}\n" for line in lines if _step_of(line) <= step))
+        self.writer = tf.summary.create_file_writer(str(self.run.events))
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.count += 1
+        for name, value in logs.items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(value)
+        step = self.model.step
+        if step % self.run.config.log_every_steps == 0:
+            means = {name: total / self.count for name, total in self.sums.items()}
+            self.sums, self.count = {}, 0
+            with open(self.run.metrics_log, "a") as file:
+                file.write(json.dumps({"step": step, **means}) + "\n")
+            with self.writer.as_default():
+                for name, value in means.items():
+                    tf.summary.scalar(name, value, step)
+
+    def on_train_end(self, logs=None):
+        self.writer.close()
+
+
+def _step_of(line):
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf  # a line cut short when the process was killed
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """Shows the step, the time left, the losses and the information per code."""
+
+    def __init__(self, run):
+        super().__init__()
+        self.run = run
+
+    def on_train_begin(self, logs=None):
+        self.bar = tqdm(total=self.run.config.steps, initial=self.model.step, desc=self.run.dataset, unit="step", mininterval=1.0)
+
+    def on_train_batch_end(self, batch, logs=None):
+        short = {"generator_loss": "G", "discriminator_loss": "D"}
+        self.bar.set_postfix({short.get(name, name.removeprefix("mutual_information/")): f"{value:.2f}" for name, value in logs.items()}, refresh=False)
+        self.bar.update()
+
+    def on_train_end(self, logs=None):
+        self.bar.close()
+
+
+class Pictures(keras.callbacks.Callback):
+    """Draws samples and a traversal per code every `picture_every_steps` and at the end, from fixed latents."""
+
+    def __init__(self, run):
+        super().__init__()
+        self.run = run
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.step % self.run.config.picture_every_steps == 0:
+            self.draw()
+
+    def on_train_end(self, logs=None):
+        if self.model.step % self.run.config.picture_every_steps:
+            self.draw()
+
+    def draw(self):
+        step, spec, generate = self.model.step, self.model.latents, self.model.generate
+        samples = images.samples_picture(generate, spec.rows(100, PICTURE_SEED))
+        pictures = {self.run.samples: samples}
+        for name, picture in images.traversal_pictures(generate, spec, PICTURE_ROWS, PICTURE_SEED):
+            pictures[self.run.traversals / name] = picture
+        with tf.summary.create_file_writer(str(self.run.events)).as_default():
+            for folder, picture in pictures.items():
+                folder.mkdir(exist_ok=True)
+                picture.save(folder / f"step_{step:08d}.png")
+                tf.summary.image(str(folder.relative_to(self.run.directory)), np.asarray(picture)[None], step)
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves the model every `checkpoint_every_steps` and at the end."""
+
+    def __init__(self, run):
+        super().__init__()
+        self.run = run
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.step % self.run.config.checkpoint_every_steps == 0:
+            runs.save(self.run, self.model)
+
+    def on_train_end(self, logs=None):
+        if self.model.step % self.run.config.checkpoint_every_steps:
+            runs.save(self.run, self.model)
+
+
+class StopOnSignal(keras.callbacks.Callback):
+    """Turns Ctrl-C or SIGTERM into a stop after the current step, so that the end of training saves as usual. A second Ctrl-C ends at once."""
+
+    received = None
+
+    def on_train_begin(self, logs=None):
+        self.previous = {number: signal.signal(number, self.stop) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(self, number, frame):
+        self.received = number
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.received:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,96 @@
+"""Settings shared by all models, and the command-line flags made from them.
+
+A model's settings are one frozen dataclass (see `Config`); a setting is written once, with `setting(default, meaning)`, and everything else (the flag, its
+help, the check of its choices, its place in config.json) follows from that line. Nothing here imports TensorFlow: flags are checked before it loads.
+"""
+
+import dataclasses
+import difflib
+import math
+import os
+import sys
+
+from absl import app, flags, logging
+
+
+class UserError(Exception):
+    """A mistake the user can mend: one sentence with what was expected, what was received and what to do."""
+
+
+def setting(default, meaning, choices=None, minimum=None, maximum=None):
+    """Declares one setting: its default, its meaning with its unit, and the values it accepts (`choices`, or an inclusive range)."""
+    return dataclasses.field(default=default, metadata={"meaning": meaning, "choices": choices, "minimum": minimum, "maximum": maximum})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings that every model has; each model's own `Config` extends it."""
+
+    steps: int = setting(5000, "training steps, one batch of real images each", minimum=1)
+    batch_size: int = setting(128, "global batch size in images, over all devices together", minimum=2)
+    seed: int = setting(0, "seed of the weights, the latents and the order of the data", minimum=0, maximum=2**31 - 1)
+    precision: str = setting("float32", "Keras dtype policy of the networks", choices=("float32", "mixed_bfloat16"))
+    log_every_steps: int = setting(10, "steps between two lines of metrics.jsonl, each the mean since the last", minimum=1)
+    picture_every_steps: int = setting(500, "steps between two sets of pictures", minimum=1)
+    checkpoint_every_steps: int = setting(500, "steps between two checkpoints", minimum=1)
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            check_setting(field, getattr(self, field.name))
+
+
+def check_setting(field, value):
+    """Raises UserError unless `value` is one that the dataclass field accepts."""
+    choices, minimum, maximum = (field.metadata[key] for key in ("choices", "minimum", "maximum"))
+    if choices and value not in choices:
+        raise UserError(f"--{field.name} must be one of {', '.join(choices)}, not {value!r}{did_you_mean(value, choices)}.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"--{field.name} must be a finite number, not {value}.")
+    if minimum is not None and value < minimum:
+        raise UserError(f"--{field.name} must be at least {minimum}, not {value}.")
+    if maximum is not None and value > maximum:
+        raise UserError(f"--{field.name} must be at most {maximum}, not {value}.")
+
+
+def did_you_mean(name, known):
+    """Returns `"; did you mean X?"`-style text for the nearest of `known`, or an empty string."""
+    nearest = difflib.get_close_matches(str(name), list(known), n=1)
+    return f" (did you mean {nearest[0]!r}?)" if nearest else ""
+
+
+_DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string, bool: flags.DEFINE_bool}
+
+
+def define_flags(config_class):
+    """Defines one absl flag per setting of `config_class`, without a default: a flag that is not given leaves what the preset says."""
+    for field in dataclasses.fields(config_class):
+        if field.name in flags.FLAGS:
+            continue
+        meaning = field.metadata["meaning"]
+        if field.metadata["choices"]:
+            meaning += f" ({' | '.join(field.metadata['choices'])})"
+        _DEFINE[field.type](field.name, None, f"{meaning}; default {field.default!r} unless the preset says otherwise.")
+
+
+def with_flags(config):
+    """Returns `config` with every setting replaced that was given on the command line."""
+    given = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(config) if flags.FLAGS[field.name].value is not None}
+    return dataclasses.replace(config, **given)
+
+
+def run_command(main):
+    """Runs a command's `main()` under absl; a `UserError` ends it with its one sentence on stderr and exit status 2."""
+
+    def checked(arguments):
+        try:
+            if len(arguments) > 1:
+                raise UserError(f"expected flags only, received {arguments[1]!r}; write --name=value.")
+            return main()
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+
+    # TensorFlow's start-up notices would bury the one line that matters; errors still show.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.set_verbosity(logging.WARNING)
+    app.run(checked)

@@ -1,0 +1,140 @@
+"""Data sets by name, and the pipeline that feeds training.
+
+A data set is a row of `DATASETS`: facts (image size, channels, size of the download) and where its images come from. `load` returns an `ImageSet` of uint8
+images, decoded once and kept in a cache on disk where decoding takes time; `batches` turns it into an endless tf.data.Dataset whose order is a function of
+(seed, step) alone, so that a run resumes at any step with the very batches it would have seen.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+
+from keras_infogan.config import UserError, did_you_mean
+from keras_infogan.datasets import digits, folder, prepared, sprites
+from keras_infogan.datasets.image_set import ImageSet
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What is known of a data set before its first image is read.
+
+    Attributes:
+      read: function (name, split, data_dir, image_shape) -> ImageSet.
+      image_size: height and width in pixels that images are brought to.
+      channels: 1 (grey), 3 (colour), or None where the images themselves tell.
+      source: "embedded", "prepared" (tensorflow-datasets) or "folder".
+      preset: the preset it is trained with.
+      about: one line for --help.
+    """
+
+    read: Callable
+    image_size: int
+    channels: int | None
+    source: str
+    preset: str
+    about: str
+
+
+DATASETS = {
+    "digits": Facts(digits.read, 16, 1, "embedded", "digits", "1,797 handwritten digits that come with scikit-learn"),
+    "sprites": Facts(sprites.read, 64, 1, "embedded", "sprites", "drawn shapes with the 737,280 factor combinations of dSprites"),
+    "sprites_32x32": Facts(sprites.read, 32, 1, "embedded", "general", "the same, half the size"),
+    "mnist": Facts(prepared.read, 28, 1, "prepared", "mnist", "handwritten digits (tensorflow-datasets)"),
+    "fashion_mnist": Facts(prepared.read, 28, 1, "prepared", "fashion_mnist", "clothes (tensorflow-datasets)"),
+    "svhn_cropped": Facts(prepared.read, 32, 3, "prepared", "svhn_cropped", "house numbers (tensorflow-datasets)"),
+    "celeb_a": Facts(prepared.read, 32, 3, "prepared", "celeb_a", "faces, cropped to the middle 148x148 (tensorflow-datasets)"),
+    "cifar10": Facts(prepared.read, 32, 3, "prepared", "general", "small photographs (tensorflow-datasets)"),
+    "dsprites": Facts(prepared.read, 64, 1, "prepared", "dsprites", "shapes with true factors (tensorflow-datasets)"),
+    "shapes3d": Facts(prepared.read, 64, 3, "prepared", "general", "rendered rooms with true factors (tensorflow-datasets)"),
+    "faces_3d": Facts(folder.read, 32, 1, "folder", "faces_3d", "your folder of rendered faces, --data_dir=FOLDER"),
+    "chairs_3d": Facts(folder.read, 64, 1, "folder", "chairs_3d", "your folder of rendered chairs, --data_dir=FOLDER"),
+    "folder": Facts(folder.read, 64, None, "folder", "general", "your own images, --data_dir=FOLDER or a .zip"),
+}
+
+
+def facts(name):
+    """Returns the Facts of a data set; for a name not in DATASETS, those of a data set of tensorflow-datasets.
+
+    Raises:
+      UserError: if tensorflow-datasets does not know the name either.
+    """
+    if name in DATASETS:
+        return DATASETS[name]
+    if not prepared.is_known(name):
+        raise UserError(
+            f"unknown data set {name!r}{did_you_mean(name, DATASETS)}; give one of {', '.join(DATASETS)}, or the name of a data set of tensorflow-datasets."
+        )
+    return Facts(prepared.read, 32, None, "prepared", "general", "")
+
+
+def image_shape(name, data_dir=None, image_size=None):
+    """Returns the (height, width, channels) that `load` gives, from facts and file headers alone.
+
+    Raises:
+      UserError: for an unknown data set, an impossible size, or a folder that cannot be read.
+    """
+    known = facts(name)
+    size = known.image_size if image_size is None else image_size
+    if not 8 <= size <= 1024:
+        raise UserError(f"--image_size must be between 8 and 1024 pixels, not {size}.")
+    if known.source == "embedded" and size != known.image_size:
+        raise UserError(f"{name} has images of {known.image_size}x{known.image_size} pixels only; leave out --image_size={size}.")
+    channels = known.channels
+    if channels is None:
+        channels = folder.channels(data_dir) if known.source == "folder" else prepared.channels(name, data_dir)
+    return size, size, channels
+
+
+def load(name, split, shape, data_dir=None):
+    """Reads one split of a data set, from the cache if it was read before.
+
+    Args:
+      name: data set.
+      split: "train" or "test".
+      shape: (height, width, channels) to bring the images to, as `image_shape` gives it.
+      data_dir: where prepared data lies, or the folder or zip of images.
+
+    Returns:
+      An ImageSet.
+
+    Raises:
+      UserError: if there is no such split, or the images cannot be read.
+    """
+    return facts(name).read(name, split, pathlib.Path(data_dir) if data_dir else None, tuple(shape))
+
+
+def to_float(images):
+    """Returns uint8 images as float32 in [-1, 1]."""
+    return images.astype(np.float32) / 127.5 - 1.0
+
+
+def batches(image_set, batch_size, seed, start_step=0):
+    """Returns an endless tf.data.Dataset of {"image": float32 (batch_size, height, width, channels) in [-1, 1]}, beginning with the batch of `start_step`.
+
+    Every pass over the data has its own order, a permutation computed from (seed, pass); the remainder that fills no batch is dropped from that pass.
+
+    Raises:
+      UserError: if the data does not fill one batch.
+    """
+    import tensorflow as tf
+
+    count = len(image_set.images)
+    if count < batch_size:
+        raise UserError(f"the data has {count} images, fewer than one batch of {batch_size}; give --batch_size={2 ** (count.bit_length() - 1)} or less.")
+    used = count // batch_size * batch_size
+
+    def shuffled(position):
+        key = tf.stack([tf.constant(seed, tf.int64), position // used])
+        return tf.random.experimental.index_shuffle(position % used, key, count - 1)
+
+    def read(indices):
+        images = tf.numpy_function(lambda chosen: np.ascontiguousarray(image_set.images[chosen]), [indices], tf.uint8)
+        return {"image": tf.cast(tf.ensure_shape(images, (batch_size, *image_set.images.shape[1:])), tf.float32) / 127.5 - 1.0}
+
+    positions = tf.data.Dataset.range(start_step * batch_size, tf.int64.max).map(shuffled)
+    return positions.batch(batch_size, drop_remainder=True).map(read).prefetch(tf.data.AUTOTUNE)
+
+
+__all__ = ["DATASETS", "Facts", "ImageSet", "batches", "facts", "image_shape", "load", "to_float"]

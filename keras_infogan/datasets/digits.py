@@ -1,0 +1,22 @@
+"""The 1,797 handwritten digits that come with scikit-learn (UCI optical recognition of handwritten digits), 8x8 pixels enlarged to 16x16.
+
+Enlarged because strokes of one pixel make letters that nobody can read; the information in an image stays that of 8x8 pixels.
+"""
+
+import numpy as np
+from PIL import Image
+
+from keras_infogan.datasets.image_set import ImageSet, check_split
+
+
+def read(name, split, data_dir, shape):
+    """Returns digits with labels. The data has no official split: every fifth image is test, the others are train."""
+    from sklearn.datasets import load_digits
+
+    check_split(name, split, ("train", "test"))
+    data = load_digits()
+    small = np.round(data.images * (255 / 16)).astype(np.uint8)
+    images = np.stack([np.asarray(Image.fromarray(image).resize(shape[1::-1], Image.Resampling.BICUBIC)) for image in small])[..., None]
+    test = np.arange(len(images)) % 5 == 4
+    chosen = test if split == "test" else ~test
+    return ImageSet(images[chosen], labels=data.target[chosen], label_names=tuple(str(digit) for digit in range(10)))

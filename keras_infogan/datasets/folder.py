@@ -1,0 +1,105 @@
+"""A user's own images: a flat or nested folder, or a zip file.
+
+Formats: PNG, JPEG, WebP, BMP, GIF (its first frame) and TIFF; 1 to 16 bit, palette, alpha (shown on white), CMYK; EXIF rotation is applied. Images of any
+size are cropped to the middle square and resized.
+"""
+
+import io
+import pathlib
+import sys
+import zipfile
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+from tqdm import tqdm
+
+from keras_infogan.config import UserError
+from keras_infogan.datasets.image_set import cached, check_split
+
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+_GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F")
+_BROKEN = (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError, zipfile.BadZipFile)
+
+
+class _Files:
+    """The image files of a folder or zip, in sorted order, each opened as it is asked for."""
+
+    def __init__(self, path):
+        if path is None:
+            raise UserError("this data set is read from your own images; give --data_dir=FOLDER or --data_dir=IMAGES.zip.")
+        self.path = pathlib.Path(path)
+        try:
+            if zipfile.is_zipfile(self.path):
+                self.archive = zipfile.ZipFile(self.path)
+                names = {info.filename: (info.file_size, info.CRC) for info in self.archive.infolist() if not info.is_dir()}
+            elif self.path.is_dir():
+                self.archive = None
+                found = [file for file in self.path.rglob("*") if file.is_file()]
+                names = {file.relative_to(self.path).as_posix(): (file.stat().st_size, file.stat().st_mtime_ns) for file in found}
+            else:
+                raise UserError(f"expected a folder or a zip file of images, but {self.path} is {'neither' if self.path.exists() else 'not there'}.")
+        except OSError as error:
+            raise UserError(f"cannot read {self.path}: {error.strerror}.") from None
+        self.stamps = {name: names[name] for name in sorted(names) if name.lower().endswith(_SUFFIXES) and not name.startswith("__MACOSX/")}
+        self.others = sorted(set(names) - set(self.stamps))
+        if not self.stamps:
+            raise UserError(f"{self.path} holds no image ({len(self.others)} other files); expected {', '.join(_SUFFIXES)}.")
+
+    def open(self, name):
+        return Image.open(io.BytesIO(self.archive.read(name)) if self.archive else self.path / name)
+
+
+def channels(path):
+    """Returns 1 if every image of the folder or zip is grey by its header, else 3."""
+    files = _Files(path)
+    broken, modes = [], set()
+    for name in files.stamps:
+        try:
+            with files.open(name) as image:
+                modes.add(image.mode)
+        except _BROKEN as error:
+            broken.append((name, error))
+    _report(files, broken)
+    return 1 if modes <= set(_GREY_MODES) else 3
+
+
+def read(name, split, data_dir, shape):
+    """Returns all images of a folder or zip; there is one split, "train"."""
+    check_split(name, split, ("train",))
+    files = _Files(data_dir)
+    if files.others:
+        print(f"{files.path}: {len(files.others)} files are not images and are left out, {files.others[0]} the first.", file=sys.stderr)
+    key = f"folder {files.path.resolve()} {'x'.join(map(str, shape))} {sorted(files.stamps.items())}"
+    return cached(key, len(files.stamps), shape, lambda images: _decode(files, images))
+
+
+def _decode(files, images):
+    broken = []
+    for index, name in enumerate(tqdm(files.stamps, desc=f"reading {files.path.name}", unit="image")):
+        try:
+            with files.open(name) as image:
+                images[index] = fit(image, images.shape[1:])
+        except _BROKEN as error:
+            broken.append((name, error))
+    _report(files, broken)
+    return {"files": list(files.stamps)}
+
+
+def _report(files, broken):
+    if broken:
+        listed = "; ".join(f"{name} ({str(error).splitlines()[0] if str(error) else type(error).__name__})" for name, error in broken)
+        raise UserError(f"{len(broken)} of {len(files.stamps)} images in {files.path} cannot be read; mend or remove them: {listed}")
+
+
+def fit(image, shape):
+    """Returns a Pillow image of any mode and size as uint8 (height, width, channels): rotated as EXIF says, on white, cropped to the middle and resized."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image, np.float64)
+        largest = 255 if values.max(initial=0) <= 255 and image.mode == "F" else 65535
+        image = Image.fromarray(np.clip(values * (255 / largest), 0, 255).astype(np.uint8))
+    elif image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image.convert("L" if shape[-1] == 1 else "RGB")
+    return np.asarray(ImageOps.fit(image, (shape[1], shape[0]), Image.Resampling.LANCZOS)).reshape(shape)

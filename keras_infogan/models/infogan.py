@@ -1,0 +1,218 @@
+"""InfoGAN: Interpretable Representation Learning by Information Maximizing Generative Adversarial Nets (Chen et al. 2016, arXiv 1606.03657).
+
+The game of equation 6:
+
+    min_{G,Q} max_D  V(D, G) - lambda L_I(G, Q),      L_I(G, Q) = E_{c ~ P(c), x ~ G(z,c)} [log Q(c|x)] + H(c)  <=  I(c; G(z, c))
+
+D and Q share the trunk and differ in their last layers (Section 6). Settings and presets stand in `infogan_settings`.
+"""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_infogan import losses, networks
+
+
+def build(config, image_shape):
+    """Builds and compiles an InfoGAN for images of (height, width, channels), weights drawn from `config.seed`."""
+    keras.config.set_dtype_policy(config.precision)
+    keras.utils.set_random_seed(config.seed)
+    model = InfoGAN(config, image_shape)
+    model.compile()
+    return model
+
+
+class InfoGAN(keras.Model):
+    """Generator, and discriminator and recognizer on a shared trunk.
+
+    Attributes:
+      latents: LatentSpec, what the generator's input vectors are made of.
+      generator: latents float32 (batch, latents.size) -> images float32 (batch, height, width, channels) in [-1, 1].
+      trunk: images -> features, shared.
+      discriminator: features -> logit of "real", float32 (batch, 1).
+      recognizer: features -> parameters of Q(c|x), float32 (batch, latents.total_parameters).
+    """
+
+    def __init__(self, config, image_shape):
+        super().__init__(name="infogan")
+        config = config.for_images(image_shape)
+        self.config = config
+        self.image_shape = tuple(image_shape)
+        self.latents = config.latents
+        self.generator = networks.image_decoder("generator", self.latents.size, config.generator_layers)
+        slope, spectral = config.leaky_relu_slope, config.spectral_norm
+        self.trunk = networks.image_encoder("trunk", image_shape, config.trunk_layers, slope, spectral_norm=spectral)
+        features = self.trunk.output_shape[1:]
+        self.discriminator = networks.image_encoder("discriminator", features, config.discriminator_layers, slope, 1, spectral)
+        self.recognizer = networks.image_encoder("recognizer", features, config.recognizer_layers, slope, self.latents.total_parameters, spectral)
+        self.built = True
+
+    def compile(self):
+        """Creates the optimizers. Which of them owns the recognizer, `recognizer_optimizer` says."""
+        super().compile(optimizer=None, jit_compile=False)
+        config = self.config
+        average = {"use_ema": True, "ema_momentum": config.generator_average_decay} if config.generator_average_decay else {}
+        self.generator_optimizer = keras.optimizers.Adam(config.generator_learning_rate, beta_1=config.adam_beta_1, **average)
+        self.discriminator_optimizer = keras.optimizers.Adam(config.discriminator_learning_rate, beta_1=config.adam_beta_1)
+        if config.recognizer_optimizer == "separate":
+            self.information_optimizer = keras.optimizers.Adam(config.generator_learning_rate, beta_1=config.adam_beta_1)
+            self.information_optimizer.build(self.information_variables)
+        self.generator_optimizer.build(self.generator_variables)
+        self.discriminator_optimizer.build(self.discriminator_variables)
+
+    # Properties, not attributes: Keras would track a list of variables a second time and write every weight twice.
+    @property
+    def discriminator_variables(self):
+        """What the discriminator's optimizer moves."""
+        owned = self.recognizer.trainable_variables if self.config.recognizer_optimizer == "discriminator" else []
+        return self.trunk.trainable_variables + self.discriminator.trainable_variables + owned
+
+    @property
+    def generator_variables(self):
+        """What the generator's optimizer moves."""
+        owned = self.recognizer.trainable_variables if self.config.recognizer_optimizer == "generator" else []
+        return self.generator.trainable_variables + owned
+
+    @property
+    def information_variables(self):
+        """What a separate optimizer of the mutual information moves."""
+        return self.generator.trainable_variables + self.trunk.trainable_variables + self.recognizer.trainable_variables
+
+    @property
+    def step(self):
+        """Number of training steps taken so far, an int."""
+        return int(self.discriminator_optimizer.iterations.numpy())
+
+    def train_step(self, batch):
+        """One step of the game: both players move once, on one batch of fakes or each on its own (`share_fakes`).
+
+        Args:
+          batch: a dict with "image", float32 (batch, height, width, channels) in [-1, 1]: this replica's part of the global batch. Labels are never read.
+
+        Returns:
+          A dict of float32 scalars: generator_loss, discriminator_loss, and mutual_information/<code> in nats.
+        """
+        images = batch["image"]
+        if self.config.share_fakes:
+            return self._simultaneous_step(images)
+        return self._alternating_step(images)
+
+    def _simultaneous_step(self, images):
+        latents = self._draw_latents(images, draw=0)
+        with tf.GradientTape(persistent=True) as tape:
+            fakes = self.generator(latents, training=True)
+            # Real and generated images pass separately: batch norm must not mix their statistics.
+            real_features = self.trunk(self._with_instance_noise(images, draw=1), training=True)
+            fake_features = self.trunk(self._with_instance_noise(fakes, draw=2), training=True)
+            real_logits = self.discriminator(real_features, training=True)
+            fake_logits = self.discriminator(fake_features, training=True)
+            discriminator_losses = losses.discriminator_loss(real_logits, fake_logits, self.config.label_smoothing)
+            generator_losses = losses.generator_loss(fake_logits)
+            information, recognizer_losses = self._information(latents, fake_features)
+            objectives = self._objectives(discriminator_losses, generator_losses, recognizer_losses)
+        for optimizer, objective, variables in objectives:
+            optimizer.apply(tape.gradient(objective, variables), variables)
+        return self._report(discriminator_losses, generator_losses, information)
+
+    def _alternating_step(self, images):
+        latents = self._draw_latents(images, draw=0)
+        with tf.GradientTape() as tape:
+            fakes = self.generator(latents, training=True)
+            real_features = self.trunk(self._with_instance_noise(images, draw=1), training=True)
+            fake_features = self.trunk(self._with_instance_noise(fakes, draw=2), training=True)
+            real_logits = self.discriminator(real_features, training=True)
+            fake_logits = self.discriminator(fake_features, training=True)
+            discriminator_losses = losses.discriminator_loss(real_logits, fake_logits, self.config.label_smoothing)
+            _, recognizer_losses = self._information(latents, fake_features)
+            (optimizer, objective, variables), *_ = self._objectives(discriminator_losses, 0.0, recognizer_losses)
+        optimizer.apply(tape.gradient(objective, variables), variables)
+
+        for update in range(self.config.generator_updates):
+            latents = self._draw_latents(images, draw=3 + 2 * update)
+            with tf.GradientTape(persistent=True) as tape:
+                fakes = self.generator(latents, training=True)
+                fake_features = self.trunk(self._with_instance_noise(fakes, draw=4 + 2 * update), training=True)
+                generator_losses = losses.generator_loss(self.discriminator(fake_features, training=True))
+                information, recognizer_losses = self._information(latents, fake_features)
+                _, *objectives = self._objectives(0.0, generator_losses, recognizer_losses)
+            for optimizer, objective, variables in objectives:
+                optimizer.apply(tape.gradient(objective, variables), variables)
+        return self._report(discriminator_losses, generator_losses, information)
+
+    def _objectives(self, discriminator_losses, generator_losses, recognizer_losses):
+        """Returns (optimizer, scalar to minimize, variables) for each player: the discriminator first, then the generator, then a separate recognizer."""
+        mean, owner = losses.global_batch_mean, self.config.recognizer_optimizer
+        # At weight 0 the recognizer only watches: it learns at weight 1, and `_information` keeps its gradient from trunk and generator.
+        penalty = (self.config.mutual_information_weight or 1.0) * mean(recognizer_losses)
+        discriminator, generator = mean(discriminator_losses), mean(generator_losses)
+        if owner != "separate":
+            generator += penalty
+        if owner == "discriminator":
+            discriminator += penalty
+        objectives = [
+            (self.discriminator_optimizer, discriminator, self.discriminator_variables),
+            (self.generator_optimizer, generator, self.generator_variables),
+        ]
+        if owner == "separate":
+            objectives.append((self.information_optimizer, penalty, self.information_variables))
+        return objectives
+
+    def _information(self, latents, features):
+        """Returns L_I per code in nats, a dict of (batch,), and the recognizer's loss (batch,), the weighted sum of -L_I over codes."""
+        if not self.config.mutual_information_weight:
+            features = ops.stop_gradient(features)
+        information = self.latents.mutual_information(latents, self.recognizer(features, training=True))
+        total = 0.0
+        for code in self.latents.codes:
+            weight = code.weight * (self.config.continuous_weight if code.continuous else 1.0)
+            total -= weight * information[code.name]
+        return information, total
+
+    def _seed(self, draw):
+        """Returns an int32 (2,) seed that depends on the run's seed, the step and the use made of it: all random state of training is the step count."""
+        seed = tf.stack([self.config.seed, tf.cast(self.discriminator_optimizer.iterations.value, tf.int32)])
+        return tf.random.experimental.stateless_fold_in(seed, draw)
+
+    def _slice(self, draw_global, images):
+        """Returns this replica's rows of a draw for the whole global batch, so that the latents do not depend on the number of replicas."""
+        context = tf.distribute.get_replica_context()
+        size = tf.shape(images)[0]
+        start = context.replica_id_in_sync_group * size
+        return draw_global(size * context.num_replicas_in_sync)[start : start + size]
+
+    def _draw_latents(self, images, draw):
+        latents = self._slice(lambda count: self.latents.draw(count, self._seed(draw)), images)
+        return tf.ensure_shape(latents, (images.shape[0], self.latents.size))
+
+    def _with_instance_noise(self, images, draw):
+        """Adds Gaussian noise whose deviation falls linearly to 0 (Sonderby et al. 2017, arXiv 1610.04490)."""
+        if not self.config.instance_noise_std:
+            return images
+        elapsed = tf.cast(self.discriminator_optimizer.iterations.value, tf.float32) / self.config.instance_noise_steps
+        std = self.config.instance_noise_std * tf.maximum(0.0, 1.0 - elapsed)
+        noise = self._slice(lambda count: tf.random.stateless_normal((count, *self.image_shape), self._seed(draw)), images)
+        return images + std * noise
+
+    def _report(self, discriminator_losses, generator_losses, information):
+        report = {"discriminator_loss": ops.mean(discriminator_losses), "generator_loss": ops.mean(generator_losses)}
+        return report | {f"mutual_information/{name}": ops.mean(values) for name, values in information.items()}
+
+    def use_average(self):
+        """Replaces the generator's weights by their moving average, if the run keeps one (after loading, to look; not to go on training)."""
+        if self.config.generator_average_decay:
+            self.generator_optimizer.finalize_variable_values(self.generator_variables)
+
+    def sample(self, count, seed):
+        """Returns `count` generated images, numpy float32 (count, height, width, channels) in [-1, 1], from latents drawn with `seed`."""
+        return self.generate(self.latents.sample(count, seed))
+
+    def generate(self, latents):
+        """Returns the images of latent vectors (count, latents.size) as numpy, computed in batches of 256."""
+        return self.generator.predict(latents, batch_size=256, verbose=0)
+
+    def encode(self, images):
+        """Returns the recognizer's output for images float32 (count, height, width, channels) in [-1, 1]: numpy (count, latents.total_parameters)."""
+        if not hasattr(self, "_encoder"):
+            self._encoder = keras.Model(self.trunk.input, self.recognizer(self.trunk.output), name="encoder")
+        return self._encoder.predict(images, batch_size=256, verbose=0)

@@ -1,0 +1,169 @@
+"""InfoGAN's settings and presets (Chen et al. 2016, arXiv 1606.03657, Appendix C, Tables 1 to 7). Loads without TensorFlow.
+
+What all presets share with the paper: Adam with beta_1 0.5 (released code), 4x4 convolutions, batch norm as in the tables, leaky ReLU of slope 0.1 in the
+trunk, ReLU in the generator, softmax and diagonal Gaussian posteriors, batches of 128 (every author script).
+
+Deviations of all presets, with the reason:
+  - Images are in [-1, 1] and every generator ends in tanh. Tables 4 and 6 end in a sigmoid on [0, 1], which is the same up to a change of scale
+    (2 sigmoid(x) - 1 = tanh(x / 2)); one range for all data sets rules out a mismatch between real and generated images.
+  - The last transposed convolution of Tables 1, 4 and 6 states no stride; the sizes need 2.
+  - Continuous posteriors are learned as in the paper, but clamped (see `latents.Posterior`), because their negative log-likelihood is unbounded below.
+  - One batch of fakes serves both updates (`share_fakes`), where the released code draws afresh for the generator's; it is one pass less.
+"""
+
+import dataclasses
+
+from keras_infogan import architectures, config
+from keras_infogan.config import setting
+from keras_infogan.latents import LatentSpec, Noise, Posterior, parse_codes
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(config.Config):
+    """Everything that defines an InfoGAN run, apart from the data."""
+
+    codes: str = setting("categorical(10), 2*uniform", 'the codes c, for example "digit=categorical(10), slant=uniform, 2*bernoulli(0.5)"')
+    noise_size: int = setting(62, "length of the noise z", minimum=0)
+    noise_distribution: str = setting("uniform", "prior of the noise: U(-1, 1) as in the released code, or N(0, 1)", choices=("uniform", "normal"))
+
+    trunk_layers: str = setting("", "layers that discriminator and recognizer share; empty: made for the image size")
+    discriminator_layers: str = setting("", "layers between trunk and the discriminator's output")
+    recognizer_layers: str = setting("dense 128 bn", "layers between trunk and the recognizer's output")
+    generator_layers: str = setting("", "layers of the generator; empty: made for the image size")
+    leaky_relu_slope: float = setting(0.1, "slope of the leaky ReLU for negative inputs (paper 0.1, released code 0.01)", minimum=0.0)
+    spectral_norm: bool = setting(False, "spectral normalization of the trunk and the heads' hidden layers")
+
+    generator_learning_rate: float = setting(1e-3, "Adam's step size for the generator", minimum=0.0)
+    discriminator_learning_rate: float = setting(2e-4, "Adam's step size for trunk, discriminator and recognizer", minimum=0.0)
+    adam_beta_1: float = setting(0.5, "Adam's decay of the first moment", minimum=0.0, maximum=0.999)
+    generator_updates: int = setting(1, "generator updates per step; more than one needs --noshare_fakes", minimum=1)
+    share_fakes: bool = setting(True, "one batch of fakes serves both updates; otherwise the generator's gets a fresh one, after the discriminator's")
+
+    mutual_information_weight: float = setting(1.0, "the paper's lambda; 0 gives a plain GAN whose recognizer only watches", minimum=0.0)
+    continuous_weight: float = setting(1.0, "multiplies the weight of every continuous code", minimum=0.0)
+    posterior_std: float = setting(0.0, "standard deviation of Q(c|x) for continuous codes; 0: learned", minimum=0.0)
+    min_posterior_std: float = setting(Posterior.min_std, "lower limit of a learned deviation; below 0.399 the bound can pass H(c)", minimum=1e-3)
+    max_posterior_std: float = setting(Posterior.max_std, "upper limit of a learned deviation", minimum=1e-3)
+    recognizer_optimizer: str = setting(
+        "discriminator",
+        "where the information's gradient goes: generator, trunk and recognizer within the updates of discriminator and generator (paper, released code); "
+        "generator and recognizer only, by the generator's optimizer; or all three, by a separate optimizer",
+        choices=("discriminator", "generator", "separate"),
+    )
+
+    label_smoothing: float = setting(0.0, "taken off the discriminator's target for real images", minimum=0.0, maximum=0.5)
+    instance_noise_std: float = setting(0.0, "deviation of Gaussian noise on all images the trunk sees, at step 0", minimum=0.0)
+    instance_noise_steps: int = setting(2000, "steps over which the instance noise falls to 0, linearly", minimum=1)
+    generator_average_decay: float = setting(
+        0.0, "decay per step of a moving average of the generator's weights, used for pictures and export; 0: none", minimum=0.0, maximum=0.99999
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.latents.codes:
+            raise config.UserError('--codes is empty; an InfoGAN needs at least one code, for example --codes="categorical(10)".')
+        if self.min_posterior_std >= self.max_posterior_std:
+            raise config.UserError(f"--min_posterior_std ({self.min_posterior_std}) must be smaller than --max_posterior_std ({self.max_posterior_std}).")
+        if self.generator_updates > 1 and self.share_fakes:
+            raise config.UserError(f"--generator_updates={self.generator_updates} needs a fresh batch of fakes for each update; add --noshare_fakes.")
+        for layers in (self.trunk_layers, self.discriminator_layers, self.recognizer_layers, self.generator_layers):
+            architectures.parse_layers(layers)
+
+    @property
+    def latents(self):
+        """The LatentSpec of these settings."""
+        posterior = Posterior(self.posterior_std, self.min_posterior_std, self.max_posterior_std)
+        return LatentSpec(Noise(self.noise_size, self.noise_distribution), parse_codes(self.codes), posterior)
+
+    def for_images(self, image_shape):
+        """Returns the settings with layers filled in for (height, width, channels) where they were left open.
+
+        Raises:
+          UserError: if the layers cannot make such images.
+        """
+        trunk, generator = self.trunk_layers, self.generator_layers
+        if not trunk or not generator:
+            general_trunk, general_generator = architectures.general_layers(image_shape)
+            trunk, generator = trunk or general_trunk, generator or general_generator
+        architectures.check_generator(generator, image_shape)
+        return dataclasses.replace(self, trunk_layers=trunk, generator_layers=generator)
+
+
+_TABLE_4 = Config(
+    codes="5*uniform",
+    noise_size=128,
+    trunk_layers="conv 64/2, conv 128/2 bn, dense 1024 bn",
+    recognizer_layers="",
+    generator_layers="dense 1024 bn, dense 8x8x128 bn, conv 64/2 bn, conv 1/2",
+    mutual_information_weight=0.2,
+    generator_learning_rate=5e-4,
+    discriminator_learning_rate=2e-4,
+    steps=20_000,
+)
+_TABLE_6 = Config(
+    codes="3*categorical(20), rotation=uniform(weight=10)",
+    noise_size=128,
+    trunk_layers="conv 64/2, conv 128/2 bn, conv 256/2 bn, conv 256 bn, conv 256 bn, dense 1024 bn",
+    recognizer_layers="",
+    generator_layers="dense 1024 bn, dense 8x8x256 bn, conv 256 bn, conv 256 bn, conv 128/2 bn, conv 64/2 bn, conv 1/2",
+    steps=20_000,
+)
+_TABLE_3 = Config(
+    codes="10*categorical(10)",
+    noise_size=128,
+    trunk_layers="conv 64/2, conv 128/2 bn, conv 256/2 bn",
+    generator_layers="dense 2x2x448 bn, conv 256/2 bn, conv 128/2, conv 64/2, conv 3/2",
+    steps=20_000,
+)
+
+# A preset is chosen by the data set's name, or with --preset.
+PRESETS = {
+    # The embedded default, ours: Table 1 shrunk to 16x16 images.
+    "digits": Config(
+        codes="digit=categorical(10), 2*uniform",
+        noise_size=16,
+        trunk_layers="conv 32/2, conv 64/2 bn, dense 256 bn",
+        generator_layers="dense 256 bn, dense 4x4x64 bn, conv 32/2 bn, conv 1/2",
+        steps=3000,
+    ),
+    # Table 1. 5,000 iterations as in the released script (50 x 100).
+    "mnist": Config(
+        codes="digit=categorical(10), 2*uniform",
+        noise_size=62,
+        trunk_layers="conv 64/2, conv 128/2 bn, dense 1024 bn",
+        generator_layers="dense 1024 bn, dense 7x7x128 bn, conv 64/2 bn, conv 1/2",
+        steps=5000,
+    ),
+    # Table 2. Continuous codes: the main text says 2, the appendix 4; the generator's input of 168 = 124 + 40 + 4 says 4. Iterations are not public.
+    "svhn_cropped": dataclasses.replace(_TABLE_3, codes="4*categorical(10), 4*uniform", noise_size=124),
+    # Table 3. Iterations are not public.
+    "celeb_a": _TABLE_3,
+    # Tables 4 and 5, the row of azimuth; the two other rows follow.
+    "faces_3d": _TABLE_4,
+    "faces_3d_elevation": dataclasses.replace(_TABLE_4, mutual_information_weight=0.1, generator_learning_rate=3e-4, discriminator_learning_rate=4e-4),
+    "faces_3d_lighting": dataclasses.replace(_TABLE_4, mutual_information_weight=0.1, generator_learning_rate=3e-4, discriminator_learning_rate=8e-4),
+    # Tables 6 and 7, rotation; width follows. Categoricals: the main text says 4, the appendix 3; the input of 189 = 128 + 60 + 1 says 3.
+    "chairs_3d": _TABLE_6,
+    "chairs_3d_width": dataclasses.replace(_TABLE_6, codes="3*categorical(20, weight=2), width=uniform(weight=0.05)"),
+    # "InfoGAN (modified)" of Lin et al., ICML 2020, arXiv 1906.06034: 28 epochs, the generator updated twice a step. Its contrastive regularizer
+    # (InfoGAN-CR) is another algorithm and not part of this model.
+    "dsprites": Config(
+        codes="5*uniform",
+        noise_size=5,
+        trunk_layers="conv 32/2, conv 32/2, conv 64/2, conv 64/2, dense 128",
+        recognizer_layers="dense 128",
+        spectral_norm=True,
+        generator_layers="dense 128 bn, dense 4x4x64 bn, conv 64/2 bn, conv 32/2 bn, conv 32/2 bn, conv 1/2",
+        mutual_information_weight=0.05,
+        generator_learning_rate=1e-3,
+        discriminator_learning_rate=2e-3,
+        generator_updates=2,
+        share_fakes=False,
+        batch_size=64,
+        steps=322_560,
+    ),
+    # Any other images: Table 3's style, layers made for the image size.
+    "general": Config(noise_size=64, steps=20_000),
+}
+PRESETS["sprites"] = PRESETS["dsprites"]
+PRESETS["fashion_mnist"] = PRESETS["mnist"]

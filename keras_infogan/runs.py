@@ -1,0 +1,228 @@
+"""The run directory: one folder carries a model from training to everything after it.
+
+    config.json        what was trained on what; written first
+    checkpoints/       step_00005000.weights.h5: weights, optimizers, step; the newest few
+    metrics.jsonl      losses and information, one line per `log_every_steps`
+    events/            the same for TensorBoard, with pictures
+    samples/           pictures of generated images, one per `picture_every_steps`, from fixed latents
+    traversals/        pictures in which one code moves, a folder per code
+
+Reading and comparing config.json needs no TensorFlow; loading a model does.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import sys
+
+import numpy as np
+
+from keras_infogan import models
+from keras_infogan.config import UserError
+
+VERSION = 1
+_KEPT_CHECKPOINTS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What config.json says, and where things lie.
+
+    Attributes:
+      directory: the run directory.
+      model: name in models.MODELS.
+      dataset: name of the data set.
+      data_dir: where its data was read from, or None.
+      image_shape: (height, width, channels).
+      config: the model's settings.
+    """
+
+    directory: pathlib.Path
+    model: str
+    dataset: str
+    data_dir: str | None
+    image_shape: tuple
+    config: object
+
+    @property
+    def checkpoints(self):
+        return self.directory / "checkpoints"
+
+    @property
+    def metrics_log(self):
+        return self.directory / "metrics.jsonl"
+
+    @property
+    def events(self):
+        return self.directory / "events"
+
+    @property
+    def samples(self):
+        return self.directory / "samples"
+
+    @property
+    def traversals(self):
+        return self.directory / "traversals"
+
+    def to_json(self):
+        """Returns the content of config.json."""
+        return {
+            "version": VERSION,
+            "model": self.model,
+            "dataset": self.dataset,
+            "data_dir": self.data_dir,
+            "image_shape": list(self.image_shape),
+            "settings": dataclasses.asdict(self.config),
+        }
+
+
+def write_atomically(path, data):
+    """Writes bytes or text under a temporary name, then moves it into place: the file is never half-written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(temporary, "wb") as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def read(directory):
+    """Reads a run directory's config.json.
+
+    Returns:
+      A Run.
+
+    Raises:
+      UserError: if there is none, it is damaged, or a newer version wrote it.
+    """
+    directory = pathlib.Path(directory)
+    path = directory / "config.json"
+    try:
+        content = json.loads(path.read_text())
+        version = int(content["version"])
+        if version > VERSION:
+            raise UserError(f"{directory} was written by a newer keras-infogan (run version {version}, this one reads up to {VERSION}); update keras-infogan.")
+        settings = models.MODELS[content["model"]].Config(**content["settings"])
+        return Run(directory, content["model"], content["dataset"], content["data_dir"], tuple(content["image_shape"]), settings)
+    except FileNotFoundError:
+        raise UserError(f"{directory} is not a run directory: it has no config.json; give the --run_dir that keras_infogan.train wrote.") from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}.") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error!r}); restore it or train anew in another --run_dir.") from None
+
+
+def differences(run, other):
+    """Returns what two runs do not share, as texts "name: one, not other". Where data lies and how long to train are not part of it."""
+    mine, theirs = run.to_json(), other.to_json()
+    ignored = {"data_dir", "settings", "version"}
+    found = [f"{key}: {theirs[key]}, not {mine[key]}" for key in mine if key not in ignored and mine[key] != theirs[key]]
+    settings, others = mine["settings"], theirs["settings"]
+    return found + [f"{key}: {others[key]!r}, not {settings[key]!r}" for key in settings if key != "steps" and settings[key] != others[key]]
+
+
+def choose_directory(run, root=pathlib.Path("runs")):
+    """Returns `run` with a directory: the newest of runs/<dataset>-<model>-<n> that holds the same configuration, or the next free number."""
+    pattern = re.compile(rf"{re.escape(run.dataset)}-{re.escape(run.model)}-(\d+)")
+    numbers = sorted(int(match[1]) for path in root.glob("*") if (match := pattern.fullmatch(path.name)))
+    for number in reversed(numbers):
+        directory = root / f"{run.dataset}-{run.model}-{number}"
+        if (directory / "config.json").exists() and not differences(run, read(directory)):
+            return dataclasses.replace(run, directory=directory)
+    return dataclasses.replace(run, directory=root / f"{run.dataset}-{run.model}-{(numbers or [0])[-1] + 1}")
+
+
+def create(run):
+    """Creates the run directory, or accepts an existing one with the same configuration (the number of steps may change).
+
+    Raises:
+      UserError: if the directory holds a different configuration or other files, or cannot be written. Nothing is overwritten then.
+    """
+    directory = run.directory
+    if (directory / "config.json").exists():
+        different = differences(run, read(directory))
+        if different:
+            raise UserError(f"{directory} holds a different run ({'; '.join(different)}); give another --run_dir or the same settings.")
+    elif directory.is_dir() and any(directory.iterdir()):
+        raise UserError(f"{directory} is not empty and not a run directory; give another --run_dir.")
+    try:
+        for folder in (run.checkpoints, run.events, run.samples, run.traversals):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(directory / "config.json", json.dumps(run.to_json(), indent=2) + "\n")
+    except OSError as error:
+        raise UserError(f"cannot write to {directory}: {error.strerror}; give a --run_dir that can be written.") from None
+
+
+def checkpoint_paths(run):
+    """Returns the run's checkpoints, the newest first."""
+    return sorted(run.checkpoints.glob("step_*.weights.h5"), reverse=True)
+
+
+def save(run, model):
+    """Writes a checkpoint: complete under its name or not there. Older ones but the newest few are removed.
+
+    Raises:
+      UserError: if a weight is not finite; the checkpoints before stay.
+    """
+    for variable in model.trainable_variables:
+        if not np.isfinite(variable.numpy()).all():
+            raise UserError(f"the weights are no longer finite at step {model.step} ({variable.path}); the last good checkpoint in {run.checkpoints} is kept.")
+    path = run.checkpoints / f"step_{model.step:08d}.weights.h5"
+    temporary = run.checkpoints / f"writing_{os.getpid()}.weights.h5"
+    try:
+        model.save_weights(temporary)
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    for old in checkpoint_paths(run)[_KEPT_CHECKPOINTS:]:
+        old.unlink(missing_ok=True)
+
+
+def restore(run, model):
+    """Loads the newest checkpoint that can be read into a built model, and says on stderr which ones could not.
+
+    Returns:
+      The step of the checkpoint; 0 if the run has none yet.
+
+    Raises:
+      UserError: if there are checkpoints and none can be read.
+    """
+    paths = checkpoint_paths(run)
+    for path in paths:
+        try:
+            model.load_weights(path)
+        except (OSError, ValueError, KeyError) as error:
+            print(f"{path} cannot be read ({str(error).splitlines()[0]}); trying the one before.", file=sys.stderr)
+            continue
+        return model.step
+    if paths:
+        raise UserError(f"none of the {len(paths)} checkpoints in {run.checkpoints} can be read; restore one or train anew in another --run_dir.")
+    return 0
+
+
+def check_trained(directory):
+    """Returns the Run in a directory; raises UserError if it is none or has no checkpoint yet. Loads no TensorFlow."""
+    run = read(directory)
+    if not checkpoint_paths(run):
+        raise UserError(f"{directory} has no checkpoint yet; train first: python -m keras_infogan.train --dataset={run.dataset} --run_dir={directory}.")
+    return run
+
+
+def load(directory):
+    """Loads a trained model: builds it from config.json and reads its newest checkpoint, moving averages in place of the generator's weights if kept.
+
+    Returns:
+      (Run, built keras.Model).
+
+    Raises:
+      UserError: if it is no run directory or has no checkpoint yet.
+    """
+    run = check_trained(directory)
+    model = models.build(run.model, run.config, run.image_shape)
+    restore(run, model)
+    model.use_average()
+    return run, model

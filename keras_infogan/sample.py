@@ -1,0 +1,68 @@
+"""Draws pictures from a trained run: python -m keras_infogan.sample --run_dir=runs/mnist-infogan-1
+
+Writes to --output_dir (default: <run_dir>/pictures):
+    samples.png            a grid of samples from the prior, ten to a row
+    traversal_<code>.png   one picture per code: that code moves along the columns (a categorical code: one column per category; a continuous one: -2 to 2, the
+                           trained range marked), everything else is fixed along a row
+    traversals.gif         the same, moving
+
+The same seed gives the same pictures. About 10 seconds on two CPU cores.
+"""
+
+import io
+import pathlib
+
+from absl import flags
+
+from keras_infogan import config, runs
+from keras_infogan.config import UserError
+
+_RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory that keras_infogan.train wrote.")
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "where the pictures go; default: <run_dir>/pictures.")
+_SEED = flags.DEFINE_integer("seed", 0, "seed of the latents.", lower_bound=0)
+_COUNT = flags.DEFINE_integer("count", 100, "number of samples in the grid.", lower_bound=1, upper_bound=10_000)
+_ROWS = flags.DEFINE_integer("rows", 10, "rows of a traversal: starting points.", lower_bound=1, upper_bound=100)
+_COLUMNS = flags.DEFINE_integer("columns", 9, "columns of a continuous code's traversal, from -2 to 2.", lower_bound=2, upper_bound=101)
+
+
+def write_pictures(run_dir, output_dir, seed, count, rows, columns):
+    """Draws samples and traversals of a run into `output_dir`.
+
+    Returns:
+      The paths written.
+    """
+    output_dir = pathlib.Path(output_dir)
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {output_dir}: {error.strerror}; give another --output_dir.") from None
+    _, model = runs.load(run_dir)
+
+    from keras_infogan import images
+
+    pictures = {"samples.png": images.grid(model.sample(count, seed), min(count, 10))}
+    for name, picture in images.traversal_pictures(model.generate, model.latents, rows, seed, columns):
+        pictures[f"traversal_{name}.png"] = picture
+    first, *others = images.traversal_animation(model.generate, model.latents, rows, seed)
+    for name, picture in {**pictures, "traversals.gif": first}.items():
+        data = io.BytesIO()
+        if name.endswith(".gif"):
+            picture.save(data, "GIF", save_all=True, append_images=others, duration=120, loop=0)
+        else:
+            picture.save(data, "PNG")
+        runs.write_atomically(output_dir / name, data.getvalue())
+    return [output_dir / name for name in [*pictures, "traversals.gif"]]
+
+
+def main():
+    if not _RUN_DIR.value:
+        raise UserError("which run? Give --run_dir=DIR, the directory that keras_infogan.train wrote.")
+    runs.check_trained(_RUN_DIR.value)
+    output_dir = _OUTPUT_DIR.value or pathlib.Path(_RUN_DIR.value) / "pictures"
+    for path in write_pictures(_RUN_DIR.value, output_dir, _SEED.value, _COUNT.value, _ROWS.value, _COLUMNS.value):
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    config.run_command(main)
