@@ -176,6 +176,8 @@ def save(run, model):
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise UserError(f"cannot write a checkpoint to {run.checkpoints}: {error}; mend that and run the same command again, it continues.") from None
     finally:
         temporary.unlink(missing_ok=True)
     for old in checkpoint_paths(run)[_KEPT_CHECKPOINTS:]:

@@ -1,6 +1,6 @@
-"""The 1,797 handwritten digits that come with scikit-learn (UCI optical recognition of handwritten digits), 8x8 pixels enlarged to 16x16.
+"""The 1,797 handwritten digits that come with scikit-learn (UCI optical recognition of handwritten digits), 8x8 pixels enlarged to 14x14 in a frame of 16x16.
 
-Enlarged because strokes of one pixel make letters that nobody can read; the information in an image stays that of 8x8 pixels.
+Enlarged because nobody can read letters with strokes one pixel wide, framed because they fill their image to the edge; the information stays that of 8x8 pixels.
 """
 
 import numpy as np
@@ -16,7 +16,8 @@ def read(name, split, data_dir, shape):
     check_split(name, split, ("train", "test"))
     data = load_digits()
     small = np.round(data.images * (255 / 16)).astype(np.uint8)
-    images = np.stack([np.asarray(Image.fromarray(image).resize(shape[1::-1], Image.Resampling.BICUBIC)) for image in small])[..., None]
+    large = np.stack([np.asarray(Image.fromarray(image).resize((14, 14), Image.Resampling.BICUBIC)) for image in small])
+    images = np.pad(large, ((0, 0), (1, 1), (1, 1)))[..., None]
     test = np.arange(len(images)) % 5 == 4
     chosen = test if split == "test" else ~test
     return ImageSet(images[chosen], labels=data.target[chosen], label_names=tuple(str(digit) for digit in range(10)))

@@ -105,7 +105,8 @@ def _fit(name, image, shape):
     image = np.squeeze(image, axis=-1) if image.shape[-1] == 1 else image[..., :3]
     picture = Image.fromarray(image.astype(np.uint8))
     if name == "celeb_a":
-        picture = ImageOps.fit(picture, (_CELEB_A_CROP, _CELEB_A_CROP), Image.Resampling.BOX)
+        left, top = (picture.width - _CELEB_A_CROP) // 2, (picture.height - _CELEB_A_CROP) // 2
+        picture = picture.crop((left, top, left + _CELEB_A_CROP, top + _CELEB_A_CROP))
     picture = picture.convert("L" if shape[-1] == 1 else "RGB")
     resized = ImageOps.fit(picture, (shape[1], shape[0]), Image.Resampling.LANCZOS)
     return np.asarray(resized).reshape(shape)

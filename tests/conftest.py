@@ -1,0 +1,86 @@
+"""Shared by all tests: two virtual CPU devices, a small model, a small run, and commands as a user starts them."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_infogan import runs, train
+from keras_infogan.datasets import ImageSet
+from keras_infogan.models.infogan_settings import Config
+
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+
+SHAPE = (8, 8, 1)
+SMALL = Config(
+    codes="kind=categorical(3), slant=uniform, tilt=gaussian, smile=bernoulli(0.3)",
+    noise_size=4,
+    trunk_layers="conv 4/2, conv 8/2 bn",
+    recognizer_layers="dense 8 bn",
+    generator_layers="dense 2x2x8 bn, conv 8/2 bn, conv 1/2",
+    batch_size=16,
+    steps=4,
+    log_every_steps=1,
+    picture_every_steps=100,
+    checkpoint_every_steps=2,
+)
+
+
+@pytest.fixture
+def small():
+    """Settings of a model that trains in a second."""
+    return SMALL
+
+
+@pytest.fixture
+def batch():
+    """A batch of 16 images in [-1, 1]."""
+    return {"image": tf.constant(np.random.default_rng(0).uniform(-1, 1, (16, *SHAPE)), tf.float32)}
+
+
+@pytest.fixture
+def image_set(monkeypatch):
+    """A small data set that every loader returns."""
+    images = np.random.default_rng(1).integers(0, 256, (50, *SHAPE), dtype=np.uint8)
+    image_set = ImageSet(images, labels=np.arange(50) % 3, label_names=("a", "b", "c"))
+    monkeypatch.setattr(train.datasets, "load", lambda *arguments: image_set)
+    return image_set
+
+
+@pytest.fixture
+def new_run(tmp_path):
+    """A function (name, **settings) -> Run in a directory of its own, not trained yet."""
+
+    def make(name, **settings):
+        return runs.Run(tmp_path / name, "infogan", "digits", None, SHAPE, dataclasses.replace(SMALL, **settings))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory):
+    """A run directory that the train command wrote in 6 steps on digits."""
+    directory = tmp_path_factory.mktemp("runs") / "digits"
+    result = command("train", f"--run_dir={directory}", "--steps=6", "--batch_size=32", "--log_every_steps=2", "--codes=digit=categorical(10), slant=uniform")
+    assert result.returncode == 0, result.stderr
+    return directory
+
+
+def command(name, *arguments, **kwargs):
+    """Runs `python -m keras_infogan.<name>` and returns the finished process, its output as text."""
+    return subprocess.run([sys.executable, "-m", f"keras_infogan.{name}", *arguments], capture_output=True, text=True, timeout=300, **kwargs)
+
+
+def sentence(result):
+    """Returns the one line with which a command refused, having checked that it did so without a traceback."""
+    lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert result.returncode != 0, result.stdout
+    assert len(lines) == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    return lines[0]

@@ -1,0 +1,67 @@
+import json
+import signal
+
+import pytest
+
+from keras_infogan import callbacks, runs
+from keras_infogan.config import UserError
+
+
+class _Model:
+    """Stands in for a model at a given step."""
+
+    def __init__(self, step):
+        self.step = step
+        self.stop_training = False
+
+
+def _observer(kind, run, step):
+    observer = kind(run)
+    observer.set_model(_Model(step))
+    return observer
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_stops_with_its_name(new_run, value):
+    observer = _observer(callbacks.StopOnNonFinite, new_run("a"), 17)
+    observer.on_train_batch_end(0, {"generator_loss": 1.0})
+    with pytest.raises(UserError, match="discriminator_loss became .* at step 17"):
+        observer.on_train_batch_end(0, {"generator_loss": 1.0, "discriminator_loss": value})
+
+
+def test_metrics_are_means_since_the_last_line(new_run):
+    run = new_run("a", log_every_steps=2)
+    runs.create(run)
+    observer = _observer(callbacks.MetricsLog, run, 0)
+    observer.on_train_begin()
+    for step, value in enumerate((1.0, 3.0, 5.0, 9.0), start=1):
+        observer.model.step = step
+        observer.on_train_batch_end(0, {"generator_loss": value})
+    observer.on_train_end()
+    assert [json.loads(line) for line in run.metrics_log.read_text().splitlines()] == [{"step": 2, "generator_loss": 2.0}, {"step": 4, "generator_loss": 7.0}]
+    assert list(run.events.iterdir())
+
+
+def test_lines_beyond_the_checkpoint_are_dropped(new_run):
+    run = new_run("a")
+    runs.create(run)
+    run.metrics_log.write_text('{"step": 2}\n{"step": 4}\n{"step": 6}\n{"ste')
+    observer = _observer(callbacks.MetricsLog, run, 4)
+    observer.on_train_begin()
+    observer.on_train_end()
+    assert run.metrics_log.read_text() == '{"step": 2}\n{"step": 4}\n'
+
+
+def test_a_signal_stops_after_the_step():
+    before = signal.getsignal(signal.SIGTERM)
+    observer = callbacks.StopOnSignal()
+    observer.set_model(_Model(1))
+    observer.on_train_begin()
+    observer.on_train_batch_end(0)
+    assert not observer.model.stop_training
+    signal.raise_signal(signal.SIGTERM)
+    observer.on_train_batch_end(1)
+    observer.on_train_end()
+    assert observer.model.stop_training
+    assert observer.received == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == before

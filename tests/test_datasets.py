@@ -1,0 +1,144 @@
+"""Data sets by name, the batches made of them, the embedded ones, and the cache."""
+
+import numpy as np
+import pytest
+
+from keras_infogan import datasets
+from keras_infogan.config import UserError
+from keras_infogan.datasets import ImageSet, image_set, sprites
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def _numbered(count):
+    """Images whose every pixel is the image's number."""
+    return ImageSet(np.arange(count, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 1), np.uint8))
+
+
+def _numbers(batches, steps):
+    return [np.round((batch["image"].numpy()[:, 0, 0, 0] + 1) * 127.5).astype(int) for batch in batches.take(steps)]
+
+
+def test_every_pass_is_a_permutation_of_its_own():
+    numbers = _numbers(datasets.batches(_numbered(24), 8, seed=0), 6)
+    first, second = (np.concatenate(numbers[start : start + 3]) for start in (0, 3))
+    assert sorted(first) == sorted(second) == list(range(24))
+    assert not np.array_equal(first, second)
+
+
+def test_the_remainder_is_dropped():
+    numbers = np.concatenate(_numbers(datasets.batches(_numbered(26), 8, seed=0), 3))
+    assert len(set(numbers)) == 24
+
+
+def test_order_depends_on_the_seed():
+    orders = [np.concatenate(_numbers(datasets.batches(_numbered(24), 8, seed=seed), 3)) for seed in (0, 0, 1)]
+    assert np.array_equal(orders[0], orders[1])
+    assert not np.array_equal(orders[0], orders[2])
+
+
+@pytest.mark.parametrize("start", [1, 3, 4, 7])
+def test_resuming_continues_the_same_batches(start):
+    whole = _numbers(datasets.batches(_numbered(26), 8, seed=3), 9)
+    resumed = _numbers(datasets.batches(_numbered(26), 8, seed=3, start_step=start), 9 - start)
+    assert np.array_equal(whole[start:], resumed)
+
+
+def test_batches_are_float_in_range():
+    image = next(iter(datasets.batches(ImageSet(np.array([0, 255] * 4, np.uint8).reshape(8, 1, 1, 1)), 8, seed=0)))["image"].numpy()
+    assert image.dtype == np.float32
+    assert (image.min(), image.max()) == (-1, 1)
+
+
+def test_a_batch_larger_than_the_data_is_refused():
+    with pytest.raises(UserError, match=r"50 images, fewer than one batch of 128; give --batch_size=32"):
+        datasets.batches(_numbered(50), 128, seed=0)
+
+
+def test_digits_are_split_without_overlap():
+    train, test = (datasets.load("digits", split, (16, 16, 1)) for split in ("train", "test"))
+    assert (len(train.images), len(test.images)) == (1438, 359)
+    assert train.images.shape[1:] == (16, 16, 1)
+    assert train.images.dtype == np.uint8
+    assert not {image.tobytes() for image in train.images} & {image.tobytes() for image in test.images}
+    assert set(train.labels) == set(test.labels) == set(range(10))
+    with pytest.raises(UserError, match="no split 'validation'"):
+        datasets.load("digits", "validation", (16, 16, 1))
+
+
+@pytest.mark.parametrize("name", ["sprites", "sprites_32x32"])
+def test_sprites_move_with_their_factors(name):
+    shape = datasets.image_shape(name)
+    data = datasets.load(name, "train", shape)
+    assert len(data.images) == len(data.factors) == 737_280
+    index = np.ravel_multi_index((1, 3, 0, 16, 16), sprites.FACTOR_SIZES)
+    assert data.factors[index] == pytest.approx([1, 0.8, 0, 16 / 31, 16 / 31])
+
+    def center(which):
+        image = data.images[[which]][0, ..., 0].astype(float)
+        y, x = np.indices(image.shape)
+        return np.array([(image * x).sum(), (image * y).sum()]) / image.sum(), image.sum()
+
+    (middle, area), (right, _) = center(index), center(np.ravel_multi_index((1, 3, 0, 26, 16), sprites.FACTOR_SIZES))
+    assert right - middle == pytest.approx([10 / 31 * shape[0] * 10 / 16, 0], abs=0.3)
+    assert center(np.ravel_multi_index((1, 5, 0, 16, 16), sprites.FACTOR_SIZES))[1] / area == pytest.approx((1.0 / 0.8) ** 2, rel=0.1)
+    upright = data.images[[np.ravel_multi_index((1, 3, 10, 16, 16), sprites.FACTOR_SIZES)]][0, ..., 0].astype(float)
+    assert upright.any(axis=1).sum() > upright.any(axis=0).sum(), "a quarter turn stands the ellipse up"
+
+
+def test_all_sprites_stay_inside_the_image():
+    corners = [
+        np.ravel_multi_index((shape, 5, turn, x, y), sprites.FACTOR_SIZES) for shape in range(3) for turn in range(0, 40, 3) for x in (0, 31) for y in (0, 31)
+    ]
+    areas = sprites.Sprites(64)[corners].astype(float).sum(axis=(1, 2, 3)).reshape(3, -1)
+    assert (areas.std(axis=1) / areas.mean(axis=1)).max() < 0.05, "a shape cut off at an edge would be smaller"
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "part"),
+    [
+        ("mnits", None, "did you mean 'mnist'"),
+        ("digits", 32, "leave out --image_size=32"),
+        ("folder", 4, "between 8 and 1024"),
+        ("folder", 64, "give --data_dir"),
+    ],
+)
+def test_what_cannot_be_is_told_before_loading(name, size, part):
+    with pytest.raises(UserError, match=part):
+        datasets.image_shape(name, None, size)
+
+
+def test_the_cache_decodes_once():
+    calls = []
+
+    def decode(images):
+        calls.append(1)
+        images[:] = 7
+        return {"labels": np.array([0, 1, 2]), "label_names": ["a", "b", "c"]}
+
+    for _ in range(2):
+        cached = image_set.cached("things", 3, (2, 2, 1), decode)
+        assert isinstance(cached.images, np.memmap)
+        assert (np.asarray(cached.images) == 7).all()
+        assert list(cached.labels) == [0, 1, 2]
+        assert cached.label_names == ("a", "b", "c")
+    assert len(calls) == 1
+
+
+def test_an_interrupted_decoding_leaves_nothing_behind(cache):
+    def decode(images):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        image_set.cached("things", 3, (2, 2, 1), decode)
+    assert list((cache / "keras_infogan").iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_one_sentence(cache):
+    cache.write_text("a file where the directory should be")
+    with pytest.raises(UserError, match="set XDG_CACHE_HOME"):
+        image_set.cached("things", 3, (2, 2, 1), lambda images: {})

@@ -1,0 +1,104 @@
+"""Data sets of tensorflow-datasets, on a small one prepared for the test; nothing is downloaded."""
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from keras_infogan import datasets
+from keras_infogan.config import UserError
+from keras_infogan.datasets import prepared
+
+
+class SmallShapes(tfds.core.GeneratorBasedBuilder):
+    """Grey images with labels and values."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {
+            "image": tfds.features.Image(shape=(24, 20, 1)),
+            "label": tfds.features.ClassLabel(names=["low", "high"]),
+            "value_level": np.float32,
+        }
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(40), "test": self._generate_examples(10)}
+
+    def _generate_examples(self, count):
+        for index in range(count):
+            yield index, {"image": np.full((24, 20, 1), index, np.uint8), "label": int(index >= count / 2), "value_level": float(index)}
+
+
+class SmallSounds(tfds.core.GeneratorBasedBuilder):
+    """A data set without images."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict({"sound": np.float32}))
+
+    def _split_generators(self, dl_manager):
+        return {"train": iter([(0, {"sound": 0.0})])}
+
+    def _generate_examples(self):
+        raise NotImplementedError
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("tfds")
+    SmallShapes(data_dir=directory).download_and_prepare()
+    return directory
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def test_reads_prepared_data_with_labels_and_factors(data_dir):
+    shape = datasets.image_shape("small_shapes", data_dir, 16)
+    assert shape == (16, 16, 1)
+    data = datasets.load("small_shapes", "train", shape, data_dir)
+    assert data.images.shape == (40, 16, 16, 1)
+    order = np.argsort(data.factors[:, 0])
+    assert np.array_equal(data.images[order][:, 0, 0, 0], np.arange(40))
+    assert data.factor_names == ("level",)
+    assert data.label_names == ("low", "high")
+    assert np.array_equal(data.labels, data.factors[:, 0] >= 20)
+    assert len(datasets.load("small_shapes", "test", shape, data_dir).images) == 10
+
+
+def test_an_unknown_split_lists_the_known(data_dir):
+    with pytest.raises(UserError, match="no split 'dev'; it has test, train|no split 'dev'; it has train, test"):
+        datasets.load("small_shapes", "dev", (16, 16, 1), data_dir)
+
+
+def test_a_data_set_without_images_is_refused(tmp_path):
+    with pytest.raises(UserError, match="has no images"):
+        datasets.image_shape("small_sounds", tmp_path)
+
+
+def test_a_failed_download_is_one_sentence(tmp_path, monkeypatch, capsys):
+    def fail(self, **kwargs):
+        raise ConnectionError("no route to host\nmore lines")
+
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
+    with pytest.raises(UserError, match="no route to host") as error:
+        datasets.load("celeb_a", "train", (32, 32, 3), tmp_path)
+    assert "img_align_celeba.zip" in str(error.value)
+    assert "downloads/manual" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "downloading about" in capsys.readouterr().err
+
+
+def test_known_names():
+    assert prepared.is_known("cifar10")
+    assert not prepared.is_known("mnits")
+
+
+def test_celeb_a_is_cropped_to_the_face():
+    image = np.zeros((218, 178, 3), np.uint8)
+    image[35:183, 15:163] = 200
+    assert prepared._fit("celeb_a", image, (32, 32, 3)).min() == 200

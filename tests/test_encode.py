@@ -1,0 +1,45 @@
+import csv
+
+import pytest
+from conftest import command, sentence
+from PIL import Image
+
+
+def _table(path):
+    with open(path) as file:
+        return list(csv.DictReader(file))
+
+
+def test_encodes_a_split_with_labels(digits_run, tmp_path):
+    result = command("encode", f"--run_dir={digits_run}", "--split=test", f"--output={tmp_path / 'codes.csv'}")
+    assert result.returncode == 0, result.stderr
+    table = _table(tmp_path / "codes.csv")
+    assert len(table) == 359
+    assert list(table[0]) == ["image", "label", "digit", "digit_probability", "slant_mean", "slant_std"]
+    assert all(0 <= int(row["digit"]) < 10 and 0.1 <= float(row["digit_probability"]) <= 1 for row in table)
+    assert "agree with their label after matching" in result.stdout
+
+
+def test_encodes_a_folder_of_any_images(digits_run, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, size in (("b.png", (30, 20)), ("a.jpg", (8, 8))):
+        Image.new("RGB", size, "gray").save(folder / name)
+    result = command("encode", f"--run_dir={digits_run}", f"--images={folder}", f"--output={tmp_path / 'codes.csv'}")
+    assert result.returncode == 0, result.stderr
+    assert [row["image"] for row in _table(tmp_path / "codes.csv")] == ["a.jpg", "b.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        ([], "Give either --images"),
+        (["--split=test", "--images=x"], "Give either --images"),
+        (["--split=dev"], "no split 'dev'"),
+        (["--images=nowhere"], "not there"),
+        (["--split=test", "--output=nowhere/codes.csv"], "does not exist"),
+    ],
+)
+def test_bad_input_is_one_sentence(digits_run, tmp_path, arguments, part):
+    assert part in sentence(command("encode", f"--run_dir={digits_run}", *arguments, cwd=tmp_path))
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,55 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_infogan import networks
+
+
+@pytest.mark.parametrize("layer", [networks.SpectralConv2D(6, 4), networks.SpectralDense(6)])
+def test_spectral_norm_is_one(layer):
+    inputs = np.random.default_rng(0).normal(size=(2, 8, 8, 3) if isinstance(layer, networks.SpectralConv2D) else (2, 12)).astype(np.float32)
+    for _ in range(60):
+        layer(inputs, training=True)
+    kernel = layer.normalized_kernel(training=False).numpy().reshape(-1, 6)
+    assert np.linalg.norm(kernel, 2) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_spectral_norm_passes_the_gradient_of_the_division():
+    layer = networks.SpectralDense(3, use_bias=False)
+    layer.build((None, 5))
+    for _ in range(200):
+        layer.normalized_kernel(training=True)
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(layer.normalized_kernel(training=False) ** 2)
+    gradient = tape.gradient(total, layer.kernel.value)
+    # The normalized kernel does not change with the kernel's scale, so the gradient is orthogonal to the kernel.
+    assert float(tf.reduce_sum(gradient * layer.kernel)) == pytest.approx(0.0, abs=1e-3)
+    assert float(tf.norm(gradient)) > 0.1
+
+
+def test_decoder_makes_float32_images_in_range():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        decoder = networks.image_decoder("generator", 7, "dense 16 bn, dense 4x4x8 bn, conv 3/2")
+        images = decoder(np.random.default_rng(0).normal(size=(5, 7)) * 50, training=True).numpy()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert images.shape == (5, 8, 8, 3)
+    assert images.dtype == np.float32
+    assert np.abs(images).max() <= 1
+    assert decoder.inputs[0].name == "latents"
+
+
+def test_encoder_ends_in_features_or_a_head():
+    images = np.zeros((2, 8, 8, 1), np.float32)
+    assert networks.image_encoder("trunk", (8, 8, 1), "conv 4/2, conv 6/2 bn", 0.1)(images).shape == (2, 24)
+    assert networks.image_encoder("trunk", (8, 8, 1), "conv 4/2, dense 9", 0.1, num_outputs=5)(images).shape == (2, 5)
+
+
+def test_real_and_generated_batches_are_normalized_apart():
+    encoder = networks.image_encoder("trunk", (4, 4, 1), "conv 8/2 bn", 0.1)
+    batches = [np.random.default_rng(seed).normal(loc=seed * 5, size=(32, 4, 4, 1)).astype(np.float32) for seed in (0, 1)]
+    apart = [encoder(batch, training=True).numpy() for batch in batches]
+    mixed = encoder(np.concatenate(batches), training=True).numpy()
+    assert np.abs(np.concatenate(apart) - mixed).max() > 0.1

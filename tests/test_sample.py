@@ -1,0 +1,29 @@
+import pytest
+from conftest import command, sentence
+from PIL import Image
+
+
+def test_pictures_of_a_run_are_the_same_for_the_same_seed(digits_run, tmp_path):
+    contents = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        result = command("sample", f"--run_dir={digits_run}", f"--output_dir={tmp_path / name}", f"--seed={seed}", "--rows=3", "--columns=5", "--count=12")
+        assert result.returncode == 0, result.stderr
+        written = {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        assert set(written) == {"samples.png", "traversal_digit.png", "traversal_slant.png", "traversals.gif"}
+        assert set(result.stdout.split()) == {str(tmp_path / name / file) for file in written}
+        contents.append(written)
+    assert contents[0] == contents[1]
+    assert contents[0] != contents[2]
+    with Image.open(tmp_path / "a" / "traversal_slant.png") as picture:
+        assert picture.size == (5 * 50 - 2, 3 * 50 - 2 + 44)
+    with Image.open(tmp_path / "a" / "traversals.gif") as animation:
+        assert animation.is_animated
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [([], "Give --run_dir"), (["--run_dir=nowhere"], "not a run directory")],
+)
+def test_bad_input_is_one_sentence(tmp_path, arguments, part):
+    assert part in sentence(command("sample", *arguments, cwd=tmp_path))
+    assert list(tmp_path.iterdir()) == []
