@@ -1,8 +1,8 @@
 """Reads the codes of real images: python -m keras_infogan.encode --run_dir=runs/mnist-infogan-1 --split=test --output=codes.csv
 
 Writes one line per image: its file or index, its label where the data has one, and per code what the recognizer says: the likeliest category and its
-probability, or mean and standard deviation. With labels it also prints how well each categorical code agrees with them: the order of categories is arbitrary, so
-categories are first matched to labels, one to one, as agrees best.
+probability, or mean and standard deviation. With labels it also prints how well each categorical code agrees with them. The order of categories is arbitrary,
+so they are matched to labels first, one to one, as agrees best.
 
     python -m keras_infogan.encode --run_dir=runs/mnist-infogan-1 --images=my_digits --output=codes.csv
 
@@ -19,11 +19,7 @@ from absl import flags
 from keras_infogan import config, datasets, runs
 from keras_infogan.config import UserError
 
-_RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory that keras_infogan.train wrote.")
-_IMAGES = flags.DEFINE_string("images", None, "a folder or zip of images to read.")
-_SPLIT = flags.DEFINE_string("split", None, "a split of the run's own data set instead, for example test.")
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "where the data set lies now, if not where it was trained from.")
-_OUTPUT = flags.DEFINE_string("output", "codes.csv", "the table to write.")
+FLAGS = flags.FLAGS
 
 
 def encode(run_dir, output, image_dir=None, split=None, data_dir=None):
@@ -72,18 +68,27 @@ def _agreement(name, categories, image_set):
     return f"{name}: {accuracy:.2%} of {len(categories):,} images agree with their label after matching categories to labels ({listed})"
 
 
+def define_flags():
+    flags.DEFINE_string("run_dir", None, "the run directory that keras_infogan.train wrote.")
+    flags.DEFINE_string("images", None, "a folder or zip of images to read.")
+    flags.DEFINE_string("split", None, "a split of the run's own data set instead, for example test.")
+    flags.DEFINE_string("data_dir", None, "where the data set lies now, if not where it was trained from.")
+    flags.DEFINE_string("output", "codes.csv", "the table to write.")
+
+
 def main():
-    if not _RUN_DIR.value:
+    if not FLAGS.run_dir:
         raise UserError("which run? Give --run_dir=DIR, the directory that keras_infogan.train wrote.")
-    if bool(_IMAGES.value) == bool(_SPLIT.value):
+    if bool(FLAGS.images) == bool(FLAGS.split):
         raise UserError("which images? Give either --images=FOLDER or --split=NAME, for example --split=test.")
-    if not pathlib.Path(_OUTPUT.value).absolute().parent.is_dir():
-        raise UserError(f"the directory of --output={_OUTPUT.value} does not exist; create it first.")
-    for line in encode(_RUN_DIR.value, _OUTPUT.value, _IMAGES.value, _SPLIT.value, _DATA_DIR.value):
+    if not pathlib.Path(FLAGS.output).absolute().parent.is_dir():
+        raise UserError(f"the directory of --output={FLAGS.output} does not exist; create it first.")
+    for line in encode(FLAGS.run_dir, FLAGS.output, FLAGS.images, FLAGS.split, FLAGS.data_dir):
         print(line)
-    print(_OUTPUT.value)
+    print(FLAGS.output)
     return 0
 
 
 if __name__ == "__main__":
+    define_flags()
     config.run_command(main)

@@ -3,6 +3,8 @@
 Networks are functional Keras models built from the layer notation of `architectures`. Images are float32 (batch, height, width, channels) in [-1, 1].
 """
 
+import math
+
 import keras
 from keras import ops
 
@@ -17,8 +19,9 @@ def _batch_norm():
     return keras.layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, synchronized=True)
 
 
-class _SpectralNormalized:
-    """Divides a layer's kernel by its largest singular value, estimated with one power iteration a call (Miyato et al. 2018, arXiv 1802.05957).
+@keras.saving.register_keras_serializable("keras_infogan")
+class SpectralNormalization(keras.layers.Wrapper):
+    """Divides the kernel of a Conv2D or Dense layer by its largest singular value (Miyato et al. 2018, arXiv 1802.05957, one power iteration a call).
 
     Unlike keras.layers.SpectralNormalization, which overwrites the kernel, the division is part of the graph: the gradient passes through it, and two calls in
     one training step see the same kernel.
@@ -26,9 +29,10 @@ class _SpectralNormalized:
 
     def build(self, input_shape):
         super().build(input_shape)
+        # Replicas hold the same kernel, so all compute the same vector.
         self.left_vector = self.add_weight(
             name="left_vector",
-            shape=(1, self.kernel.shape[-1]),
+            shape=(1, self.layer.kernel.shape[-1]),
             initializer="random_normal",
             trainable=False,
             dtype="float32",
@@ -36,37 +40,20 @@ class _SpectralNormalized:
         )
 
     def normalized_kernel(self, training):
-        matrix = ops.reshape(ops.cast(self.kernel, "float32"), (-1, self.kernel.shape[-1]))
-        right = ops.normalize(ops.matmul(self.left_vector, ops.transpose(matrix)), axis=-1)
-        left = ops.normalize(ops.matmul(right, matrix), axis=-1)
-        left, right = ops.stop_gradient(left), ops.stop_gradient(right)
+        """Returns the kernel divided by its spectral norm; in training the estimate of the norm is refined too."""
+        kernel = ops.cast(self.layer.kernel, "float32")
+        matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))
+        right = ops.stop_gradient(ops.normalize(ops.matmul(self.left_vector, ops.transpose(matrix)), axis=-1))
+        left = ops.stop_gradient(ops.normalize(ops.matmul(right, matrix), axis=-1))
         if training:
             self.left_vector.assign(left)
-        spectral_norm = ops.sum(ops.matmul(right, matrix) * left)
-        return ops.cast(ops.cast(self.kernel, "float32") / spectral_norm, self.compute_dtype)
-
-
-@keras.saving.register_keras_serializable("keras_infogan")
-class SpectralConv2D(_SpectralNormalized, keras.layers.Conv2D):
-    """keras.layers.Conv2D with a spectrally normalized kernel."""
+        return ops.cast(kernel / ops.sum(ops.matmul(right, matrix) * left), self.compute_dtype)
 
     def call(self, inputs, training=False):
-        outputs = self.convolution_op(inputs, self.normalized_kernel(training))
-        return ops.add(outputs, ops.cast(self.bias, outputs.dtype)) if self.use_bias else outputs
-
-
-@keras.saving.register_keras_serializable("keras_infogan")
-class SpectralDense(_SpectralNormalized, keras.layers.Dense):
-    """keras.layers.Dense with a spectrally normalized kernel."""
-
-    def call(self, inputs, training=False):
-        outputs = ops.matmul(inputs, self.normalized_kernel(training))
-        return ops.add(outputs, ops.cast(self.bias, outputs.dtype)) if self.use_bias else outputs
-
-
-def _dense(units, use_bias=True, spectral_norm=False, **kwargs):
-    layer = SpectralDense if spectral_norm else keras.layers.Dense
-    return layer(units, use_bias=use_bias, **kwargs)
+        kernel = self.normalized_kernel(training)
+        convolution = isinstance(self.layer, keras.layers.Conv2D)
+        outputs = self.layer.convolution_op(inputs, kernel) if convolution else ops.matmul(inputs, kernel)
+        return outputs + ops.cast(self.layer.bias, outputs.dtype) if self.layer.use_bias else outputs
 
 
 def image_encoder(name, input_shape, layers, leaky_relu_slope, num_outputs=0, spectral_norm=False):
@@ -83,19 +70,19 @@ def image_encoder(name, input_shape, layers, leaky_relu_slope, num_outputs=0, sp
     Returns:
       A keras.Model from (batch, *input_shape) to (batch, features) or (batch, num_outputs).
     """
+    normalized = SpectralNormalization if spectral_norm else lambda layer: layer
     inputs = features = keras.Input(input_shape, name=f"{name}_input")
     for layer in parse_layers(layers):
         if isinstance(layer, Conv):
-            convolution = SpectralConv2D if spectral_norm else keras.layers.Conv2D
-            features = convolution(layer.filters, KERNEL_SIZE, layer.stride, padding="same", use_bias=not layer.batch_norm)(features)
+            features = normalized(keras.layers.Conv2D(layer.filters, KERNEL_SIZE, layer.stride, padding="same", use_bias=not layer.batch_norm))(features)
         else:
-            features = _dense(layer.shape[0], use_bias=not layer.batch_norm, spectral_norm=spectral_norm)(keras.layers.Flatten()(features))
+            features = normalized(keras.layers.Dense(math.prod(layer.shape), use_bias=not layer.batch_norm))(keras.layers.Flatten()(features))
         if layer.batch_norm:
             features = _batch_norm()(features)
         features = keras.layers.LeakyReLU(leaky_relu_slope)(features)
     features = keras.layers.Flatten()(features)
     if num_outputs:
-        features = _dense(num_outputs, dtype="float32")(features)
+        features = keras.layers.Dense(num_outputs, dtype="float32")(features)
     return keras.Model(inputs, features, name=name)
 
 
@@ -118,10 +105,7 @@ def image_decoder(name, input_size, layers):
         if isinstance(layer, Dense):
             if len(features.shape) > 2:
                 features = keras.layers.Flatten()(features)
-            units = 1
-            for size in layer.shape:
-                units *= size
-            features = _dense(units, use_bias=not layer.batch_norm, dtype=dtype)(features)
+            features = keras.layers.Dense(math.prod(layer.shape), use_bias=not layer.batch_norm, dtype=dtype)(features)
         else:
             features = keras.layers.Conv2DTranspose(layer.filters, KERNEL_SIZE, layer.stride, padding="same", use_bias=not layer.batch_norm, dtype=dtype)(
                 features

@@ -134,12 +134,8 @@ def choose_directory(run, root=pathlib.Path("runs")):
     return dataclasses.replace(run, directory=root / f"{run.dataset}-{run.model}-{(numbers or [0])[-1] + 1}")
 
 
-def create(run):
-    """Creates the run directory, or accepts an existing one with the same configuration (the number of steps may change).
-
-    Raises:
-      UserError: if the directory holds a different configuration or other files, or cannot be written. Nothing is overwritten then.
-    """
+def check(run):
+    """Raises UserError unless the run's directory is free, or holds the same configuration (the number of steps may change), and can be written."""
     directory = run.directory
     if (directory / "config.json").exists():
         different = differences(run, read(directory))
@@ -147,6 +143,19 @@ def create(run):
             raise UserError(f"{directory} holds a different run ({'; '.join(different)}); give another --run_dir or the same settings.")
     elif directory.is_dir() and any(directory.iterdir()):
         raise UserError(f"{directory} is not empty and not a run directory; give another --run_dir.")
+    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UserError(f"cannot write to {directory} ({existing} is no directory that can be written); give another --run_dir.")
+
+
+def create(run):
+    """Creates the run directory and writes config.json; an existing run with the same configuration goes on.
+
+    Raises:
+      UserError: as `check`. Nothing is overwritten then.
+    """
+    check(run)
+    directory = run.directory
     try:
         for folder in (run.checkpoints, run.events, run.samples, run.traversals):
             folder.mkdir(parents=True, exist_ok=True)

@@ -17,12 +17,7 @@ from absl import flags
 from keras_infogan import config, runs
 from keras_infogan.config import UserError
 
-_RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory that keras_infogan.train wrote.")
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "where the pictures go; default: <run_dir>/pictures.")
-_SEED = flags.DEFINE_integer("seed", 0, "seed of the latents.", lower_bound=0)
-_COUNT = flags.DEFINE_integer("count", 100, "number of samples in the grid.", lower_bound=1, upper_bound=10_000)
-_ROWS = flags.DEFINE_integer("rows", 10, "rows of a traversal: starting points.", lower_bound=1, upper_bound=100)
-_COLUMNS = flags.DEFINE_integer("columns", 9, "columns of a continuous code's traversal, from -2 to 2.", lower_bound=2, upper_bound=101)
+FLAGS = flags.FLAGS
 
 
 def write_pictures(run_dir, output_dir, seed, count, rows, columns):
@@ -54,15 +49,25 @@ def write_pictures(run_dir, output_dir, seed, count, rows, columns):
     return [output_dir / name for name in [*pictures, "traversals.gif"]]
 
 
+def define_flags():
+    flags.DEFINE_string("run_dir", None, "the run directory that keras_infogan.train wrote.")
+    flags.DEFINE_string("output_dir", None, "where the pictures go; default: <run_dir>/pictures.")
+    flags.DEFINE_integer("seed", 0, "seed of the latents.", lower_bound=0)
+    flags.DEFINE_integer("count", 100, "number of samples in the grid.", lower_bound=1, upper_bound=10_000)
+    flags.DEFINE_integer("rows", 10, "rows of a traversal: starting points.", lower_bound=1, upper_bound=100)
+    flags.DEFINE_integer("columns", 9, "columns of a continuous code's traversal, from -2 to 2.", lower_bound=2, upper_bound=101)
+
+
 def main():
-    if not _RUN_DIR.value:
+    if not FLAGS.run_dir:
         raise UserError("which run? Give --run_dir=DIR, the directory that keras_infogan.train wrote.")
-    runs.check_trained(_RUN_DIR.value)
-    output_dir = _OUTPUT_DIR.value or pathlib.Path(_RUN_DIR.value) / "pictures"
-    for path in write_pictures(_RUN_DIR.value, output_dir, _SEED.value, _COUNT.value, _ROWS.value, _COLUMNS.value):
+    runs.check_trained(FLAGS.run_dir)
+    output_dir = FLAGS.output_dir or pathlib.Path(FLAGS.run_dir) / "pictures"
+    for path in write_pictures(FLAGS.run_dir, output_dir, FLAGS.seed, FLAGS.count, FLAGS.rows, FLAGS.columns):
         print(path)
     return 0
 
 
 if __name__ == "__main__":
+    define_flags()
     config.run_command(main)

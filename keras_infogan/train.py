@@ -18,28 +18,23 @@ from absl import flags
 from keras_infogan import config, datasets, models, runs
 from keras_infogan.config import UserError, did_you_mean
 
-_DATASET = flags.DEFINE_string("dataset", "digits", f"data to train on: {', '.join(datasets.DATASETS)}, or any image data set of tensorflow-datasets.")
-_MODEL = flags.DEFINE_enum("model", "infogan", list(models.MODELS), "the model.")
-_PRESET = flags.DEFINE_string("preset", None, "settings to start from; default: the data set's own. Every setting below changes one of them.")
-_RUN_DIR = flags.DEFINE_string("run_dir", None, "where everything is written; default: runs/<dataset>-<model>-<n>.")
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "your folder or zip of images, or where tensorflow-datasets keeps its data (default: ~/tensorflow_datasets).")
-_IMAGE_SIZE = flags.DEFINE_integer("image_size", None, "height and width in pixels to bring images to; default: the data set's own.")
-config.define_flags(models.MODELS["infogan"].Config)
-flags.adopt_module_key_flags(config)
+FLAGS = flags.FLAGS
 
 
 def requested_run():
     """Returns the Run that the flags ask for, everything checked that can be before TensorFlow loads."""
-    dataset, presets = _DATASET.value, models.MODELS[_MODEL.value].PRESETS
-    preset = _PRESET.value or datasets.facts(dataset).preset
+    dataset, presets = FLAGS.dataset, models.MODELS[FLAGS.model].PRESETS
+    preset = FLAGS.preset or datasets.facts(dataset).preset
     if preset not in presets:
         raise UserError(f"unknown preset {preset!r}{did_you_mean(preset, presets)}; the presets are {', '.join(presets)}.")
     settings = config.with_flags(presets[preset])
-    image_shape = datasets.image_shape(dataset, _DATA_DIR.value, _IMAGE_SIZE.value)
+    image_shape = datasets.image_shape(dataset, FLAGS.data_dir, FLAGS.image_size)
     settings = settings.for_images(image_shape)
-    data_dir = os.path.abspath(_DATA_DIR.value) if _DATA_DIR.value else None
-    run = runs.Run(None, _MODEL.value, dataset, data_dir, image_shape, settings)
-    return dataclasses.replace(run, directory=pathlib.Path(_RUN_DIR.value)) if _RUN_DIR.value else runs.choose_directory(run)
+    data_dir = os.path.abspath(FLAGS.data_dir) if FLAGS.data_dir else None
+    run = runs.Run(None, FLAGS.model, dataset, data_dir, image_shape, settings)
+    run = dataclasses.replace(run, directory=pathlib.Path(FLAGS.run_dir)) if FLAGS.run_dir else runs.choose_directory(run)
+    runs.check(run)
+    return run
 
 
 def train(run, devices=None):
@@ -53,6 +48,7 @@ def train(run, devices=None):
       The trained model, or None if a signal stopped it early.
     """
     image_set = datasets.load(run.dataset, "train", run.image_shape, run.data_dir)
+    datasets.check_batch_size(image_set, run.config.batch_size)
     runs.create(run)
 
     import tensorflow as tf
@@ -90,9 +86,21 @@ def train(run, devices=None):
     return model
 
 
+def define_flags():
+    flags.DEFINE_string("dataset", "digits", f"data to train on: {', '.join(datasets.DATASETS)}, or any image data set of tensorflow-datasets.")
+    flags.DEFINE_enum("model", "infogan", list(models.MODELS), "the model.")
+    flags.DEFINE_string("preset", None, "settings to start from; default: the data set's own. Every setting below changes one of them.")
+    flags.DEFINE_string("run_dir", None, "where everything is written; default: runs/<dataset>-<model>-<n>.")
+    flags.DEFINE_string("data_dir", None, "your folder or zip of images, or where tensorflow-datasets keeps its data (default: ~/tensorflow_datasets).")
+    flags.DEFINE_integer("image_size", None, "height and width in pixels to bring images to; default: the data set's own.")
+    config.define_flags(models.MODELS["infogan"].Config)
+    flags.adopt_module_key_flags(config)
+
+
 def main():
     return 0 if train(requested_run()) else 130
 
 
 if __name__ == "__main__":
+    define_flags()
     config.run_command(main)

@@ -44,6 +44,12 @@ def batch():
     return {"image": tf.constant(np.random.default_rng(0).uniform(-1, 1, (16, *SHAPE)), tf.float32)}
 
 
+@pytest.fixture(scope="session")
+def strategies():
+    """tf.distribute strategies by their number of replicas. One of each for all tests: two of them in a process would mistake each other's collectives."""
+    return {count: tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(count)]) for count in (1, 2)}
+
+
 @pytest.fixture
 def image_set(monkeypatch):
     """A small data set that every loader returns."""

@@ -25,7 +25,7 @@ def _observer(kind, run, step):
 def test_a_loss_that_is_not_finite_stops_with_its_name(new_run, value):
     observer = _observer(callbacks.StopOnNonFinite, new_run("a"), 17)
     observer.on_train_batch_end(0, {"generator_loss": 1.0})
-    with pytest.raises(UserError, match="discriminator_loss became .* at step 17"):
+    with pytest.raises(UserError, match=r"discriminator_loss became .* at step 17"):
         observer.on_train_batch_end(0, {"generator_loss": 1.0, "discriminator_loss": value})
 
 

@@ -27,11 +27,9 @@ def test_extreme_logits_stay_finite():
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_replicas_sum_to_the_mean_of_the_global_batch(count):
+def test_replicas_sum_to_the_mean_of_the_global_batch(count, strategies):
     values = np.arange(8, dtype=np.float32)
-    strategy = tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(count)])
-    parts = strategy.experimental_distribute_values_from_function(
-        lambda context: tf.constant(np.split(values, count)[context.replica_id_in_sync_group])
-    )
+    strategy = strategies[count]
+    parts = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(np.split(values, count)[context.replica_id_in_sync_group]))
     total = strategy.reduce("sum", strategy.run(losses.global_batch_mean, (parts,)), axis=None)
     assert float(total) == pytest.approx(values.mean())

@@ -70,16 +70,15 @@ def test_save_and_restore_give_the_same_next_step(name, variant, small, batch, t
 
 @pytest.mark.parametrize("name", models.MODELS)
 @pytest.mark.parametrize("variant", ["default", "fresh fakes", "stabilized", "separate recognizer"])
-def test_two_replicas_equal_one(name, variant, small, batch):
+def test_two_replicas_equal_one(name, variant, small, batch, strategies):
     weights = []
-    for devices in (["CPU:0"], ["CPU:0", "CPU:1"]):
-        strategy = tf.distribute.MirroredStrategy(devices)
-        with strategy.scope():
+    for count in (1, 2):
+        with strategies[count].scope():
             model = models.build(name, dataclasses.replace(small, **VARIANTS[variant]), SHAPE)
         model.fit(tf.data.Dataset.from_tensors(batch).repeat(), steps_per_epoch=3, verbose=0, shuffle=False)
-        weights.append({variable.path: variable.numpy() for variable in model.variables})
-    for path, value in weights[0].items():
-        assert value == pytest.approx(weights[1][path], abs=2e-4), path
+        weights.append(_weights(model))
+    for one, two in zip(*weights, strict=True):
+        assert one == pytest.approx(two, abs=2e-4)
 
 
 @pytest.mark.parametrize("name", models.MODELS)

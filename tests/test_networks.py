@@ -6,25 +6,28 @@ import tensorflow as tf
 from keras_infogan import networks
 
 
-@pytest.mark.parametrize("layer", [networks.SpectralConv2D(6, 4), networks.SpectralDense(6)])
-def test_spectral_norm_is_one(layer):
-    inputs = np.random.default_rng(0).normal(size=(2, 8, 8, 3) if isinstance(layer, networks.SpectralConv2D) else (2, 12)).astype(np.float32)
+@pytest.mark.parametrize(("layer", "shape"), [(keras.layers.Conv2D(6, 4), (2, 8, 8, 3)), (keras.layers.Dense(6), (2, 12))])
+def test_spectral_norm_is_one(layer, shape):
+    inputs = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    normalized = networks.SpectralNormalization(layer)
     for _ in range(60):
-        layer(inputs, training=True)
-    kernel = layer.normalized_kernel(training=False).numpy().reshape(-1, 6)
-    assert np.linalg.norm(kernel, 2) == pytest.approx(1.0, abs=1e-3)
+        outputs = normalized(inputs, training=True)
+    kernel = normalized.normalized_kernel(training=False).numpy()
+    assert np.linalg.norm(kernel.reshape(-1, 6), 2) == pytest.approx(1.0, abs=1e-3)
+    layer.kernel.assign(kernel)
+    assert outputs.numpy() == pytest.approx(layer(inputs).numpy(), abs=1e-4), "the same layer with the normalized kernel"
 
 
 def test_spectral_norm_passes_the_gradient_of_the_division():
-    layer = networks.SpectralDense(3, use_bias=False)
-    layer.build((None, 5))
+    normalized = networks.SpectralNormalization(keras.layers.Dense(3, use_bias=False))
+    normalized.build((None, 5))
     for _ in range(200):
-        layer.normalized_kernel(training=True)
+        normalized.normalized_kernel(training=True)
     with tf.GradientTape() as tape:
-        total = tf.reduce_sum(layer.normalized_kernel(training=False) ** 2)
-    gradient = tape.gradient(total, layer.kernel.value)
+        total = tf.reduce_sum(normalized.normalized_kernel(training=False) ** 2)
+    gradient = tape.gradient(total, normalized.layer.kernel.value)
     # The normalized kernel does not change with the kernel's scale, so the gradient is orthogonal to the kernel.
-    assert float(tf.reduce_sum(gradient * layer.kernel)) == pytest.approx(0.0, abs=1e-3)
+    assert float(tf.reduce_sum(gradient * normalized.layer.kernel)) == pytest.approx(0.0, abs=1e-3)
     assert float(tf.norm(gradient)) > 0.1
 
 

@@ -42,7 +42,9 @@ def test_imports_go_down_only():
 
 def test_metrics_know_no_tensorflow():
     for path in (ROOT / "keras_infogan" / "metrics").glob("*.py"):
-        assert not {"tensorflow", "keras"} & {alias.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Import) for alias in node.names}
+        assert not {"tensorflow", "keras"} & {
+            alias.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Import) for alias in node.names
+        }
 
 
 def test_every_package_is_installed():

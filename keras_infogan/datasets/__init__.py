@@ -110,6 +110,13 @@ def to_float(images):
     return images.astype(np.float32) / 127.5 - 1.0
 
 
+def check_batch_size(image_set, batch_size):
+    """Raises UserError unless the data fills one batch."""
+    count = len(image_set.images)
+    if count < batch_size:
+        raise UserError(f"the data has {count} images, fewer than one batch of {batch_size}; give --batch_size={2 ** (count.bit_length() - 1)} or less.")
+
+
 def batches(image_set, batch_size, seed, start_step=0):
     """Returns an endless tf.data.Dataset of {"image": float32 (batch_size, height, width, channels) in [-1, 1]}, beginning with the batch of `start_step`.
 
@@ -121,8 +128,7 @@ def batches(image_set, batch_size, seed, start_step=0):
     import tensorflow as tf
 
     count = len(image_set.images)
-    if count < batch_size:
-        raise UserError(f"the data has {count} images, fewer than one batch of {batch_size}; give --batch_size={2 ** (count.bit_length() - 1)} or less.")
+    check_batch_size(image_set, batch_size)
     used = count // batch_size * batch_size
 
     def shuffled(position):
@@ -137,4 +143,4 @@ def batches(image_set, batch_size, seed, start_step=0):
     return positions.batch(batch_size, drop_remainder=True).map(read).prefetch(tf.data.AUTOTUNE)
 
 
-__all__ = ["DATASETS", "Facts", "ImageSet", "batches", "facts", "image_shape", "load", "to_float"]
+__all__ = ["DATASETS", "Facts", "ImageSet", "batches", "check_batch_size", "facts", "image_shape", "load", "to_float"]

@@ -1,6 +1,6 @@
 """The 1,797 handwritten digits that come with scikit-learn (UCI optical recognition of handwritten digits), 8x8 pixels enlarged to 14x14 in a frame of 16x16.
 
-Enlarged because nobody can read letters with strokes one pixel wide, framed because they fill their image to the edge; the information stays that of 8x8 pixels.
+Enlarged because nobody can read letters with strokes one pixel wide, framed because they reach its edge; the information stays that of 8x8 pixels.
 """
 
 import numpy as np

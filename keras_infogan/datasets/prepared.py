@@ -66,7 +66,7 @@ def _prepare(name, builder):
         remedy = f"place {_CELEB_A_FILES} (from the authors' page) in {manual}" if name == "celeb_a" else f"place the files of its download page in {manual}"
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise UserError(
-            f"{name} could not be downloaded ({type(error).__name__}: {reason}); check the network, give --data_dir of prepared data, or {remedy} and try again."
+            f"{name} could not be downloaded ({type(error).__name__}: {reason}); check the network, give --data_dir of prepared data, or {remedy}."
         ) from None
 
 

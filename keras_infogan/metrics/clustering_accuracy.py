@@ -8,8 +8,8 @@ from sklearn.metrics.cluster import contingency_matrix
 def clustering_accuracy(labels, categories):
     """Returns the share of points whose category is matched to their class, under the one-to-one matching that makes it largest (Hungarian method).
 
-    The measure behind the paper's "matching each category in c_1 to a digit type" (Section 7.2). With more categories than classes, or fewer, some stay unmatched
-    and their points count as wrong.
+    The measure behind the paper's "matching each category in c_1 to a digit type" (Section 7.2). With more categories than classes, or fewer, some stay
+    unmatched and their points count as wrong.
 
     Args:
       labels: int (count,), the true classes.

@@ -118,12 +118,15 @@ _TABLE_3 = Config(
 
 # A preset is chosen by the data set's name, or with --preset.
 PRESETS = {
-    # The embedded default, ours: Table 1 shrunk to 16x16 images.
+    # The embedded default, ours: Table 1 shrunk to 16x16 images. 1,438 of them: a discriminator as fast as the generator and averaged weights give cleaner
+    # strokes than Table 1's rates.
     "digits": Config(
         codes="digit=categorical(10), 2*uniform",
         noise_size=16,
         trunk_layers="conv 32/2, conv 64/2 bn, dense 256 bn",
         generator_layers="dense 256 bn, dense 4x4x64 bn, conv 32/2 bn, conv 1/2",
+        discriminator_learning_rate=1e-3,
+        generator_average_decay=0.99,
         steps=3000,
     ),
     # Table 1. 5,000 iterations as in the released script (50 x 100).
