@@ -15,6 +15,8 @@ from keras_infogan.config import UserError
 # Pictures come from latents that never change, so that those of two epochs, or two runs, can be compared.
 PICTURE_SEED = 0
 PICTURE_ROWS = 10
+# More than fit on a line of a terminal are shown as their sum.
+_MOST_VALUES = 7
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
@@ -85,7 +87,10 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         short = {"generator_loss": "G", "discriminator_loss": "D"}
-        self.bar.set_postfix({short.get(name, name.removeprefix("mutual_information/")): f"{value:.2f}" for name, value in logs.items()}, refresh=False)
+        values = {short.get(name, name.removeprefix("mutual_information/")): value for name, value in logs.items()}
+        if len(values) > _MOST_VALUES:
+            values = {"G": values.pop("G"), "D": values.pop("D"), f"information of {len(values) - 2} codes": sum(values.values())}
+        self.bar.set_postfix({name: f"{float(value):.2f}" for name, value in values.items()}, refresh=False)
         self.bar.update()
 
     def on_train_end(self, logs=None):
