@@ -114,10 +114,10 @@ class Pictures(keras.callbacks.Callback):
 
     def draw(self):
         step, spec, generate = self.model.step, self.model.latents, self.model.generate
-        samples = images.samples_picture(generate, spec.rows(100, PICTURE_SEED))
-        pictures = {self.run.samples: samples}
-        for name, picture in images.traversal_pictures(generate, spec, PICTURE_ROWS, PICTURE_SEED):
-            pictures[self.run.traversals / name] = picture
+        with self.model.averaged():
+            pictures = {self.run.samples: images.grid(generate(spec.rows(100, PICTURE_SEED)), 10)}
+            for name, picture in images.traversal_pictures(generate, spec, PICTURE_ROWS, PICTURE_SEED):
+                pictures[self.run.traversals / name] = picture
         with tf.summary.create_file_writer(str(self.run.events)).as_default():
             for folder, picture in pictures.items():
                 folder.mkdir(exist_ok=True)

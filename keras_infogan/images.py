@@ -57,11 +57,6 @@ def traversal(images, name, texts, trained):
     return canvas
 
 
-def samples_picture(generate, latents):
-    """Returns a grid, ten to a row, of the images of `latents`; `generate` maps latent vectors to images."""
-    return grid(generate(latents), 10)
-
-
 def traversal_pictures(generate, spec, num_rows, seed, num_columns=9):
     """Yields (code name, picture) for each code of the LatentSpec `spec`: `num_rows` starting points drawn with `seed`, the code moving along columns."""
     rows = spec.rows(num_rows, seed)

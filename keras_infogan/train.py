@@ -49,7 +49,6 @@ def train(run, devices=None):
     """
     image_set = datasets.load(run.dataset, "train", run.image_shape, run.data_dir)
     datasets.check_batch_size(image_set, run.config.batch_size)
-    runs.create(run)
 
     import tensorflow as tf
 
@@ -58,6 +57,7 @@ def train(run, devices=None):
     strategy = tf.distribute.MirroredStrategy(devices)
     if run.config.batch_size % strategy.num_replicas_in_sync:
         raise UserError(f"--batch_size={run.config.batch_size} cannot be shared equally by {strategy.num_replicas_in_sync} devices; give a multiple.")
+    runs.create(run)
     with strategy.scope():
         model = models.build(run.model, run.config, run.image_shape)
         start = runs.restore(run, model)

@@ -94,6 +94,9 @@ def test_the_moving_average_is_that_of_the_generators_weights(small, batch):
         model.train_step(batch)
         current = model.generator.trainable_variables[0].numpy()
         expected = current if step == 0 else 0.5 * expected + 0.5 * current
+    with model.averaged():
+        assert model.generator.trainable_variables[0].numpy() == pytest.approx(expected, abs=1e-5)
+    assert np.array_equal(model.generator.trainable_variables[0].numpy(), current)
     model.use_average()
     assert model.generator.trainable_variables[0].numpy() == pytest.approx(expected, abs=1e-5)
 

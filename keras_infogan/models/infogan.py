@@ -7,6 +7,8 @@ The game of equation 6:
 D and Q share the trunk and differ in their last layers (Section 6). Settings and presets stand in `infogan_settings`.
 """
 
+import contextlib
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -199,9 +201,18 @@ class InfoGAN(keras.Model):
         return report | {f"mutual_information/{name}": ops.mean(values) for name, values in information.items()}
 
     def use_average(self):
-        """Replaces the generator's weights by their moving average, if the run keeps one (after loading, to look; not to go on training)."""
+        """Replaces the generator's weights by their moving average, if the run keeps one (to look; not to go on training)."""
         if self.config.generator_average_decay:
             self.generator_optimizer.finalize_variable_values(self.generator_variables)
+
+    @contextlib.contextmanager
+    def averaged(self):
+        """While it lasts the generator has its moving average as weights, if the run keeps one: to look at during training."""
+        weights = [variable.numpy() for variable in self.generator_variables]
+        self.use_average()
+        yield
+        for variable, value in zip(self.generator_variables, weights, strict=True):
+            variable.assign(value)
 
     def sample(self, count, seed):
         """Returns `count` generated images, numpy float32 (count, height, width, channels) in [-1, 1], from latents drawn with `seed`."""
