@@ -89,7 +89,8 @@ class ProgressBar(keras.callbacks.Callback):
         short = {"generator_loss": "G", "discriminator_loss": "D"}
         values = {short.get(name, name.removeprefix("mutual_information/")): value for name, value in logs.items()}
         if len(values) > _MOST_VALUES:
-            values = {"G": values.pop("G"), "D": values.pop("D"), f"information of {len(values) - 2} codes": sum(values.values())}
+            losses = {name: values.pop(name) for name in ("G", "D")}
+            values = {**losses, f"information of {len(values)} codes": sum(values.values())}
         self.bar.set_postfix({name: f"{float(value):.2f}" for name, value in values.items()}, refresh=False)
         self.bar.update()
 
