@@ -6,7 +6,7 @@ A stack of layers is one string, for example Table 1's shared trunk and generato
     dense 1024 bn, dense 7x7x128 bn, conv 64/2 bn, conv 1/2
 
 `conv F/S` is a 4x4 convolution with F filters and stride S (1 when left out); in a generator it is transposed. `dense N` is fully connected; `dense HxWxC`
-also reshapes to an image. `bn` adds batch normalization. Nothing here imports TensorFlow.
+also reshapes to an image (generators only). `bn` adds batch normalization. Nothing here imports TensorFlow.
 """
 
 import dataclasses
@@ -49,6 +49,18 @@ def _parse_layer(text):
         if all(shape):
             return Dense(shape, bool(match[2]))
     raise UserError(f"expected a layer such as 'conv 64/2 bn', 'dense 1024 bn' or 'dense 7x7x128 bn', received {text!r}.")
+
+
+def check_encoder(setting, text, flat_input=False):
+    """Raises UserError unless these layers can follow one another from an image, or from flat features, downwards."""
+    flat = flat_input
+    for layer in parse_layers(text):
+        if isinstance(layer, Conv) and flat:
+            raise UserError(f"--{setting}={text!r}: a convolution needs an image, but what comes before it is flat; use dense layers there.")
+        if isinstance(layer, Dense):
+            flat = True
+            if len(layer.shape) > 1:
+                raise UserError(f"--{setting}={text!r}: 'dense HxWxC' makes an image, which only a generator does; write 'dense N'.")
 
 
 def generated_shape(layers):

@@ -36,7 +36,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
 
 class MetricsLog(keras.callbacks.Callback):
-    """Writes the mean of every value over the last `log_every_steps` to metrics.jsonl and TensorBoard."""
+    """Writes the mean of every value over the last `log_every_steps` (fewer, right after a resume between two lines) to metrics.jsonl and TensorBoard."""
 
     def __init__(self, run):
         super().__init__()

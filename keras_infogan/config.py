@@ -78,6 +78,11 @@ def with_flags(config):
     return dataclasses.replace(config, **given)
 
 
+def user_path(text):
+    """Returns a path as the user typed it, absolute and with ~ expanded; None for None."""
+    return os.path.abspath(os.path.expanduser(text)) if text else None
+
+
 def run_command(main):
     """Runs a command's `main()` under absl; a `UserError` ends it with its one sentence on stderr and exit status 2."""
 
@@ -89,6 +94,12 @@ def run_command(main):
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
+        except OSError as error:  # a full disk, a directory that became read-only: nothing is half-written under its final name
+            print(f"error: cannot read or write {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("Interrupted.", file=sys.stderr)
+            return 130
 
     # TensorFlow's start-up notices would bury the one line that matters; errors still show.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

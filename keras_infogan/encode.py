@@ -83,7 +83,7 @@ def main():
         raise UserError("which images? Give either --images=FOLDER or --split=NAME, for example --split=test.")
     if not pathlib.Path(FLAGS.output).absolute().parent.is_dir():
         raise UserError(f"the directory of --output={FLAGS.output} does not exist; create it first.")
-    for line in encode(FLAGS.run_dir, FLAGS.output, FLAGS.images, FLAGS.split, FLAGS.data_dir):
+    for line in encode(FLAGS.run_dir, FLAGS.output, config.user_path(FLAGS.images), FLAGS.split, config.user_path(FLAGS.data_dir)):
         print(line)
     print(FLAGS.output)
     return 0

@@ -248,8 +248,11 @@ def parse_codes(text):
             codes.append(_KINDS[kind](name, **arguments))
     names = [code.name for code in codes]
     for name in names:
-        if names.count(name) > 1 or name == "noise":
-            raise UserError(f"--codes: the name {name!r} is {'reserved' if name == 'noise' else 'given twice'}; give every code a name of its own.")
+        # "image", "label" and the endings are columns of the table that encode writes.
+        if name in ("noise", "image", "label") or name.endswith(("_probability", "_mean", "_std")):
+            raise UserError(f"--codes: the name {name!r} is reserved; give the code another one.")
+        if names.count(name) > 1:
+            raise UserError(f"--codes: the name {name!r} is given twice; give every code a name of its own.")
     return tuple(codes)
 
 

@@ -23,8 +23,8 @@ def _batch_norm():
 class SpectralNormalization(keras.layers.Wrapper):
     """Divides the kernel of a Conv2D or Dense layer by its largest singular value (Miyato et al. 2018, arXiv 1802.05957, one power iteration a call).
 
-    Unlike keras.layers.SpectralNormalization, which overwrites the kernel, the division is part of the graph: the gradient passes through it, and two calls in
-    one training step see the same kernel.
+    Unlike keras.layers.SpectralNormalization, which overwrites the kernel, the division is part of the graph: the gradient passes through it, and the weights
+    that the optimizer moves stay its own.
     """
 
     def build(self, input_shape):

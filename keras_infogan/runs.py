@@ -10,6 +10,7 @@
 Reading and comparing config.json needs no TensorFlow; loading a model does.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -37,6 +38,7 @@ class Run:
       data_dir: where its data was read from, or None.
       image_shape: (height, width, channels).
       config: the model's settings.
+      fingerprint: tells a user's own images from others (see datasets.fingerprint), or None.
     """
 
     directory: pathlib.Path
@@ -45,6 +47,7 @@ class Run:
     data_dir: str | None
     image_shape: tuple
     config: object
+    fingerprint: str | None = None
 
     @property
     def checkpoints(self):
@@ -73,6 +76,7 @@ class Run:
             "model": self.model,
             "dataset": self.dataset,
             "data_dir": self.data_dir,
+            "fingerprint": self.fingerprint,
             "image_shape": list(self.image_shape),
             "settings": dataclasses.asdict(self.config),
         }
@@ -81,11 +85,15 @@ class Run:
 def write_atomically(path, data):
     """Writes bytes or text under a temporary name, then moves it into place: the file is never half-written."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(temporary, "wb") as file:
-        file.write(data.encode() if isinstance(data, str) else data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with open(temporary, "wb") as file:
+            # A file's name, which a table may hold, need not be valid UTF-8.
+            file.write(data.encode(errors="surrogateescape") if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read(directory):
@@ -105,7 +113,8 @@ def read(directory):
         if version > VERSION:
             raise UserError(f"{directory} was written by a newer keras-infogan (run version {version}, this one reads up to {VERSION}); update keras-infogan.")
         settings = models.MODELS[content["model"]].Config(**content["settings"])
-        return Run(directory, content["model"], content["dataset"], content["data_dir"], tuple(content["image_shape"]), settings)
+        shape, fingerprint = tuple(content["image_shape"]), content.get("fingerprint")
+        return Run(directory, content["model"], content["dataset"], content["data_dir"], shape, settings, fingerprint)
     except FileNotFoundError:
         raise UserError(f"{directory} is not a run directory: it has no config.json; give the --run_dir that keras_infogan.train wrote.") from None
     except OSError as error:
@@ -119,6 +128,7 @@ def differences(run, other):
     mine, theirs = run.to_json(), other.to_json()
     ignored = {"data_dir", "settings", "version"}
     found = [f"{key}: {theirs[key]}, not {mine[key]}" for key in mine if key not in ignored and mine[key] != theirs[key]]
+    found = [text.replace("fingerprint", "images (by name and size)") for text in found]
     settings, others = mine["settings"], theirs["settings"]
     return found + [f"{key}: {others[key]!r}, not {settings[key]!r}" for key in settings if key != "steps" and settings[key] != others[key]]
 
@@ -129,23 +139,30 @@ def choose_directory(run, root=pathlib.Path("runs")):
     numbers = sorted(int(match[1]) for path in root.glob("*") if (match := pattern.fullmatch(path.name)))
     for number in reversed(numbers):
         directory = root / f"{run.dataset}-{run.model}-{number}"
-        if (directory / "config.json").exists() and not differences(run, read(directory)):
-            return dataclasses.replace(run, directory=directory)
+        with contextlib.suppress(UserError):  # a damaged run, or one of a newer version, is not the one meant
+            if not differences(run, read(directory)):
+                return dataclasses.replace(run, directory=directory)
     return dataclasses.replace(run, directory=root / f"{run.dataset}-{run.model}-{(numbers or [0])[-1] + 1}")
 
 
 def check(run):
-    """Raises UserError unless the run's directory is free, or holds the same configuration (the number of steps may change), and can be written."""
+    """Raises UserError unless the run's directory is free, or holds the same configuration (the number of steps may grow), and can be written."""
     directory = run.directory
-    if (directory / "config.json").exists():
-        different = differences(run, read(directory))
-        if different:
-            raise UserError(f"{directory} holds a different run ({'; '.join(different)}); give another --run_dir or the same settings.")
-    elif directory.is_dir() and any(directory.iterdir()):
-        raise UserError(f"{directory} is not empty and not a run directory; give another --run_dir.")
-    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise UserError(f"cannot write to {directory} ({existing} is no directory that can be written); give another --run_dir.")
+    try:
+        if (directory / "config.json").exists():
+            existing = read(directory)
+            different = differences(run, existing)
+            if different:
+                raise UserError(f"{directory} holds a different run ({'; '.join(different)}); give another --run_dir or the same settings.")
+            if run.config.steps < existing.config.steps:
+                raise UserError(f"{directory} is a run of {existing.config.steps} steps; --steps={run.config.steps} would shorten it, and it may only grow.")
+        elif directory.is_dir() and any(directory.iterdir()):
+            raise UserError(f"{directory} is not empty and not a run directory; give another --run_dir.")
+        nearest = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    except OSError as error:
+        raise UserError(f"cannot write to {directory}: {error.strerror}; give a --run_dir that can be written.") from None
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise UserError(f"cannot write to {directory} ({nearest} is no directory that can be written); give another --run_dir.")
 
 
 def create(run):
@@ -157,9 +174,12 @@ def create(run):
     check(run)
     directory = run.directory
     try:
-        for folder in (run.checkpoints, run.events, run.samples, run.traversals):
-            folder.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
         write_atomically(directory / "config.json", json.dumps(run.to_json(), indent=2) + "\n")
+        for folder in (run.checkpoints, run.events, run.samples, run.traversals):
+            folder.mkdir(exist_ok=True)
+        for unfinished in run.checkpoints.glob("writing_*"):
+            unfinished.unlink()
     except OSError as error:
         raise UserError(f"cannot write to {directory}: {error.strerror}; give a --run_dir that can be written.") from None
 

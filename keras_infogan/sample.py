@@ -55,14 +55,14 @@ def define_flags():
     flags.DEFINE_integer("seed", 0, "seed of the latents.", lower_bound=0)
     flags.DEFINE_integer("count", 100, "number of samples in the grid.", lower_bound=1, upper_bound=10_000)
     flags.DEFINE_integer("rows", 10, "rows of a traversal: starting points.", lower_bound=1, upper_bound=100)
-    flags.DEFINE_integer("columns", 9, "columns of a continuous code's traversal, from -2 to 2.", lower_bound=2, upper_bound=101)
+    flags.DEFINE_integer("columns", 9, "columns of a continuous code's traversal, from -2 to 2.", lower_bound=3, upper_bound=101)
 
 
 def main():
     if not FLAGS.run_dir:
         raise UserError("which run? Give --run_dir=DIR, the directory that keras_infogan.train wrote.")
     runs.check_trained(FLAGS.run_dir)
-    output_dir = FLAGS.output_dir or pathlib.Path(FLAGS.run_dir) / "pictures"
+    output_dir = config.user_path(FLAGS.output_dir) or pathlib.Path(FLAGS.run_dir) / "pictures"
     for path in write_pictures(FLAGS.run_dir, output_dir, FLAGS.seed, FLAGS.count, FLAGS.rows, FLAGS.columns):
         print(path)
     return 0

@@ -1,6 +1,6 @@
 """Trains a model: python -m keras_infogan.train --dataset=mnist
 
-Without flags it trains on the embedded handwritten digits (about 2 minutes on two CPU cores). The same command again resumes where it stopped; Ctrl-C saves
+Without flags it trains on the embedded handwritten digits (about 3 minutes on two CPU cores). The same command again resumes where it stopped; Ctrl-C saves
 first. Everything is written to the run directory: checkpoints, metrics.jsonl, TensorBoard events, pictures of samples and of each code's traversal.
 
     python -m keras_infogan.train --dataset=mnist --steps=5000 --seed=1
@@ -8,7 +8,6 @@ first. Everything is written to the run directory: checkpoints, metrics.jsonl, T
 """
 
 import dataclasses
-import os
 import pathlib
 import signal
 import sys
@@ -28,11 +27,10 @@ def requested_run():
     if preset not in presets:
         raise UserError(f"unknown preset {preset!r}{did_you_mean(preset, presets)}; the presets are {', '.join(presets)}.")
     settings = config.with_flags(presets[preset])
-    image_shape = datasets.image_shape(dataset, FLAGS.data_dir, FLAGS.image_size)
-    settings = settings.for_images(image_shape)
-    data_dir = os.path.abspath(FLAGS.data_dir) if FLAGS.data_dir else None
-    run = runs.Run(None, FLAGS.model, dataset, data_dir, image_shape, settings)
-    run = dataclasses.replace(run, directory=pathlib.Path(FLAGS.run_dir)) if FLAGS.run_dir else runs.choose_directory(run)
+    data_dir = config.user_path(FLAGS.data_dir)
+    image_shape = datasets.image_shape(dataset, data_dir, FLAGS.image_size)
+    run = runs.Run(None, FLAGS.model, dataset, data_dir, image_shape, settings.for_images(image_shape), datasets.fingerprint(dataset, data_dir))
+    run = dataclasses.replace(run, directory=pathlib.Path(FLAGS.run_dir).expanduser()) if FLAGS.run_dir else runs.choose_directory(run)
     runs.check(run)
     return run
 

@@ -4,8 +4,10 @@ import dataclasses
 import os
 import subprocess
 import sys
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="keras_infogan_cache_")
 
 import numpy as np
 import pytest

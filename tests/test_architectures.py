@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from keras_infogan import architectures, datasets
@@ -16,6 +18,20 @@ def test_parses_the_notation_of_the_tables():
 def test_names_the_layer_it_cannot_read(text):
     with pytest.raises(UserError, match=text):
         architectures.parse_layers(f"conv 8/2, {text}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        ({"recognizer_layers": "conv 64/2"}, "--recognizer_layers='conv 64/2': a convolution needs an image"),
+        ({"discriminator_layers": "conv 64/2"}, "--discriminator_layers"),
+        ({"trunk_layers": "dense 64, conv 8/2"}, "--trunk_layers"),
+        ({"trunk_layers": "dense 2x2x8"}, "only a generator"),
+    ],
+)
+def test_layers_that_cannot_follow_each_other_are_refused(settings, part):
+    with pytest.raises(UserError, match=part):
+        dataclasses.replace(MODELS["infogan"].PRESETS["mnist"], **settings)
 
 
 @pytest.mark.parametrize("text", ["", "dense 100", "conv 8/2", "dense 100, conv 8/2"])

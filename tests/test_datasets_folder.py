@@ -115,12 +115,37 @@ def test_all_broken_files_are_named(images):
     (images / "text.png").write_text("not an image")
     _left_right("RGB", (400, 400)).save(images / "cut.jpg")
     (images / "cut.jpg").write_bytes((images / "cut.jpg").read_bytes()[:900])
-    with pytest.raises(UserError, match="of 3 images") as error:
+    (images / "gone.png").symlink_to(images / "nowhere.png")
+    with pytest.raises(UserError, match="3 of 4 images") as error:
         _load(images)
-    assert "text.png" in str(error.value)
-    (images / "text.png").unlink()
-    with pytest.raises(UserError, match=r"1 of 2 images .*cut\.jpg"):
-        _load(images)
+    assert all(name in str(error.value) for name in ("text.png", "cut.jpg", "gone.png"))
+
+
+@pytest.mark.parametrize("damage", ["deflate", "password"])
+def test_a_damaged_zip_is_one_sentence(images, tmp_path, damage):
+    _left_right("RGB", (200, 200)).save(images / "a.bmp")
+    path = tmp_path / "images.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(images / "a.bmp", "a.bmp")
+    content = bytearray(path.read_bytes())
+    if damage == "deflate":
+        content[60:80] = b"\xff" * 20
+    else:
+        content[6] |= 1
+        content[content.rindex(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"1 of 1 images .*a\.bmp"):
+        _load(path)
+
+
+def test_a_fingerprint_tells_images_apart_but_not_places(images, tmp_path):
+    _left_right("L").save(images / "a.png")
+    first = datasets.fingerprint("folder", images)
+    images.rename(tmp_path / "moved")
+    assert datasets.fingerprint("folder", tmp_path / "moved") == first
+    _left_right("L").save(tmp_path / "moved" / "b.png")
+    assert datasets.fingerprint("folder", tmp_path / "moved") != first
+    assert datasets.fingerprint("digits") is None
 
 
 def test_other_files_are_reported(images, capsys):

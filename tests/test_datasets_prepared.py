@@ -98,6 +98,18 @@ def test_known_names():
     assert not prepared.is_known("mnits")
 
 
+def test_binary_pixels_are_black_and_white():
+    assert prepared._fit("dsprites", np.ones((64, 64, 1), np.uint8), (64, 64, 1)).max() == 255
+
+
+def test_damaged_records_are_one_sentence(tmp_path):
+    SmallShapes(data_dir=tmp_path).download_and_prepare()
+    record = next(tmp_path.rglob("*train.tfrecord*"))
+    record.write_bytes(record.read_bytes()[:-50])
+    with pytest.raises(UserError, match="is damaged"):
+        datasets.load("small_shapes", "train", (16, 16, 1), tmp_path)
+
+
 def test_celeb_a_is_cropped_to_the_face():
     image = np.zeros((218, 178, 3), np.uint8)
     image[35:183, 15:163] = 200

@@ -33,6 +33,8 @@ def test_parses_what_a_person_types():
         ("digit=categorical(ten)", "cannot read 'ten'"),
         ("a=uniform, a=uniform", "given twice"),
         ("noise=uniform", "reserved"),
+        ("label=categorical(3)", "reserved"),
+        ("slant_mean=uniform", "reserved"),
         ("2nd=uniform", "is no name"),
         ("digit=categorical(10", "cannot read"),
         ("a=uniform(weight=-1)", "at least 0"),

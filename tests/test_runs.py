@@ -26,10 +26,20 @@ def test_a_different_configuration_is_named_and_nothing_overwritten(new_run):
     assert (run.directory / "config.json").read_bytes() == before
 
 
-def test_more_steps_are_the_same_run(new_run):
+def test_steps_may_only_grow(new_run):
     runs.create(new_run("a", steps=4))
     runs.create(new_run("a", steps=8))
+    with pytest.raises(UserError, match="a run of 8 steps; --steps=5 would shorten it"):
+        runs.create(new_run("a", steps=5))
     assert runs.read(new_run("a").directory).config.steps == 8
+
+
+def test_other_images_are_a_different_run(new_run):
+    run = dataclasses.replace(new_run("a"), fingerprint="cats", data_dir="here")
+    runs.create(run)
+    runs.create(dataclasses.replace(run, data_dir="there"))
+    with pytest.raises(UserError, match=r"images \(by name and size\): cats, not dogs"):
+        runs.create(dataclasses.replace(run, fingerprint="dogs"))
 
 
 def test_a_directory_with_other_files_is_left_alone(new_run):

@@ -1,6 +1,6 @@
 """Data sets by name, and the pipeline that feeds training.
 
-A data set is a row of `DATASETS`: facts (image size, channels, size of the download) and where its images come from. `load` returns an `ImageSet` of uint8
+A data set is a row of `DATASETS`: facts (image size, channels) and where its images come from. `load` returns an `ImageSet` of uint8
 images, decoded once and kept in a cache on disk where decoding takes time; `batches` turns it into an endless tf.data.Dataset whose order is a function of
 (seed, step) alone, so that a run resumes at any step with the very batches it would have seen.
 """
@@ -62,7 +62,7 @@ def facts(name):
     """
     if name in DATASETS:
         return DATASETS[name]
-    if not prepared.is_known(name):
+    if name.lower() in DATASETS or not prepared.is_known(name):
         raise UserError(
             f"unknown data set {name!r}{did_you_mean(name, DATASETS)}; give one of {', '.join(DATASETS)}, or the name of a data set of tensorflow-datasets."
         )
@@ -85,6 +85,11 @@ def image_shape(name, data_dir=None, image_size=None):
     if channels is None:
         channels = folder.channels(data_dir) if known.source == "folder" else prepared.channels(name, data_dir)
     return size, size, channels
+
+
+def fingerprint(name, data_dir=None):
+    """Returns a short text that tells a user's own images from others, None for a data set whose name says what it is."""
+    return folder.fingerprint(data_dir) if facts(name).source == "folder" else None
 
 
 def load(name, split, shape, data_dir=None):
@@ -114,7 +119,8 @@ def check_batch_size(image_set, batch_size):
     """Raises UserError unless the data fills one batch."""
     count = len(image_set.images)
     if count < batch_size:
-        raise UserError(f"the data has {count} images, fewer than one batch of {batch_size}; give --batch_size={2 ** (count.bit_length() - 1)} or less.")
+        remedy = f"give --batch_size={2 ** (count.bit_length() - 1)} or less" if count > 1 else "add images"
+        raise UserError(f"the data has {count} images, fewer than one batch of {batch_size}; {remedy}.")
 
 
 def batches(image_set, batch_size, seed, start_step=0):
@@ -143,4 +149,4 @@ def batches(image_set, batch_size, seed, start_step=0):
     return positions.batch(batch_size, drop_remainder=True).map(read).prefetch(tf.data.AUTOTUNE)
 
 
-__all__ = ["DATASETS", "Facts", "ImageSet", "batches", "check_batch_size", "facts", "image_shape", "load", "to_float"]
+__all__ = ["DATASETS", "Facts", "ImageSet", "batches", "check_batch_size", "facts", "fingerprint", "image_shape", "load", "to_float"]

@@ -4,10 +4,14 @@ Formats: PNG, JPEG, WebP, BMP, GIF (its first frame) and TIFF; 1 to 16 bit, pale
 size are cropped to the middle square and resized.
 """
 
+import contextlib
+import hashlib
 import io
+import os
 import pathlib
 import sys
 import zipfile
+import zlib
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -18,7 +22,11 @@ from keras_infogan.datasets.image_set import cached, check_split
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F")
-_BROKEN = (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError, zipfile.BadZipFile)
+# What Pillow and zipfile raise for damaged, encrypted or oversized files.
+_BROKEN = (
+    *(UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError),
+    *(zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError),
+)
 
 
 class _Files:
@@ -34,33 +42,48 @@ class _Files:
                 names = {info.filename: (info.file_size, info.CRC) for info in self.archive.infolist() if not info.is_dir()}
             elif self.path.is_dir():
                 self.archive = None
-                found = [file for file in self.path.rglob("*") if file.is_file()]
-                names = {file.relative_to(self.path).as_posix(): (file.stat().st_size, file.stat().st_mtime_ns) for file in found}
+                names = dict(self._walk())
             else:
                 raise UserError(f"expected a folder or a zip file of images, but {self.path} is {'neither' if self.path.exists() else 'not there'}.")
         except OSError as error:
-            raise UserError(f"cannot read {self.path}: {error.strerror}.") from None
+            raise UserError(f"cannot read {error.filename or self.path}: {error.strerror}.") from None
+        except zipfile.BadZipFile as error:
+            raise UserError(f"cannot read {self.path}: {error}.") from None
         self.stamps = {name: names[name] for name in sorted(names) if name.lower().endswith(_SUFFIXES) and not name.startswith("__MACOSX/")}
         self.others = sorted(set(names) - set(self.stamps))
         if not self.stamps:
             raise UserError(f"{self.path} holds no image ({len(self.others)} other files); expected {', '.join(_SUFFIXES)}.")
+
+    def _walk(self):
+        """Yields the path of each file below the folder, with its size and time; None for a link that leads nowhere, which is a broken file."""
+
+        def fail(error):
+            raise error
+
+        for directory, _, names in os.walk(self.path, onerror=fail):
+            for name in names:
+                file = pathlib.Path(directory, name)
+                stamp = (file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else None
+                yield file.relative_to(self.path).as_posix(), stamp
 
     def open(self, name):
         return Image.open(io.BytesIO(self.archive.read(name)) if self.archive else self.path / name)
 
 
 def channels(path):
-    """Returns 1 if every image of the folder or zip is grey by its header, else 3."""
+    """Returns 1 if every image of the folder or zip is grey by its header, else 3. Files that cannot be read are left for `read` to name."""
     files = _Files(path)
-    broken, modes = [], set()
+    modes = set()
     for name in files.stamps:
-        try:
-            with files.open(name) as image:
-                modes.add(image.mode)
-        except _BROKEN as error:
-            broken.append((name, error))
-    _report(files, broken)
+        with contextlib.suppress(*_BROKEN), files.open(name) as image:
+            modes.add(image.mode)
     return 1 if modes <= set(_GREY_MODES) else 3
+
+
+def fingerprint(path):
+    """Returns a short text that changes when images of the folder or zip are added, removed, renamed or change size; not when it is moved."""
+    stamps = _Files(path).stamps
+    return hashlib.sha256(repr([(name, stamp and stamp[0]) for name, stamp in stamps.items()]).encode()).hexdigest()[:16]
 
 
 def read(name, split, data_dir, shape):

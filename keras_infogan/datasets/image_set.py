@@ -14,6 +14,9 @@ import numpy as np
 
 from keras_infogan.config import UserError
 
+# Raised when images are decoded differently than before, so that the cache does not bring back the old ones.
+_DECODING_VERSION = 1
+
 
 @dataclasses.dataclass(frozen=True)
 class ImageSet:
@@ -52,7 +55,8 @@ def cached(key, count, shape, decode):
       shape: (height, width, channels).
       decode: function (images) -> dict of the other fields of ImageSet; fills the uint8 array (count, *shape) it is given.
     """
-    name = "".join(letter if letter.isalnum() else "_" for letter in key[:40]) + "_" + hashlib.sha256(key.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{_DECODING_VERSION} {key}".encode(errors="surrogateescape")).hexdigest()[:16]
+    name = "".join(letter if letter.isalnum() else "_" for letter in key[:40]) + "_" + digest
     entry = cache_directory() / name
     if not (entry / "facts.json").exists():
         try:
@@ -64,6 +68,10 @@ def cached(key, count, shape, decode):
             ) from None
         try:
             images = np.lib.format.open_memmap(temporary / "images.npy", "w+", np.uint8, (count, *shape))
+            if hasattr(os, "posix_fallocate"):
+                # The file is sparse: a full disk would end the process at some write to the map, with a signal and not an error.
+                with open(temporary / "images.npy", "r+b") as file:
+                    os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
             known = decode(images)
             images.flush()
             for field in ("labels", "factors"):

@@ -12,6 +12,8 @@ from keras_infogan.datasets.image_set import cached, check_split
 
 # Faces fill the middle of CelebA's aligned 218x178 images: the usual square crop.
 _CELEB_A_CROP = 148
+# Stored as 0 and 1, not 0 and 255.
+_BINARY = ("dsprites", "binarized_mnist")
 _CELEB_A_FILES = "img_align_celeba.zip, list_eval_partition.txt, list_attr_celeba.txt, list_landmarks_align_celeba.txt and identity_CelebA.txt"
 
 
@@ -71,19 +73,26 @@ def _prepare(name, builder):
 
 
 def _decode(name, builder, split, images):
+    import tensorflow as tf
     import tensorflow_datasets as tfds
 
     features = builder.info.features
     factor_features = _factor_features(features)
-    labels, factors = [], []
-    records = builder.as_dataset(split=split, shuffle_files=False)
-    for index, record in enumerate(tqdm(tfds.as_numpy(records), total=len(images), desc=f"reading {name} {split}", unit="image")):
-        images[index] = _fit(name, record["image"], images.shape[1:])
-        if "label" in features:
-            labels.append(record["label"])
-        if factor_features:
-            source = record.get("attributes", record)
-            factors.append([float(source[key]) for key in factor_features])
+    labels, factors, count = [], [], 0
+    try:
+        records = tfds.as_numpy(builder.as_dataset(split=split, shuffle_files=False))
+        for record in tqdm(records, total=len(images), desc=f"reading {name} {split}", unit="image"):
+            images[count] = _fit(name, record["image"], images.shape[1:])
+            count += 1
+            if "label" in features:
+                labels.append(record["label"])
+            if factor_features:
+                source = record.get("attributes", record)
+                factors.append([float(source[key]) for key in factor_features])
+    except tf.errors.OpError as error:
+        raise UserError(f"the data of {name} in {builder.data_dir} is damaged ({error.message.splitlines()[0]}); remove it and prepare it again.") from None
+    if count < len(images):
+        raise UserError(f"the data of {name} in {builder.data_dir} ends after {count} of {len(images)} images; remove it and prepare it again.")
     known = {}
     if labels and np.ndim(labels[0]) == 0 and hasattr(features["label"], "names"):
         known.update(labels=np.array(labels, np.int64), label_names=features["label"].names)
@@ -100,6 +109,8 @@ def _factor_features(features):
 
 
 def _fit(name, image, shape):
+    if name in _BINARY:
+        image = image * 255
     if image.shape == tuple(shape):
         return image
     image = np.squeeze(image, axis=-1) if image.shape[-1] == 1 else image[..., :3]

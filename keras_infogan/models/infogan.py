@@ -203,15 +203,20 @@ class InfoGAN(keras.Model):
     def use_average(self):
         """Replaces the generator's weights by their moving average, if the run keeps one (to look; not to go on training)."""
         if self.config.generator_average_decay:
+            recognizer = [variable.numpy() for variable in self.recognizer.trainable_variables]
             self.generator_optimizer.finalize_variable_values(self.generator_variables)
+            # A recognizer that the generator's optimizer owns is averaged with it, but the trunk it reads from is not: it keeps its own weights.
+            for variable, value in zip(self.recognizer.trainable_variables, recognizer, strict=True):
+                variable.assign(value)
 
     @contextlib.contextmanager
     def averaged(self):
         """While it lasts the generator has its moving average as weights, if the run keeps one: to look at during training."""
-        weights = [variable.numpy() for variable in self.generator_variables]
+        variables = self.generator.trainable_variables
+        weights = [variable.numpy() for variable in variables]
         self.use_average()
         yield
-        for variable, value in zip(self.generator_variables, weights, strict=True):
+        for variable, value in zip(variables, weights, strict=True):
             variable.assign(value)
 
     def sample(self, count, seed):

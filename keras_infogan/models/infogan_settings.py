@@ -6,6 +6,7 @@ trunk, ReLU in the generator, softmax and diagonal Gaussian posteriors, batches 
 Deviations of all presets, with the reason:
   - Images are in [-1, 1] and every generator ends in tanh. Tables 4 and 6 end in a sigmoid on [0, 1], which is the same up to a change of scale
     (2 sigmoid(x) - 1 = tanh(x / 2)); one range for all data sets rules out a mismatch between real and generated images.
+  - Weights start from Keras's default (Glorot), not N(0, 0.02): the information rises as early as in the paper's Figure 1 only with it (BUILD_NOTES.md).
   - The last transposed convolution of Tables 1, 4 and 6 states no stride; the sizes need 2.
   - Continuous posteriors are learned as in the paper, but clamped (see `latents.Posterior`), because their negative log-likelihood is unbounded below.
   - One batch of fakes serves both updates (`share_fakes`), where the released code draws afresh for the generator's; it is one pass less.
@@ -66,8 +67,10 @@ class Config(config.Config):
             raise config.UserError(f"--min_posterior_std ({self.min_posterior_std}) must be smaller than --max_posterior_std ({self.max_posterior_std}).")
         if self.generator_updates > 1 and self.share_fakes:
             raise config.UserError(f"--generator_updates={self.generator_updates} needs a fresh batch of fakes for each update; add --noshare_fakes.")
-        for layers in (self.trunk_layers, self.discriminator_layers, self.recognizer_layers, self.generator_layers):
-            architectures.parse_layers(layers)
+        architectures.check_encoder("trunk_layers", self.trunk_layers)
+        architectures.check_encoder("discriminator_layers", self.discriminator_layers, flat_input=True)
+        architectures.check_encoder("recognizer_layers", self.recognizer_layers, flat_input=True)
+        architectures.parse_layers(self.generator_layers)
 
     @property
     def latents(self):
@@ -139,9 +142,9 @@ PRESETS = {
     ),
     # Table 2. Continuous codes: the main text says 2, the appendix 4; the generator's input of 168 = 124 + 40 + 4 says 4. Iterations are not public.
     "svhn_cropped": dataclasses.replace(_TABLE_3, codes="4*categorical(10), 4*uniform", noise_size=124),
-    # Table 3, with batch norm on every layer of the generator but the last, and instance noise. As printed, the discriminator wins from the start and every image
-    # comes out the same, the codes hidden in differences nobody sees; noise on all that the trunk sees hides them from the recognizer too (BUILD_NOTES.md has the
-    # figures). Iterations are not public.
+    # Table 3, with batch norm on every layer of the generator but the last, and instance noise. As printed, the discriminator wins from the start and every
+    # image comes out the same, the codes hidden in differences nobody sees; noise on all that the trunk sees hides them from the recognizer too
+    # (BUILD_NOTES.md has the figures). Iterations are not public.
     "celeb_a": dataclasses.replace(
         _TABLE_3,
         generator_layers="dense 2x2x448 bn, conv 256/2 bn, conv 128/2 bn, conv 64/2 bn, conv 3/2",
@@ -158,7 +161,7 @@ PRESETS = {
     "chairs_3d": _TABLE_6,
     "chairs_3d_width": dataclasses.replace(_TABLE_6, codes="3*categorical(20, weight=2), width=uniform(weight=0.05)"),
     # "InfoGAN (modified)" of Lin et al., ICML 2020, arXiv 1906.06034: 28 epochs, the generator updated twice a step. Its contrastive regularizer
-    # (InfoGAN-CR) is another algorithm and not part of this model.
+    # (InfoGAN-CR) is another algorithm and not part of this model. Deviation: ReLU, not leaky ReLU, between the generator's convolutions.
     "dsprites": Config(
         codes="5*uniform",
         noise_size=5,
