@@ -19,12 +19,16 @@ PICTURE_ROWS = 10
 _MOST_VALUES = 7
 
 
-class StopOnNonFinite(keras.callbacks.Callback):
-    """Ends training when a loss is not finite, before anything is saved."""
+class _RunCallback(keras.callbacks.Callback):
+    """A callback that knows where its run lies."""
 
     def __init__(self, run):
         super().__init__()
         self.run = run
+
+
+class StopOnNonFinite(_RunCallback):
+    """Ends training when a loss is not finite, before anything is saved."""
 
     def on_train_batch_end(self, batch, logs=None):
         for name, value in logs.items():
@@ -35,15 +39,11 @@ class StopOnNonFinite(keras.callbacks.Callback):
                 )
 
 
-class MetricsLog(keras.callbacks.Callback):
+class MetricsLog(_RunCallback):
     """Writes the mean of every value over the last `log_every_steps` (fewer, right after a resume between two lines) to metrics.jsonl and TensorBoard."""
 
-    def __init__(self, run):
-        super().__init__()
-        self.run = run
-        self.sums, self.count = {}, 0
-
     def on_train_begin(self, logs=None):
+        self.sums, self.count = {}, 0
         # A run that stopped after its last checkpoint goes back to it: lines from beyond would stand twice.
         step, path = self.model.step, self.run.metrics_log
         lines = path.read_text().splitlines() if path.exists() else []
@@ -75,12 +75,8 @@ def _step_of(line):
         return math.inf  # a line cut short when the process was killed
 
 
-class ProgressBar(keras.callbacks.Callback):
+class ProgressBar(_RunCallback):
     """Shows the step, the time left, the losses and the information per code."""
-
-    def __init__(self, run):
-        super().__init__()
-        self.run = run
 
     def on_train_begin(self, logs=None):
         self.bar = tqdm(total=self.run.config.steps, initial=self.model.step, desc=self.run.dataset, unit="step", mininterval=1.0)
@@ -98,12 +94,8 @@ class ProgressBar(keras.callbacks.Callback):
         self.bar.close()
 
 
-class Pictures(keras.callbacks.Callback):
+class Pictures(_RunCallback):
     """Draws samples and a traversal per code every `picture_every_steps` and at the end, from fixed latents."""
-
-    def __init__(self, run):
-        super().__init__()
-        self.run = run
 
     def on_train_batch_end(self, batch, logs=None):
         if self.model.step % self.run.config.picture_every_steps == 0:
@@ -126,12 +118,8 @@ class Pictures(keras.callbacks.Callback):
                 tf.summary.image(str(folder.relative_to(self.run.directory)), np.asarray(picture)[None], step)
 
 
-class Checkpoints(keras.callbacks.Callback):
+class Checkpoints(_RunCallback):
     """Saves the model every `checkpoint_every_steps` and at the end."""
-
-    def __init__(self, run):
-        super().__init__()
-        self.run = run
 
     def on_train_batch_end(self, batch, logs=None):
         if self.model.step % self.run.config.checkpoint_every_steps == 0:
