@@ -146,16 +146,13 @@ def choose_directory(run, root=pathlib.Path("runs")):
 
 
 def check(run):
-    """Raises UserError unless the run's directory is free, or holds the same configuration (the number of steps may grow), and can be written."""
+    """Raises UserError unless the run's directory is free, or holds the same configuration (the number of steps may change), and can be written."""
     directory = run.directory
     try:
         if (directory / "config.json").exists():
-            existing = read(directory)
-            different = differences(run, existing)
+            different = differences(run, read(directory))
             if different:
                 raise UserError(f"{directory} holds a different run ({'; '.join(different)}); give another --run_dir or the same settings.")
-            if run.config.steps < existing.config.steps:
-                raise UserError(f"{directory} is a run of {existing.config.steps} steps; --steps={run.config.steps} would shorten it, and it may only grow.")
         elif directory.is_dir() and any(directory.iterdir()):
             raise UserError(f"{directory} is not empty and not a run directory; give another --run_dir.")
         nearest = next(path for path in (directory, *directory.absolute().parents) if path.exists())
@@ -175,7 +172,9 @@ def create(run):
     directory = run.directory
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        write_atomically(directory / "config.json", json.dumps(run.to_json(), indent=2) + "\n")
+        # A run that has taken as many steps already is not trained again and keeps what it says of itself.
+        if not any(step_of(path) >= run.config.steps for path in checkpoint_paths(run)):
+            write_atomically(directory / "config.json", json.dumps(run.to_json(), indent=2) + "\n")
         for folder in (run.checkpoints, run.events, run.samples, run.traversals):
             folder.mkdir(exist_ok=True)
         for unfinished in run.checkpoints.glob("writing_*"):
@@ -187,6 +186,11 @@ def create(run):
 def checkpoint_paths(run):
     """Returns the run's checkpoints, the newest first."""
     return sorted(run.checkpoints.glob("step_*.weights.h5"), reverse=True)
+
+
+def step_of(path):
+    """Returns the step that a checkpoint's name states."""
+    return int(path.name.split(".")[0].removeprefix("step_"))
 
 
 def save(run, model):

@@ -132,7 +132,7 @@ PRESETS = {
         generator_layers="dense 256 bn, dense 4x4x64 bn, conv 32/2 bn, conv 1/2",
         discriminator_learning_rate=1e-3,
         generator_average_decay=0.99,
-        steps=3000,
+        steps=2500,
     ),
     # Table 1. 5,000 iterations as in the released script (50 x 100).
     "mnist": Config(
