@@ -17,6 +17,7 @@ VARIANTS = {
     "separate recognizer": {"recognizer_optimizer": "separate"},
     "separate recognizer, fresh fakes": {"recognizer_optimizer": "separate", "share_fakes": False},
     "only watching": {"mutual_information_weight": 0.0},
+    "only watching, separate recognizer": {"mutual_information_weight": 0.0, "recognizer_optimizer": "separate"},
     "stabilized": {"spectral_norm": True, "label_smoothing": 0.1, "instance_noise_std": 0.2, "generator_average_decay": 0.9},
     "fixed deviation": {"posterior_std": 1.0},
     "bfloat16": {"precision": "mixed_bfloat16"},

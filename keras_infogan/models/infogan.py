@@ -78,7 +78,9 @@ class InfoGAN(keras.Model):
 
     @property
     def information_variables(self):
-        """What a separate optimizer of the mutual information moves."""
+        """What a separate optimizer of the mutual information moves; a recognizer that only watches moves nothing else."""
+        if not self.config.mutual_information_weight:
+            return self.recognizer.trainable_variables
         return self.generator.trainable_variables + self.trunk.trainable_variables + self.recognizer.trainable_variables
 
     @property
