@@ -77,8 +77,7 @@ def define_flags():
 
 
 def main():
-    if not FLAGS.run_dir:
-        raise UserError("which run? Give --run_dir=DIR, the directory that keras_infogan.train wrote.")
+    runs.check_trained(FLAGS.run_dir)
     if bool(FLAGS.images) == bool(FLAGS.split):
         raise UserError("which images? Give either --images=FOLDER or --split=NAME, for example --split=test.")
     if not pathlib.Path(FLAGS.output).absolute().parent.is_dir():

@@ -127,8 +127,8 @@ def differences(run, other):
     """Returns what two runs do not share, as texts "name: one, not other". Where data lies and how long to train are not part of it."""
     mine, theirs = run.to_json(), other.to_json()
     ignored = {"data_dir", "settings", "version"}
-    found = [f"{key}: {theirs[key]}, not {mine[key]}" for key in mine if key not in ignored and mine[key] != theirs[key]]
-    found = [text.replace("fingerprint", "images (by name and size)") for text in found]
+    shown = {"fingerprint": "images (by name and size)"}
+    found = [f"{shown.get(key, key)}: {theirs[key]}, not {mine[key]}" for key in mine if key not in ignored and mine[key] != theirs[key]]
     settings, others = mine["settings"], theirs["settings"]
     return found + [f"{key}: {others[key]!r}, not {settings[key]!r}" for key in settings if key != "steps" and settings[key] != others[key]]
 
@@ -241,6 +241,8 @@ def restore(run, model):
 
 def check_trained(directory):
     """Returns the Run in a directory; raises UserError if it is none or has no checkpoint yet. Loads no TensorFlow."""
+    if not directory:
+        raise UserError("which run? Give --run_dir=DIR, the directory that keras_infogan.train wrote.")
     run = read(directory)
     if not checkpoint_paths(run):
         raise UserError(f"{directory} has no checkpoint yet; train first: python -m keras_infogan.train --dataset={run.dataset} --run_dir={directory}.")

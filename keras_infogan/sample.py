@@ -59,8 +59,6 @@ def define_flags():
 
 
 def main():
-    if not FLAGS.run_dir:
-        raise UserError("which run? Give --run_dir=DIR, the directory that keras_infogan.train wrote.")
     runs.check_trained(FLAGS.run_dir)
     output_dir = config.user_path(FLAGS.output_dir) or pathlib.Path(FLAGS.run_dir) / "pictures"
     for path in write_pictures(FLAGS.run_dir, output_dir, FLAGS.seed, FLAGS.count, FLAGS.rows, FLAGS.columns):
