@@ -61,9 +61,9 @@ def encode(run_dir, output, image_dir=None, split=None, data_dir=None):
 
 
 def _agreement(name, categories, image_set):
-    from keras_infogan.metrics.clustering_accuracy import clustering_accuracy
+    from keras_infogan.metrics.clustering_accuracy import clustering_accuracy, match_categories
 
-    accuracy, matches = clustering_accuracy(image_set.labels, categories)
+    accuracy, matches = clustering_accuracy(image_set.labels, categories), match_categories(image_set.labels, categories)
     listed = ", ".join(f"{category}={image_set.label_names[label]}" for category, label in sorted(matches.items()))
     return f"{name}: {accuracy:.2%} of {len(categories):,} images agree with their label after matching categories to labels ({listed})"
 

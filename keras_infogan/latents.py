@@ -4,16 +4,30 @@ Notation of the paper: z is incompressible noise, c = (c_1, ..., c_L) are codes 
 the posterior. Each code class knows its prior, its entropy H(c), how many numbers it takes in the latent vector and how many parameters Q gives it.
 
 A latent vector is (noise, code_1, ..., code_L); a categorical code stands in it as a one-hot. Functions on numpy arrays serve pictures and programs that
-never load TensorFlow; `draw` and the `log_prob` methods work on tensors and import it when called.
+never load TensorFlow; `draw` makes tensors and imports it when called; the `log_prob` methods work on either.
 """
 
 import dataclasses
 import math
 import re
+import types
 
 import numpy as np
 
 from keras_infogan.config import UserError, did_you_mean
+
+
+def _operations(values):
+    """Returns the operations of the library that `values` belong to: numpy's and SciPy's, or keras.ops."""
+    if not isinstance(values, np.ndarray):
+        from keras import ops
+
+        return ops
+    from scipy import special
+
+    return types.SimpleNamespace(
+        exp=np.exp, sum=np.sum, square=np.square, sigmoid=special.expit, log_sigmoid=special.log_expit, log_softmax=special.log_softmax
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,19 +60,26 @@ class Categorical:
 
     def log_prob(self, codes, parameters, posterior):
         """Returns log Q(c|x), float32 (batch,), for one-hot codes (batch, K) and logits (batch, K)."""
-        from keras import ops
-
+        ops = _operations(parameters)
         return ops.sum(codes * ops.log_softmax(parameters, axis=-1), axis=-1)
 
     def traversal(self, num_columns):
         """Returns the values of a traversal (one-hots, one per category), the text of each, and whether each lies in the range the code is trained on."""
         return np.eye(self.num_categories, dtype=np.float32), [str(index) for index in range(self.num_categories)], [True] * self.num_categories
 
+    def value(self, codes):
+        """Returns the category, int (batch,), that one-hot codes (batch, K) stand for."""
+        return codes.argmax(axis=-1)
+
+    def answer(self, parameters):
+        """Returns the likeliest category, int (batch,), of Q's logits (batch, K)."""
+        return parameters.argmax(axis=-1)
+
     def describe(self, parameters, posterior):
         """Returns the columns of Q's answer for parameters (batch, K): the likeliest category and its probability."""
         shifted = np.exp(parameters - parameters.max(axis=-1, keepdims=True))
         probabilities = shifted / shifted.sum(axis=-1, keepdims=True)
-        return {self.name: parameters.argmax(axis=-1), f"{self.name}_probability": probabilities.max(axis=-1)}
+        return {self.name: self.answer(parameters), f"{self.name}_probability": probabilities.max(axis=-1)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,16 +107,22 @@ class Bernoulli:
 
     def log_prob(self, codes, parameters, posterior):
         """Returns log Q(c|x), float32 (batch,), for codes in {0, 1} (batch, 1) and logits (batch, 1)."""
-        from keras import ops
-
+        ops = _operations(parameters)
         return ops.sum(codes * ops.log_sigmoid(parameters) + (1 - codes) * ops.log_sigmoid(-parameters), axis=-1)
 
     def traversal(self, num_columns):
         return np.array([[0.0], [1.0]], np.float32), ["0", "1"], [True, True]
 
+    def value(self, codes):
+        """Returns the bit, int (batch,), of codes (batch, 1)."""
+        return codes[:, 0].astype(int)
+
+    def answer(self, parameters):
+        """Returns the likelier bit, int (batch,), of Q's logits (batch, 1)."""
+        return (parameters[:, 0] > 0).astype(int)
+
     def describe(self, parameters, posterior):
-        logits = parameters[:, 0]
-        return {self.name: (logits > 0).astype(int), f"{self.name}_probability": 1 / (1 + np.exp(-np.abs(logits)))}
+        return {self.name: self.answer(parameters), f"{self.name}_probability": 1 / (1 + np.exp(-np.abs(parameters[:, 0])))}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,12 +146,12 @@ class Posterior:
     def num_parameters(self):
         return 2 if self.learned else 1
 
-    def log_std(self, parameters, sigmoid):
-        """Returns log(std), (batch, 1), from Q's parameters (batch, 1 or 2), with `sigmoid` of the arrays' own library."""
+    def log_std(self, parameters):
+        """Returns log(std), (batch, 1), from Q's parameters (batch, 1 or 2)."""
         if not self.learned:
             return math.log(self.std) + 0 * parameters[:, :1]
         low, high = math.log(self.min_std), math.log(self.max_std)
-        return low + (high - low) * sigmoid(parameters[:, 1:])
+        return low + (high - low) * _operations(parameters).sigmoid(parameters[:, 1:])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,9 +175,8 @@ class Uniform:
 
     def log_prob(self, codes, parameters, posterior):
         """Returns log Q(c|x), float32 (batch,): a Gaussian density at the codes (batch, 1)."""
-        from keras import ops
-
-        log_std = posterior.log_std(parameters, ops.sigmoid)
+        ops = _operations(parameters)
+        log_std = posterior.log_std(parameters)
         squares = ops.square((codes - parameters[:, :1]) * ops.exp(-log_std))
         return ops.sum(-0.5 * squares - log_std - 0.5 * math.log(2 * math.pi), axis=-1)
 
@@ -163,10 +189,18 @@ class Uniform:
         """Returns whether each value lies where the prior does."""
         return [bool(abs(value) <= 1) for value in values]
 
+    def value(self, codes):
+        """Returns the number, float (batch,), of codes (batch, 1)."""
+        return codes[:, 0]
+
+    def answer(self, parameters):
+        """Returns the mean of Q, float (batch,)."""
+        return parameters[:, 0]
+
     def describe(self, parameters, posterior):
         """Returns the columns of Q's answer: mean and standard deviation of the code's Gaussian posterior."""
-        log_std = posterior.log_std(parameters, lambda value: 1 / (1 + np.exp(-value)))
-        return {f"{self.name}_mean": parameters[:, 0], f"{self.name}_std": np.exp(log_std[:, 0])}
+        log_std = posterior.log_std(parameters)
+        return {f"{self.name}_mean": self.answer(parameters), f"{self.name}_std": np.exp(log_std[:, 0])}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -350,10 +384,24 @@ class LatentSpec:
           parameters: float32 (batch, total_parameters), the recognizer's output for those images.
 
         Returns:
-          A dict from code name to a float32 tensor (batch,). H(c) is the entropy of the true prior.
+          A dict from code name to a tensor or array (batch,), as the arguments are. H(c) is the entropy of the true prior.
         """
         codes, answers = self.unpack(latents), self.unpack_parameters(parameters)
         return {code.name: code.log_prob(codes[code.name], answers[code.name], self.posterior) + code.entropy for code in self.codes}
+
+    def values(self, latents):
+        """Returns one number per code and latent vector, a dict from code name to (batch,): the category, the bit, or the value itself."""
+        parts = self.unpack(latents)
+        return {code.name: code.value(parts[code.name]) for code in self.codes}
+
+    def answers(self, parameters):
+        """Returns what Q takes each code to be, a dict from code name to (batch,): the likeliest category or bit, or the mean."""
+        parts = self.unpack_parameters(parameters)
+        return {code.name: code.answer(parts[code.name]) for code in self.codes}
+
+    def redraw(self, name, latents, seed):
+        """Returns latent vectors (batch, size) in which one part, a code or "noise", is drawn anew from its prior and all else stays."""
+        return self.pack(self.unpack(latents) | {name: self.unpack(self.sample(len(latents), seed))[name]})
 
     def traverse(self, code, latents, num_columns=9):
         """Returns latent vectors in which only one code moves, with the text of each column and whether it lies in the trained range.

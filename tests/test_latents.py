@@ -73,6 +73,8 @@ def test_log_prob_is_that_of_scipy():
     generator = np.random.default_rng(0)
     latents, parameters = SPEC.sample(50, 3), generator.standard_normal((50, SPEC.total_parameters)).astype(np.float32)
     bound = {name: value.numpy() for name, value in SPEC.mutual_information(latents, tf.constant(parameters)).items()}
+    for name, value in SPEC.mutual_information(latents, parameters).items():
+        assert value == pytest.approx(bound[name], abs=1e-5), "numpy and TensorFlow must agree"
     codes, answers = SPEC.unpack(latents), SPEC.unpack_parameters(parameters)
     probabilities = scipy.special.softmax(answers["kind"], axis=1)
     assert bound["kind"] == pytest.approx(scipy.stats.multinomial.logpmf(codes["kind"], 1, probabilities) + math.log(3), abs=1e-5)
@@ -95,9 +97,9 @@ def test_the_bound_reaches_the_entropy_and_no_more():
 
 def test_fixed_and_learned_deviation():
     parameters = tf.constant([[0.0, -100.0], [0.0, 0.0], [0.0, 100.0]])
-    learned = np.exp(Posterior(min_std=0.1, max_std=1.0).log_std(parameters, tf.sigmoid).numpy())
+    learned = np.exp(Posterior(min_std=0.1, max_std=1.0).log_std(parameters).numpy())
     assert learned[:, 0] == pytest.approx([0.1, math.sqrt(0.1), 1.0])
-    assert np.exp(Posterior(std=0.5).log_std(parameters[:, :1], tf.sigmoid).numpy())[:, 0] == pytest.approx([0.5] * 3)
+    assert np.exp(Posterior(std=0.5).log_std(parameters[:, :1]).numpy())[:, 0] == pytest.approx([0.5] * 3)
     assert LatentSpec(Noise(1), CODES, Posterior(std=1.0)).total_parameters == 3 + 1 + 1 + 1
     assert SPEC.total_parameters == 3 + 2 + 2 + 1
 
@@ -105,6 +107,25 @@ def test_fixed_and_learned_deviation():
 def test_pack_reverses_unpack():
     latents = SPEC.sample(10, 0)
     assert np.array_equal(SPEC.pack(SPEC.unpack(latents)), latents)
+
+
+def test_values_are_what_was_drawn_and_answers_what_is_likeliest():
+    parts = {"noise": np.zeros((2, 5)), "kind": np.eye(3)[[2, 0]], "slant": [[0.5], [-1]], "tilt": [[2], [0]], "smile": [[1], [0]]}
+    assert {name: value.tolist() for name, value in SPEC.values(SPEC.pack(parts)).items()} == {
+        "kind": [2, 0],
+        "slant": [0.5, -1],
+        "tilt": [2, 0],
+        "smile": [1, 0],
+    }
+    answers = SPEC.answers(np.array([[0, 3, 1, 0.25, 9, -2, 9, -1]], np.float32))
+    assert {name: value.tolist() for name, value in answers.items()} == {"kind": [1], "slant": [0.25], "tilt": [-2], "smile": [0]}
+
+
+@pytest.mark.parametrize("name", ["noise", "kind", "slant"])
+def test_redrawing_changes_one_part_only(name):
+    latents = SPEC.sample(50, 0)
+    before, after = SPEC.unpack(latents), SPEC.unpack(SPEC.redraw(name, latents, 1))
+    assert {part for part in before if not np.array_equal(before[part], after[part])} == {name}
 
 
 @pytest.mark.parametrize("code", CODES)
