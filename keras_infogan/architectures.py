@@ -88,8 +88,10 @@ def check_generator(text, image_shape):
         )
 
 
-def general_layers(image_shape):
+def general_layers(image_shape, first_filters=64, most_filters=512):
     """Returns (trunk, generator) layers for square images of any supported size, in the style of Table 3: halve the size until 4 to 7 pixels remain.
+
+    The first convolution has `first_filters`, and each has twice as many as the one before, up to `most_filters`.
 
     Raises:
       UserError: if the size is not 4, 5, 6 or 7 times a power of two.
@@ -102,7 +104,7 @@ def general_layers(image_shape):
         raise UserError(
             f"the general preset makes square images of 8, 16, 28, 32, 48, 64, 96, 128, ... pixels, not {height}x{width}; give another --image_size."
         )
-    filters = [min(64 * 2**index, 512) for index in range(halvings)]
+    filters = [min(first_filters * 2**index, most_filters) for index in range(halvings)]
     trunk = [f"conv {count}/2" + (" bn" if index else "") for index, count in enumerate(filters)]
     generator = [f"dense {size}x{size}x{filters[-1]} bn"]
     generator += [f"conv {count}/2 bn" for count in reversed(filters[:-1])]

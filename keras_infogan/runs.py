@@ -6,6 +6,7 @@
     events/            the same for TensorBoard, with pictures
     samples/           pictures of generated images, one per `picture_every_steps`, from fixed latents
     traversals/        pictures in which one code moves, a folder per code
+    metrics.json       scores, and report.html, the same to look at (keras_infogan.evaluate)
 
 Reading and comparing config.json needs no TensorFlow; loading a model does.
 """
@@ -62,6 +63,14 @@ class Run:
         return self.directory / "events"
 
     @property
+    def metrics(self):
+        return self.directory / "metrics.json"
+
+    @property
+    def report(self):
+        return self.directory / "report.html"
+
+    @property
     def samples(self):
         return self.directory / "samples"
 
@@ -108,19 +117,28 @@ def read(directory):
     directory = pathlib.Path(directory)
     path = directory / "config.json"
     try:
-        content = json.loads(path.read_text())
-        version = int(content["version"])
-        if version > VERSION:
-            raise UserError(f"{directory} was written by a newer keras-infogan (run version {version}, this one reads up to {VERSION}); update keras-infogan.")
-        settings = models.MODELS[content["model"]].Config(**content["settings"])
-        shape, fingerprint = tuple(content["image_shape"]), content.get("fingerprint")
-        return Run(directory, content["model"], content["dataset"], content["data_dir"], shape, settings, fingerprint)
+        return from_json(directory, json.loads(path.read_text()))
     except FileNotFoundError:
         raise UserError(f"{directory} is not a run directory: it has no config.json; give the --run_dir that keras_infogan.train wrote.") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}.") from None
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged ({error!r}); restore it or train anew in another --run_dir.") from None
+
+
+def from_json(directory, content):
+    """Returns the Run that `Run.to_json` wrote.
+
+    Raises:
+      UserError: if a newer version wrote it.
+      ValueError, KeyError, TypeError: if it is damaged.
+    """
+    version = int(content["version"])
+    if version > VERSION:
+        raise UserError(f"{directory} was written by a newer keras-infogan (run version {version}, this one reads up to {VERSION}); update keras-infogan.")
+    settings = models.MODELS[content["model"]].Config(**content["settings"])
+    shape, fingerprint = tuple(content["image_shape"]), content.get("fingerprint")
+    return Run(directory, content["model"], content["dataset"], content["data_dir"], shape, settings, fingerprint)
 
 
 def differences(run, other):
@@ -181,6 +199,14 @@ def create(run):
             unfinished.unlink()
     except OSError as error:
         raise UserError(f"cannot write to {directory}: {error.strerror}; give a --run_dir that can be written.") from None
+
+
+def read_metrics(run):
+    """Returns the content of the run's metrics.json, or None if it was not evaluated yet, or the file is damaged."""
+    try:
+        return json.loads(run.metrics.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def checkpoint_paths(run):
@@ -252,6 +278,8 @@ def check_trained(directory):
 def load(directory):
     """Loads a trained model: builds it from config.json and reads its newest checkpoint, moving averages in place of the generator's weights if kept.
 
+    It computes in float32 whatever precision it was trained in, so that what is seen, scored and exported is the same.
+
     Returns:
       (Run, built keras.Model).
 
@@ -259,7 +287,7 @@ def load(directory):
       UserError: if it is no run directory or has no checkpoint yet.
     """
     run = check_trained(directory)
-    model = models.build(run.model, run.config, run.image_shape)
+    model = models.build(run.model, dataclasses.replace(run.config, precision="float32"), run.image_shape)
     restore(run, model)
     model.use_average()
     return run, model

@@ -7,10 +7,13 @@ import tomllib
 ROOT = pathlib.Path(__file__).parents[1]
 # From the top down; a room may import from rooms below it and from its own, but models never import each other.
 LAYERS = [
-    {"train", "evaluate", "sample", "encode", "sweep", "analysis", "report"},
+    {"train", "evaluate", "sample", "encode", "sweep", "analysis"},
+    {"report"},
     {"callbacks", "runs"},
     {"models"},
-    {"networks", "datasets", "images", "metrics"},
+    {"features", "scoring"},
+    {"evidence", "alarms"},
+    {"networks", "datasets", "images", "metrics", "charts", "field_figures"},
     {"latents", "losses"},
     {"architectures"},
     {"config"},

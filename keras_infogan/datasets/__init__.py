@@ -27,6 +27,7 @@ class Facts:
       source: "embedded", "prepared" (tensorflow-datasets) or "folder".
       preset: the preset it is trained with.
       about: one line for --help.
+      splits: names of its splits; of prepared data, tensorflow-datasets knows them.
     """
 
     read: Callable
@@ -35,10 +36,11 @@ class Facts:
     source: str
     preset: str
     about: str
+    splits: tuple = ("train",)
 
 
 DATASETS = {
-    "digits": Facts(digits.read, 16, 1, "embedded", "digits", "1,797 handwritten digits that come with scikit-learn"),
+    "digits": Facts(digits.read, 16, 1, "embedded", "digits", "1,797 handwritten digits that come with scikit-learn", digits.SPLITS),
     "sprites": Facts(sprites.read, 64, 1, "embedded", "sprites", "drawn shapes with the 737,280 factor combinations of dSprites"),
     "sprites_32x32": Facts(sprites.read, 32, 1, "embedded", "general", "the same, half the size"),
     "mnist": Facts(prepared.read, 28, 1, "prepared", "mnist", "handwritten digits (tensorflow-datasets)"),
@@ -90,6 +92,16 @@ def image_shape(name, data_dir=None, image_size=None):
 def fingerprint(name, data_dir=None):
     """Returns a short text that tells a user's own images from others, None for a data set whose name says what it is."""
     return folder.fingerprint(data_dir) if facts(name).source == "folder" else None
+
+
+def evaluation_split(name, data_dir=None):
+    """Returns the name of the split that scores are computed on: "test", or "train" for a data set without one.
+
+    Raises:
+      UserError: if the data set cannot be opened.
+    """
+    splits = prepared.splits(name, data_dir) if facts(name).source == "prepared" else facts(name).splits
+    return "test" if "test" in splits else "train"
 
 
 def load(name, split, shape, data_dir=None):
@@ -149,4 +161,4 @@ def batches(image_set, batch_size, seed, start_step=0):
     return positions.batch(batch_size, drop_remainder=True).map(read).prefetch(tf.data.AUTOTUNE)
 
 
-__all__ = ["DATASETS", "Facts", "ImageSet", "batches", "check_batch_size", "facts", "fingerprint", "image_shape", "load", "to_float"]
+__all__ = ["DATASETS", "Facts", "ImageSet", "batches", "check_batch_size", "evaluation_split", "facts", "fingerprint", "image_shape", "load", "to_float"]

@@ -8,12 +8,14 @@ from PIL import Image
 
 from keras_infogan.datasets.image_set import ImageSet, check_split
 
+SPLITS = ("train", "test")
+
 
 def read(name, split, data_dir, shape):
     """Returns digits with labels. The data has no official split: every fifth image is test, the others are train."""
     from sklearn.datasets import load_digits
 
-    check_split(name, split, ("train", "test"))
+    check_split(name, split, SPLITS)
     data = load_digits()
     small = np.round(data.images * (255 / 16)).astype(np.uint8)
     large = np.stack([np.asarray(Image.fromarray(image).resize((14, 14), Image.Resampling.BICUBIC)) for image in small])

@@ -46,6 +46,11 @@ def channels(name, data_dir):
     return 1 if _builder(name, data_dir).info.features["image"].shape[-1] == 1 else 3
 
 
+def splits(name, data_dir):
+    """Returns the names of the data set's splits; none before it is prepared, unless tensorflow-datasets knows them in advance."""
+    return tuple(_builder(name, data_dir).info.splits)
+
+
 def read(name, split, data_dir, shape):
     """Returns a split with labels or factors where the data set has them; images are cropped to the middle square and resized."""
     builder = _builder(name, data_dir)

@@ -8,6 +8,8 @@ how the number comes about; it goes into metrics.json with every score.
 import dataclasses
 import importlib
 
+from keras_infogan.config import UserError, did_you_mean
+
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
@@ -67,3 +69,17 @@ METRICS = {
     )
 }
 GROUPS = tuple(dict.fromkeys(metric.group for metric in METRICS.values()))
+
+
+def chosen(text):
+    """Returns the names of the scores in a list such as "dci,labels", groups expanded; all of them for "all".
+
+    Raises:
+      UserError: for a name that is neither a score nor a group.
+    """
+    names = []
+    for name in (part.strip() for part in text.split(",")):
+        if name not in ("all", *GROUPS, *METRICS):
+            raise UserError(f"--metrics: unknown score {name!r}{did_you_mean(name, METRICS)}; give all, {', '.join(GROUPS)}, or some of {', '.join(METRICS)}.")
+        names += [metric.name for metric in METRICS.values() if name in ("all", metric.group, metric.name)]
+    return list(dict.fromkeys(names))

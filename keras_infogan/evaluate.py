@@ -1,0 +1,102 @@
+"""Scores a trained run: python -m keras_infogan.evaluate --run_dir=runs/mnist-infogan-1
+
+Writes to the run directory:
+    metrics.json   every score with its protocol, what could not be scored and why, and alarms
+    report.html    the same to look at, in one file that needs no network: pictures of every code, charts, tables
+
+Scores come in groups: "generator" needs the model alone; "labels" and "factors" compare codes read from real images with what is known of them (the test split,
+where there is one); "images" compares generated with real images. Labels and factors serve the scores only; nothing is trained on them but the feature space.
+
+    python -m keras_infogan.evaluate --run_dir=runs/mnist-infogan-1 --metrics=labels,mutual_information
+
+MNIST takes about 3 minutes on two CPU cores, half of it once for the feature space.
+"""
+
+import json
+import os
+import shlex
+import sys
+
+from absl import flags
+
+from keras_infogan import __version__, config, datasets, features, metrics, runs
+from keras_infogan.config import UserError
+
+FLAGS = flags.FLAGS
+
+
+def evaluate(run, model, names, split=None, data_dir=None, feature_space="learned", num_images=10_000, seed=0, command=""):
+    """Scores a model and writes metrics.json and report.html to its run directory.
+
+    Args:
+      run: the Run that the model is of.
+      model: it, trained: see `evidence`.
+      names: of the scores, keys of METRICS.
+      split: split of real images; default: test, or train where there is no test split.
+      data_dir: where the data set lies; default: as in training.
+      feature_space: one of features.FEATURE_SPACES.
+      num_images: images to generate, and real ones at most to compare them with.
+      seed: of all random draws.
+      command: the command line, to be shown in the report.
+
+    Returns:
+      The content of metrics.json.
+    """
+    from keras_infogan import alarms, evidence, report, scoring
+
+    data_dir = data_dir or run.data_dir
+    try:
+        split = split or datasets.evaluation_split(run.dataset, data_dir)
+    except UserError:
+        split = "test"  # why the data set cannot be opened, the scores that need it will say
+    found = evidence.Evidence(
+        model,
+        lambda: datasets.load(run.dataset, split, run.image_shape, data_dir),
+        lambda: features.build(feature_space, run.dataset, run.image_shape, data_dir),
+        num_images,
+        seed,
+    )
+    result = scoring.score_all(names, found)
+    evaluated = {"step": model.step, "split": split, "num_images": num_images, "seed": seed, "features": feature_space}
+    result = scoring.merged({"keras_infogan": __version__, "command": command, "evaluated": evaluated, **result}, runs.read_metrics(run))
+    result["alarms"] = alarms.alarms(result["scores"], model.latents.codes, result["details"].get("category_shares", {}))
+    if model.step < run.config.steps:
+        result["alarms"].append(f"The run is unfinished: step {model.step:,} of {run.config.steps:,}.")
+    runs.write_atomically(run.metrics, json.dumps(result, indent=1, allow_nan=False) + "\n")
+    runs.write_atomically(run.report, report.html(run, result, found))
+    return result
+
+
+def define_flags():
+    flags.DEFINE_string("run_dir", None, "the run directory that keras_infogan.train wrote.")
+    flags.DEFINE_string("metrics", "all", f"scores, separated by commas: all, a group ({', '.join(metrics.GROUPS)}), or any of {', '.join(metrics.METRICS)}.")
+    flags.DEFINE_string("split", None, "split of real images to score on; default: test, or train where there is no test split.")
+    flags.DEFINE_string("data_dir", None, "where the data set lies now, if not where it was trained from.")
+    flags.DEFINE_enum(
+        "features",
+        "learned",
+        features.FEATURE_SPACES,
+        "where generated and real images are compared: a small network trained on the data set, or Inception-v3.",
+    )
+    flags.DEFINE_integer("num_images", 10_000, "images to generate, and real ones at most to compare them with.", lower_bound=100)
+    flags.DEFINE_integer("seed", 0, "seed of all random draws.", lower_bound=0)
+
+
+def main():
+    run = runs.check_trained(FLAGS.run_dir)
+    names = metrics.chosen(FLAGS.metrics)
+    if not os.access(run.directory, os.W_OK):
+        raise UserError(f"cannot write to {run.directory}; its scores and report belong there, make it writable.")
+    command = shlex.join(["python", "-m", "keras_infogan.evaluate", *sys.argv[1:]])
+    run, model = runs.load(FLAGS.run_dir)
+    data_dir = config.user_path(FLAGS.data_dir)
+    result = evaluate(run, model, names, FLAGS.split, data_dir, FLAGS.features, FLAGS.num_images, FLAGS.seed, command)
+    for alarm in result["alarms"]:
+        print(f"alarm: {alarm}")
+    print(run.metrics, run.report, sep="\n")
+    return 0 if result["scores"] else 1
+
+
+if __name__ == "__main__":
+    define_flags()
+    config.run_command(main)

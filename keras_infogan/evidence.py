@@ -1,0 +1,202 @@
+"""What scores need of a model and its data, computed once, when first asked for.
+
+Every attribute of `Evidence` that a score in `metrics` names as an argument is a property here. Nothing in this file needs TensorFlow: a model is whatever has
+`latents` (a LatentSpec), `generate` (latents -> images) and `encode` (images -> parameters of Q(c|x)), all on numpy arrays.
+"""
+
+import functools
+
+import numpy as np
+from tqdm import tqdm
+
+from keras_infogan.config import UserError
+
+# Images held at once; a large set is generated or read in parts of this size.
+_PART = 1000
+_NUM_MOVES = 1000
+_NUM_FACTOR_POINTS = 15_000
+
+
+class PerCode(dict):
+    """One value per code, each to be scored on its own."""
+
+
+class Evidence:
+    """See the module's docstring. A property raises UserError, in one sentence, where a model or its data does not have what it takes.
+
+    Images are float32 (count, height, width, channels) in [-1, 1].
+    """
+
+    def __init__(self, model, load_images=None, load_features=None, num_images=10_000, seed=0):
+        """
+        Args:
+          model: see the module's docstring.
+          load_images: function () -> ImageSet of real images the scores are computed on; None if there are none.
+          load_features: function () -> (function images -> features, text that says what they are); None if there are none.
+          num_images: images to generate, and real ones at most to compare them with.
+          seed: of all random draws.
+        """
+        self.model, self.latents = model, model.latents
+        self._load_images, self._load_features = load_images, load_features
+        self.num_images, self.seed = num_images, seed
+
+    def gather(self, names):
+        """Returns the properties of these names as a dict; a score's arguments."""
+        return {name: getattr(self, name) for name in names}
+
+    def counts(self):
+        """Returns how many images of each kind scores were computed on, a dict from a text to a number."""
+        texts = {"_drawn": "generated images", "start_images": "starts of moves", "_points": "real images", "real_features": "real images in the feature space"}
+        return {text: len(self.__dict__[name]) for name, text in texts.items() if name in self.__dict__}
+
+    # What the generator draws, and what the recognizer makes of it.
+
+    @functools.cached_property
+    def _drawn(self):
+        return self.latents.sample(self.num_images, self.seed)
+
+    @functools.cached_property
+    def _answers(self):
+        parts = [self._encode(self._generate(part)) for part in _parts(self._drawn, "generating and reading back")]
+        return np.concatenate(parts)
+
+    @functools.cached_property
+    def information(self):
+        """log Q(c|x) + H(c) in nats per code and generated image."""
+        return PerCode(self.latents.mutual_information(self._drawn, self._answers))
+
+    @property
+    def drawn_categories(self):
+        return self._of_kind(self.latents.values(self._drawn), continuous=False)
+
+    @property
+    def read_categories(self):
+        return self._of_kind(self.latents.answers(self._answers), continuous=False)
+
+    @property
+    def drawn_values(self):
+        return self._of_kind(self.latents.values(self._drawn), continuous=True)
+
+    @property
+    def read_values(self):
+        return self._of_kind(self.latents.answers(self._answers), continuous=True)
+
+    def _of_kind(self, values, continuous):
+        chosen = {code.name: values[code.name] for code in self.latents.codes if code.continuous == continuous}
+        if not chosen:
+            raise UserError(f"the model has no {'continuous' if continuous else 'discrete'} code")
+        return PerCode(chosen)
+
+    # What moves when one input of the generator is redrawn and all others stay.
+
+    @functools.cached_property
+    def start_images(self):
+        return self._generate(self._starts)
+
+    @property
+    def _starts(self):
+        return self._drawn[:_NUM_MOVES]
+
+    @functools.cached_property
+    def moved_images(self):
+        """The start images with one input redrawn, per code and "noise"."""
+        inputs = [code.name for code in self.latents.codes] + ["noise"] * bool(self.latents.noise.size)
+        seeds = np.random.SeedSequence(self.seed).spawn(len(inputs))
+        moved = zip(tqdm(inputs, desc="redrawing each input", unit="input"), seeds, strict=True)
+        return PerCode({name: self._generate(self.latents.redraw(name, self._starts, seed)) for name, seed in moved})
+
+    @property
+    def code_changes(self):
+        """How far each pixel of the start images moves when a code is redrawn, a dict of float (count, pixels)."""
+        starts, moved = self.start_images.reshape(len(self._starts), -1), self.moved_images
+        return {code.name: moved[code.name].reshape(starts.shape) - starts for code in self.latents.codes}
+
+    # Real images.
+
+    @functools.cached_property
+    def image_set(self):
+        """The real images that the model is scored on."""
+        if self._load_images is None:
+            raise UserError("it needs real images, and this model comes without a data set")
+        return self._load_images()
+
+    @functools.cached_property
+    def _points(self):
+        """Indices of the real images that codes are read from, in random order: all of them if they have labels, else at most 15,000."""
+        count = len(self.image_set.images)
+        return np.random.default_rng(self.seed).permutation(count)[: count if self.image_set.labels is not None else _NUM_FACTOR_POINTS]
+
+    @functools.cached_property
+    def _real_answers(self):
+        """What the recognizer takes each code of the real images to be, a dict from code name to (count,)."""
+        parts = [self._encode(self._real(part)) for part in _parts(self._points, "reading real images")]
+        return self.latents.answers(np.concatenate(parts))
+
+    @property
+    def labels(self):
+        if self.image_set.labels is None:
+            raise UserError("the data set has no labels")
+        return np.asarray(self.image_set.labels)[self._points]
+
+    @property
+    def categories(self):
+        """The category, or bit, that the recognizer gives each real image, per discrete code."""
+        return self._of_kind(self._real_answers, continuous=False)
+
+    @property
+    def factors(self):
+        if self.image_set.factors is None:
+            raise UserError("the data set has no ground-truth factors")
+        return np.asarray(self.image_set.factors)[self._points]
+
+    @property
+    def codes(self):
+        """What the recognizer takes each code to be, float (count, codes): a category's index, a bit, or a mean."""
+        return np.stack([answer.astype(np.float64) for answer in self._real_answers.values()], axis=1)
+
+    # Features.
+
+    @functools.cached_property
+    def feature_space(self):
+        """(function, text): see `features`."""
+        if self._load_features is None:
+            raise UserError("it needs a feature space, and this model comes without a data set to make one from")
+        return self._load_features()
+
+    @functools.cached_property
+    def real_features(self):
+        function, _ = self.feature_space
+        chosen = np.random.default_rng(self.seed).permutation(len(self.image_set.images))[: self.num_images]
+        return np.concatenate([function(self._real(part)) for part in _parts(np.sort(chosen), "features of real images")])
+
+    @functools.cached_property
+    def generated_features(self):
+        function, _ = self.feature_space
+        drawn = self._drawn[: len(self.real_features)]
+        return np.concatenate([function(self._generate(part)) for part in _parts(drawn, "features of generated images")])
+
+    # The model, checked.
+
+    def _generate(self, latents):
+        images = self.model.generate(latents)
+        _check_finite(images, "the generator's images")
+        return images
+
+    def _encode(self, images):
+        parameters = self.model.encode(images)
+        _check_finite(parameters, "the recognizer's outputs")
+        return parameters
+
+    def _real(self, indices):
+        return np.asarray(self.image_set.images[indices], np.float32) / 127.5 - 1
+
+
+def _parts(values, about):
+    for start in tqdm(range(0, len(values), _PART), desc=about, unit=f"x{_PART}", leave=False):
+        yield values[start : start + _PART]
+
+
+def _check_finite(values, what):
+    wrong = len(values) - np.isfinite(values.reshape(len(values), -1)).all(axis=1).sum()
+    if wrong:
+        raise UserError(f"{what} are not finite for {wrong} of {len(values)} inputs; the model cannot be scored on them")

@@ -1,0 +1,126 @@
+"""The report of an evaluation: one HTML file with everything in it, pictures too, that opens from disk without a network."""
+
+import base64
+import importlib.resources
+import io
+import json
+
+import jinja2
+import matplotlib
+import numpy as np
+from PIL import Image
+
+from keras_infogan import charts, images
+from keras_infogan.config import UserError
+from keras_infogan.field_figures import field_figure
+from keras_infogan.metrics import GROUPS, METRICS
+
+_ROWS = 5
+_MAP_SIZE = 96  # pixels
+_GROUP_TITLES = {
+    "generator": "What the generator does with its codes",
+    "labels": "Categories against classes",
+    "factors": "Codes against ground-truth factors",
+    "images": "Generated against real images",
+}
+
+
+def html(run, result, evidence):
+    """Returns the report as text.
+
+    Args:
+      run: the Run that was scored.
+      result: the content of metrics.json.
+      evidence: the Evidence it was scored on; pictures are drawn from its model.
+    """
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters["zip"] = zip
+    template = environment.from_string(importlib.resources.files("keras_infogan").joinpath("report.html").read_text())
+    try:
+        samples, codes = _data_url(images.grid(_checked(evidence.model.generate(evidence.latents.rows(50, 0))), 10)), _codes(result, evidence)
+    except UserError as error:
+        samples, codes = None, []
+        result = {**result, "alarms": [*result["alarms"], f"There is nothing to show: {error}."]}
+    settings = run.to_json()["settings"]
+    return template.render(
+        run=run,
+        result=result,
+        settings=settings,
+        samples=samples,
+        codes=codes,
+        information=_information_chart(run),
+        groups=[(group, _GROUP_TITLES[group], _rows(run, result, group)) for group in GROUPS],
+        titles={name: metric.title for name, metric in METRICS.items()},
+    )
+
+
+def _checked(generated):
+    if not np.isfinite(generated).all():
+        raise UserError("the generator's images are not finite")
+    return generated
+
+
+def _codes(result, evidence):
+    """Returns, per code, its traversal, a map of where it changes the image, and what the scores say of it."""
+    pictures = dict(images.traversal_pictures(evidence.model.generate, evidence.latents, _ROWS, seed=0))
+    scores, shown = result["scores"], []
+    for code in evidence.latents.codes:
+        changes = evidence.moved_images[code.name] - evidence.start_images
+        shown.append(
+            {
+                "name": code.name,
+                "prior": _prior(code),
+                "entropy": code.entropy,
+                "scores": {name: scores.get(f"{name}/{code.name}") for name, metric in METRICS.items() if metric.group == "generator"},
+                "traversal": _data_url(pictures[code.name]),
+                "map": _data_url(_change_map(changes)),
+                "factor": _nearest_factor(code.name, result["details"].get("information_on_factors")),
+            }
+        )
+    return shown
+
+
+def _prior(code):
+    return f"{code.num_categories} categories" if code.kind == "categorical" else {"uniform": "U(-1, 1)", "gaussian": "N(0, 1)"}.get(code.kind, "0 or 1")
+
+
+def _nearest_factor(name, table):
+    """Returns "factor (nats of nats)" for the factor that a code tells most about, or None."""
+    if not table:
+        return None
+    row = table["nats"][table["codes"].index(name)]
+    best = int(np.argmax(row))
+    return f"{table['factors'][best]} ({row[best]:.2f} of {table['entropies'][best]:.2f} nats)"
+
+
+def _change_map(changes):
+    """Returns a picture of the mean absolute change of each pixel, the brightest where it is largest."""
+    strength = np.abs(changes).mean(axis=(0, -1))
+    colored = matplotlib.colormaps["inferno"](strength / max(strength.max(), 1e-6), bytes=True)[..., :3]
+    return Image.fromarray(colored).resize((_MAP_SIZE, _MAP_SIZE), Image.Resampling.NEAREST)
+
+
+def _information_chart(run):
+    """Returns the chart of information over training, or None if the run's log holds no line."""
+    lines = [json.loads(line) for line in run.metrics_log.read_text().splitlines()] if run.metrics_log.exists() else []
+    if not lines:
+        return None
+    codes = run.config.latents.codes
+    information = {code.name: [line.get(f"mutual_information/{code.name}", float("nan")) for line in lines] for code in codes}
+    return charts.information_over_training([line["step"] for line in lines], information, {code.name: code.entropy for code in codes})
+
+
+def _rows(run, result, group):
+    """Returns (title, part, number, protocol, field's figure) for every score of a group."""
+    rows = []
+    for key, number in result["scores"].items():
+        name, _, part = key.partition("/")
+        if name in METRICS and METRICS[name].group == group:
+            rows.append((METRICS[name].title, part, number, result["protocols"][name], field_figure(run.dataset, key)))
+    return rows
+
+
+def _data_url(picture):
+    data = io.BytesIO()
+    picture.save(data, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()

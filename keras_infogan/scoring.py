@@ -1,0 +1,119 @@
+"""From evidence to metrics.json: runs the scores, each on its own, so that one that cannot be had keeps no other back."""
+
+import inspect
+import math
+import time
+
+import numpy as np
+from scipy.stats import entropy
+
+from keras_infogan.config import UserError
+from keras_infogan.evidence import PerCode
+from keras_infogan.metrics import METRICS
+from keras_infogan.metrics.clustering_accuracy import match_categories
+from keras_infogan.metrics.points import as_classes, information, split
+
+
+def score_all(names, evidence):
+    """Returns what METRICS of these names say of a model.
+
+    Returns:
+      A dict of "scores" (from "<score>" or "<score>/<part>" to a finite number), "protocols" and "seconds" (both by score), "skipped" (from the name of a score
+      that could not be had to the reason), "details" (tables behind scores) and "counts" (of images). Seconds include what a score is the first to ask for.
+    """
+    result = {"scores": {}, "protocols": {}, "seconds": {}, "skipped": {}}
+    for name in names:
+        started = time.monotonic()
+        try:
+            result["scores"] |= score(METRICS[name], evidence)
+            about = f"; features: {evidence.feature_space[1]}" if METRICS[name].group == "images" else ""
+            result["protocols"][name] = METRICS[name].protocol + about
+        except (UserError, ValueError) as error:
+            result["skipped"][name] = str(error)
+        result["seconds"][name] = round(time.monotonic() - started, 2)
+        print(_line(name, result))
+    result["details"] = _details(names, evidence, result["skipped"])
+    result["counts"] = evidence.counts()
+    return result
+
+
+def merged(result, earlier):
+    """Returns the scores of `result` with those of an earlier evaluation of the same step and draws that it does not have, and what they sound alarms for.
+
+    Args:
+      result: what `score_all` returned, with "run", "evaluated" and "command".
+      earlier: the content of metrics.json, or None.
+    """
+    commands = [result.pop("command")]
+    if earlier and earlier.get("evaluated") == result["evaluated"]:
+        commands = list(dict.fromkeys([*earlier["commands"], *commands]))
+        renewed = {*result["protocols"], *result["skipped"]}
+        for table in ("scores", "protocols", "seconds", "skipped"):
+            kept = {key: value for key, value in earlier[table].items() if key.split("/")[0] not in renewed}
+            result[table] = kept | result[table]
+        for table in ("details", "counts"):
+            result[table] = earlier[table] | result[table]
+    return result | {"commands": commands}
+
+
+def score(metric, evidence):
+    """Returns the numbers of one score, a dict from its name, or its name and a part's ("dci/completeness", "effect/noise"), to a float.
+
+    Raises:
+      UserError, ValueError: if the evidence cannot be had or cannot carry the score, or the number is not finite.
+    """
+    arguments = evidence.gather(name for name in inspect.signature(metric.function).parameters if name != "seed")
+    parts = next((value for value in arguments.values() if isinstance(value, PerCode)), {"": None})
+    numbers = {}
+    for part in parts:
+        number = metric.function(**{name: value[part] if isinstance(value, PerCode) else value for name, value in arguments.items()})
+        numbers |= number if isinstance(number, dict) else {part: number}
+    for part, number in numbers.items():
+        if not math.isfinite(number):
+            raise ValueError(f"{part or metric.name} came out as {number}")
+    return {f"{metric.name}/{part}" if part else metric.name: float(number) for part, number in numbers.items()}
+
+
+def _line(name, result):
+    if name in result["skipped"]:
+        return f"{name}: not scored: {result['skipped'][name]}"
+    numbers = {key.removeprefix(name).removeprefix("/"): number for key, number in result["scores"].items() if key.split("/")[0] == name}
+    return f"{name}: " + ", ".join(f"{part} {number:.4g}".strip() for part, number in numbers.items())
+
+
+def _details(names, evidence, skipped):
+    """Returns the tables behind the scores: categories against classes, categories' shares of the real images, codes against factors."""
+    details = {}
+    scored = {METRICS[name].group for name in names if name not in skipped}
+    if "labels" in scored:
+        counts = {code.name: _counts(evidence, code) for code in evidence.latents.codes if code.kind == "categorical"}
+        details["category_shares"] = {name: (table.sum(axis=0) / table.sum()).tolist() for name, table in counts.items()}
+        details["confusion"] = {name: _confusion(evidence, name, table) for name, table in counts.items()}
+    if "factors" in scored:
+        details["information_on_factors"] = _information_on_factors(evidence)
+    return details
+
+
+def _counts(evidence, code):
+    """Returns how many real images of each class have each category of a code, int (classes, categories)."""
+    counts = np.zeros((len(evidence.image_set.label_names), code.num_categories), int)
+    np.add.at(counts, (evidence.labels, evidence.categories[code.name]), 1)
+    return counts
+
+
+def _confusion(evidence, name, counts):
+    """Returns the counts, and the class that each category is matched to."""
+    classes, matches = evidence.image_set.label_names, match_categories(evidence.labels, evidence.categories[name])
+    return {"classes": list(classes), "counts": counts.tolist(), "matches": {str(category): classes[label] for category, label in sorted(matches.items())}}
+
+
+def _information_on_factors(evidence):
+    """Returns the mutual information of each code and each factor in nats, binned as for the mutual information gap, and the factors' entropies."""
+    codes, factors, *_ = split(evidence.codes, evidence.factors)
+    classes = np.stack([as_classes(factor) for factor in factors.T], axis=1)
+    return {
+        "codes": [code.name for code in evidence.latents.codes],
+        "factors": list(evidence.image_set.factor_names),
+        "nats": information(codes, classes).tolist(),
+        "entropies": [float(entropy(np.bincount(factor))) for factor in classes.T],
+    }
