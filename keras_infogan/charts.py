@@ -1,4 +1,4 @@
-"""Charts as SVG that take the colors of the page they stand in, so that one file serves light and dark. Numbers in, text out."""
+"""Charts: numbers in, a picture out; as PNG, or as SVG that takes the colors of the page it stands in, so that one file serves light and dark."""
 
 import io
 
@@ -9,9 +9,11 @@ import matplotlib.pyplot as plt
 
 # Stands for the page's own text color until the SVG is written.
 _INK = "#010203"
+_INKED = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color", "legend.labelcolor")
 _STYLE = {
-    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color", "legend.labelcolor"), _INK),
+    **dict.fromkeys(_INKED, _INK),
     "axes.grid": True,
+    "axes.titlesize": 11,
     "axes.spines.right": False,
     "axes.spines.top": False,
     "grid.alpha": 0.15,
@@ -24,7 +26,7 @@ _STYLE = {
 
 
 def information_over_training(steps, information, entropies):
-    """Returns a chart of each code's information bound over training against its limit H(c).
+    """Returns a chart, SVG text, of each code's information bound over training against its limit H(c).
 
     Args:
       steps: int (lines,).
@@ -44,16 +46,17 @@ def information_over_training(steps, information, entropies):
 
 
 def scores_of_runs(panels, runs):
-    """Returns a chart of a few scores over the runs of a sweep: a panel per score, a row per configuration, a dot per run and a bar at the mean.
+    """Returns a chart, PNG bytes, of a few scores over the runs of a sweep: a panel per score, a row per configuration, a dot per run and a bar at the mean.
 
     Args:
       panels: list of scores' names.
       runs: list of (configuration, dict from score to number).
     """
     rows = list(dict.fromkeys(configuration for configuration, _ in runs))
-    with plt.rc_context(_STYLE):
+    with plt.rc_context({**_STYLE, **dict.fromkeys(_INKED, "black")}):
         height = 1.1 + 0.45 * len(rows)
-        figure, grid = plt.subplots(-(-len(panels) // 3), min(len(panels), 3), figsize=(11, height * -(-len(panels) // 3)), layout="constrained", squeeze=False)
+        shape = -(-len(panels) // 3), min(len(panels), 3)
+        figure, grid = plt.subplots(*shape, figsize=(11, height * shape[0]), sharey=True, layout="constrained", squeeze=False)
         for axes, panel in zip(grid.flat, panels, strict=False):
             for row, configuration in enumerate(rows):
                 values = [scores[panel] for other, scores in runs if other == configuration and panel in scores]
@@ -61,10 +64,12 @@ def scores_of_runs(panels, runs):
                 if values:
                     axes.plot([sum(values) / len(values)] * 2, [row - 0.3, row + 0.3], color="tab:orange", linewidth=2)
             axes.set(title=panel, yticks=range(len(rows)), yticklabels=rows, ylim=(len(rows) - 0.5, -0.5))
-            axes.title.set_fontsize(11)
         for axes in grid.flat[len(panels) :]:
             axes.remove()
-        return _svg(figure)
+        data = io.BytesIO()
+        figure.savefig(data, format="png", dpi=110)
+        plt.close(figure)
+    return data.getvalue()
 
 
 def _svg(figure):

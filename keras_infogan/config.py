@@ -72,10 +72,10 @@ def define_flags(config_class):
         _DEFINE[field.type](field.name, None, f"{meaning}; default {field.default!r} unless the preset says otherwise.")
 
 
-def with_flags(config):
-    """Returns `config` with every setting replaced that was given on the command line."""
-    given = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(config) if flags.FLAGS[field.name].value is not None}
-    return dataclasses.replace(config, **given)
+def given_settings(config_class):
+    """Returns the settings given on the command line, a dict."""
+    names = [field.name for field in dataclasses.fields(config_class)]
+    return {name: flags.FLAGS[name].value for name in names if flags.FLAGS[name].value is not None}
 
 
 def user_path(text):

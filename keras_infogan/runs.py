@@ -26,6 +26,7 @@ from keras_infogan.config import UserError
 
 VERSION = 1
 _KEPT_CHECKPOINTS = 3
+_LOCK = ".lock"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,7 +172,7 @@ def check(run):
             different = differences(run, read(directory))
             if different:
                 raise UserError(f"{directory} holds a different run ({'; '.join(different)}); give another --run_dir or the same settings.")
-        elif directory.is_dir() and any(directory.iterdir()):
+        elif directory.is_dir() and any(path.name != _LOCK for path in directory.iterdir()):
             raise UserError(f"{directory} is not empty and not a run directory; give another --run_dir.")
         nearest = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     except OSError as error:
@@ -199,6 +200,47 @@ def create(run):
             unfinished.unlink()
     except OSError as error:
         raise UserError(f"cannot write to {directory}: {error.strerror}; give a --run_dir that can be written.") from None
+
+
+@contextlib.contextmanager
+def locked(run):
+    """While it lasts no other process trains in the run's directory, which is created. The lock ends with the process, however that ends.
+
+    Raises:
+      UserError: if another process trains there, or the directory cannot be written.
+    """
+    check(run)
+    try:
+        run.directory.mkdir(parents=True, exist_ok=True)
+        file = open(run.directory / _LOCK, "a")  # noqa: SIM115, it stays open as long as the lock lasts
+    except OSError as error:
+        raise UserError(f"cannot write to {run.directory}: {error.strerror}; give a --run_dir that can be written.") from None
+    with file:
+        if not _lock(file):
+            raise UserError(f"another process is training in {run.directory}; wait until it ends, or give another --run_dir.")
+        yield
+
+
+def is_locked(run):
+    """Whether a process trains in the run's directory."""
+    try:
+        with open(run.directory / _LOCK, "a") as file:
+            return not _lock(file)
+    except OSError:
+        return False
+
+
+def _lock(file):
+    """Takes the lock that `file` stands for, if it is free, and returns whether it was. Systems without such locks (Windows) go without."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def read_metrics(run):

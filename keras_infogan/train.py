@@ -18,19 +18,25 @@ from keras_infogan import config, datasets, models, runs
 from keras_infogan.config import UserError, did_you_mean
 
 FLAGS = flags.FLAGS
+DATA_FLAGS = ("dataset", "model", "preset", "data_dir", "image_size")
 
 
-def requested_run():
-    """Returns the Run that the flags ask for, everything checked that can be before TensorFlow loads."""
+def requested_run(given, directory=None):
+    """Returns the Run that the flags for data and preset ask for, everything checked that can be before TensorFlow loads.
+
+    Args:
+      given: settings that replace those of the preset, a dict.
+      directory: of the run; default: the one that `runs.choose_directory` finds.
+    """
     dataset, presets = FLAGS.dataset, models.MODELS[FLAGS.model].PRESETS
     preset = FLAGS.preset or datasets.facts(dataset).preset
     if preset not in presets:
         raise UserError(f"unknown preset {preset!r}{did_you_mean(preset, presets)}; the presets are {', '.join(presets)}.")
-    settings = config.with_flags(presets[preset])
+    settings = dataclasses.replace(presets[preset], **given)
     data_dir = config.user_path(FLAGS.data_dir)
     image_shape = datasets.image_shape(dataset, data_dir, FLAGS.image_size)
     run = runs.Run(None, FLAGS.model, dataset, data_dir, image_shape, settings.for_images(image_shape), datasets.fingerprint(dataset, data_dir))
-    run = dataclasses.replace(run, directory=pathlib.Path(FLAGS.run_dir).expanduser()) if FLAGS.run_dir else runs.choose_directory(run)
+    run = dataclasses.replace(run, directory=directory) if directory else runs.choose_directory(run)
     runs.check(run)
     return run
 
@@ -50,11 +56,16 @@ def train(run, devices=None):
 
     import tensorflow as tf
 
-    from keras_infogan import callbacks
-
     strategy = tf.distribute.MirroredStrategy(devices)
     if run.config.batch_size % strategy.num_replicas_in_sync:
         raise UserError(f"--batch_size={run.config.batch_size} cannot be shared equally by {strategy.num_replicas_in_sync} devices; give a multiple.")
+    with runs.locked(run):
+        return _train(run, image_set, strategy)
+
+
+def _train(run, image_set, strategy):
+    from keras_infogan import callbacks
+
     runs.create(run)
     with strategy.scope():
         model = models.build(run.model, run.config, run.image_shape)
@@ -84,19 +95,25 @@ def train(run, devices=None):
     return model
 
 
-def define_flags():
+def define_data_flags():
     flags.DEFINE_string("dataset", "digits", f"data to train on: {', '.join(datasets.DATASETS)}, or any image data set of tensorflow-datasets.")
     flags.DEFINE_enum("model", "infogan", list(models.MODELS), "the model.")
     flags.DEFINE_string("preset", None, "settings to start from; default: the data set's own. Every setting below changes one of them.")
-    flags.DEFINE_string("run_dir", None, "where everything is written; default: runs/<dataset>-<model>-<n>.")
     flags.DEFINE_string("data_dir", None, "your folder or zip of images, or where tensorflow-datasets keeps its data (default: ~/tensorflow_datasets).")
     flags.DEFINE_integer("image_size", None, "height and width in pixels to bring images to; default: the data set's own.")
+
+
+def define_flags():
+    define_data_flags()
+    flags.DEFINE_string("run_dir", None, "where everything is written; default: runs/<dataset>-<model>-<n>.")
     config.define_flags(models.MODELS["infogan"].Config)
     flags.adopt_module_key_flags(config)
 
 
 def main():
-    return 0 if train(requested_run()) else 130
+    directory = pathlib.Path(FLAGS.run_dir).expanduser() if FLAGS.run_dir else None
+    run = requested_run(config.given_settings(models.MODELS[FLAGS.model].Config), directory)
+    return 0 if train(run) else 130
 
 
 if __name__ == "__main__":

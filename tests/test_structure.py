@@ -23,7 +23,7 @@ LAYERS = [
 def _imports(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "keras_infogan":
-            yield from ([node.module.split(".")[1:]] if "." in node.module else [[alias.name] for alias in node.names])
+            yield from ([node.module.split(".")[1:]] if "." in node.module else [[alias.name] for alias in node.names if alias.name != "__version__"])
         elif isinstance(node, ast.Import):
             yield from (alias.name.split(".")[1:] for alias in node.names if alias.name.startswith("keras_infogan."))
 

@@ -1,0 +1,271 @@
+"""Many runs in one directory: each is trained and evaluated by the commands a user would give, and all are summed up in one table.
+
+<sweep>/<run name>/    run directories         <sweep>/logs/<run name>.log   what the commands printed
+<sweep>/summary.json   every run, and statistics per configuration; summary.csv and summary.md, the same; summary.png, to look at
+"""
+
+import concurrent.futures
+import csv
+import dataclasses
+import io
+import itertools
+import json
+import os
+import queue
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+from tqdm import tqdm
+
+from keras_infogan import metrics, runs
+from keras_infogan.config import UserError
+
+_MOST_PANELS = 9
+# What a summary's picture shows first.
+_HEADLINES = (
+    *("clustering_accuracy", "normalized_mutual_information", "mutual_information", "factor_vae_score", "mutual_information_gap", "dci", "modularity"),
+    *("explicitness", "density_coverage", "frechet_distance", "effect", "isolation"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One run of a sweep.
+
+    Attributes:
+      name: of its directory.
+      label: how it differs from the other runs of the sweep, but for the seed; "all runs" if it does not.
+      run: the Run.
+      settings: what the command line says of it besides data, preset and seed, a dict.
+      data: flags for data and preset, as the command line has them.
+    """
+
+    name: str
+    label: str
+    run: runs.Run
+    settings: dict
+    data: tuple
+
+    def commands(self, metric_names):
+        """Returns the command lines, without the interpreter, that train and evaluate it."""
+        settings = [f"--{name}={value}" for name, value in self.settings.items()]
+        directory = f"--run_dir={self.run.directory}"
+        yield ["keras_infogan.train", *self.data, directory, *settings, f"--seed={self.run.config.seed}"]
+        yield ["keras_infogan.evaluate", directory, f"--metrics={metric_names}"]
+
+    def is_finished(self, metric_names):
+        """Whether the run is trained to its last step and every score was tried on it."""
+        content = runs.read_metrics(self.run)
+        if not content or content["evaluated"]["step"] < self.run.config.steps:
+            return False
+        return set(metrics.chosen(metric_names)) <= {*content["protocols"], *content["skipped"]}
+
+    @property
+    def step(self):
+        """The last step in the run's log, or 0."""
+        try:
+            return int(json.loads(self.run.metrics_log.read_text().splitlines()[-1])["step"])
+        except (OSError, IndexError, ValueError):
+            return 0
+
+
+def combinations(grid):
+    """Returns every combination of settings from a dict of lists, a list of dicts."""
+    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+
+
+def run_name(label, seed):
+    """Returns the name of a run's directory."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join([label] * bool(label) + [f"seed_{seed}"]))
+
+
+def parse_devices(text):
+    """Returns devices such as ("GPU", 1) from a text such as "GPU:0,GPU:1"; [None] for None: one run at a time, on all there is."""
+    if text is None:
+        return [None]
+    devices = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(GPU|CPU):(\d+)\s*", part, re.IGNORECASE)
+        if not match:
+            raise UserError(f"--devices: expected devices such as GPU:0,GPU:1 or CPU:0,CPU:1, received {part!r}.")
+        devices.append((match[1].upper(), int(match[2])))
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    missing = [index for kind, index in devices if kind == "CPU" and index not in cores]
+    if missing:
+        raise UserError(
+            f"--devices: there is no CPU core {missing[0]} to bind a run to; the cores are {', '.join(map(str, sorted(cores))) or 'not known here'}."
+        )
+    return devices
+
+
+def run_all(jobs, directory, devices, metric_names):
+    """Trains and evaluates what is not finished yet, one run at a time on each device, and writes the summary after each.
+
+    Returns:
+      What went wrong, a dict from the names of failed runs to the last line that each printed.
+
+    Raises:
+      KeyboardInterrupt: on Ctrl-C or SIGTERM, after the runs under way have saved.
+    """
+    (directory / "logs").mkdir(parents=True, exist_ok=True)
+    unfinished = [job for job in jobs if not job.is_finished(metric_names)]
+    print(f"{directory}: {len(jobs)} runs, {len(jobs) - len(unfinished)} of them finished already.")
+    failed, processes, stopped, free = {}, set(), [], queue.SimpleQueue()
+    for device in devices:
+        free.put(device)
+
+    def finish(job):
+        device = free.get()
+        try:
+            return _finish(job, directory, device, metric_names, processes, stopped)
+        finally:
+            free.put(device)
+
+    def stop(number, frame=None):
+        stopped.append(number)
+        for process in list(processes):
+            process.send_signal(signal.SIGTERM)
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    total = sum(job.run.config.steps for job in jobs)
+    try:
+        with tqdm(total=total, desc="sweep", unit="step") as bar, concurrent.futures.ThreadPoolExecutor(len(devices)) as pool:
+            bar.update(sum(job.step for job in jobs))
+            futures = {pool.submit(finish, job): job for job in unfinished}
+            try:
+                while futures:
+                    ready, _ = concurrent.futures.wait(futures, timeout=1, return_when=concurrent.futures.FIRST_COMPLETED)
+                    for future in ready:
+                        job, problem = futures.pop(future), future.result()
+                        if problem and not stopped:
+                            failed[job.name] = problem
+                        bar.write(f"{job.name}: {problem or 'finished'}")
+                        summarize(jobs, directory, metric_names, failed)
+                    bar.set_postfix_str(f"{len(jobs) - len(futures)} of {len(jobs)} runs ended", refresh=False)
+                    bar.update(sum(job.step for job in jobs) - bar.n)
+            except BaseException:
+                stop(signal.SIGTERM)  # or the pool would go on to the last run before the error is seen
+                raise
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    summarize(jobs, directory, metric_names, failed)
+    if stopped:
+        print("The runs under way are saved; the same command continues.", file=sys.stderr)
+        raise KeyboardInterrupt
+    return failed
+
+
+def _finish(job, directory, device, metric_names, processes, stopped):
+    """Runs a job's commands, their output in its log; returns None, or the last line of what went wrong."""
+    if device and device[0] == "CPU":
+        os.sched_setaffinity(0, {device[1]})  # this thread's alone; the processes it starts inherit it
+    environment = {"GPU": {"CUDA_VISIBLE_DEVICES": str(device[1])}, "CPU": {"CUDA_VISIBLE_DEVICES": ""}}[device[0]] if device else {}
+    log = directory / "logs" / f"{job.name}.log"
+    # A sweep that was killed leaves its runs under way to themselves; they end with their training.
+    while not stopped and runs.is_locked(job.run):
+        time.sleep(1)
+    for command in job.commands(metric_names):
+        if stopped:
+            return "stopped"
+        with open(log, "a") as output:
+            # In a session of its own: Ctrl-C reaches the sweep alone, which passes it on once.
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command], stdout=output, stderr=output, env=os.environ | environment, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+            processes.add(process)
+            status = process.wait()
+            processes.discard(process)
+        if status:
+            lines = [line for line in re.split(r"[\r\n]+", log.read_text(errors="replace")) if line.strip()]
+            return lines[-1].removeprefix("error: ") if lines else f"status {status}"
+    return None
+
+
+def summarize(jobs, directory, metric_names, failed):
+    """Writes summary.json, .csv, .md and .png of what is finished.
+
+    Args:
+      jobs: all runs of the sweep.
+      directory: of the sweep.
+      metric_names: what each run was scored on, as `metrics.chosen` takes it.
+      failed: dict from the name of a failed run to what went wrong.
+    """
+    rows = []
+    for job in jobs:
+        finished = job.is_finished(metric_names)
+        status = "finished" if finished else f"failed: {failed[job.name]}" if job.name in failed else f"step {job.step} of {job.run.config.steps}"
+        content = runs.read_metrics(job.run) if finished else {"scores": {}, "alarms": []}
+        row = {"name": job.name, "configuration": job.label, "seed": job.run.config.seed, "settings": job.settings, "status": status}
+        rows.append(row | {"scores": content["scores"], "alarms": content["alarms"]})
+    configurations = {job.label: [row for row in rows if row["configuration"] == job.label] for job in jobs}
+    tables = {label: _statistics(members) for label, members in configurations.items()}
+    summary = {"dataset": jobs[0].run.dataset, "metrics": metric_names, "runs": rows, "configurations": tables}
+    runs.write_atomically(directory / "summary.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
+    runs.write_atomically(directory / "summary.csv", _csv(rows, tables))
+    runs.write_atomically(directory / "summary.md", "\n".join(_markdown(label, members, tables[label]) for label, members in configurations.items()))
+    if any(row["scores"] for row in rows):
+        runs.write_atomically(directory / "summary.png", _picture(rows))
+
+
+def _statistics(rows):
+    """Returns, per score, count, mean, standard deviation (of the sample; 0 for one run), best and worst with their seeds; over the runs that have it."""
+    found = {}
+    for score in dict.fromkeys(score for row in rows for score in row["scores"]):
+        values = {row["seed"]: row["scores"][score] for row in rows if score in row["scores"]}
+        metric = metrics.METRICS[score.split("/")[0]]
+        ordered = sorted(values, key=values.get, reverse=metric.higher_is_better is not False)
+        found[score] = {
+            "count": len(values),
+            "mean": statistics.fmean(values.values()),
+            "standard_deviation": statistics.stdev(values.values()) if len(values) > 1 else 0.0,
+            "best": values[ordered[0]],
+            "best_seed": ordered[0],
+            "worst": values[ordered[-1]],
+            "worst_seed": ordered[-1],
+        }
+    return found
+
+
+def _csv(rows, tables):
+    """Returns the runs, a line each, and the statistics of each configuration, four lines each."""
+    scores = list(dict.fromkeys(score for row in rows for score in row["scores"]))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["run", "seed", "status", *scores])
+    for row in rows:
+        writer.writerow([row["name"], row["seed"], row["status"], *(row["scores"].get(score, "") for score in scores)])
+    for label, table in tables.items():
+        for statistic in ("mean", "standard_deviation", "best", "worst"):
+            writer.writerow([f"{statistic} of {label}", "", "", *(table.get(score, {}).get(statistic, "") for score in scores)])
+    return text.getvalue()
+
+
+def _markdown(label, rows, table):
+    """Returns one configuration as a table: scores down, runs across."""
+    lines = [f"### {label}", ""]
+    lines.append("| score | mean | standard deviation | best | worst | " + " | ".join(f"seed {row['seed']}" for row in rows) + " |")
+    lines.append("| --- " * (5 + len(rows)) + "|")
+    for score, numbers in table.items():
+        cells = [f"{numbers['mean']:.4g}", f"{numbers['standard_deviation']:.2g}"]
+        cells += [f"{numbers[end]:.4g} (seed {numbers[f'{end}_seed']})" for end in ("best", "worst")]
+        cells += [f"{row['scores'][score]:.4g}" if score in row["scores"] else "" for row in rows]
+        lines.append(f"| {score} | " + " | ".join(cells) + " |")
+    unfinished = [f"- {row['name']}: {row['status']}" for row in rows if row["status"] != "finished"]
+    alarms = [f"- {row['name']}: {alarm}" for row in rows for alarm in row["alarms"]]
+    for title, entries in (("Not finished:", unfinished), ("Alarms:", alarms)):
+        if entries:
+            lines += ["", title, "", *entries]
+    return "\n".join(lines) + "\n"
+
+
+def _picture(rows):
+    from keras_infogan import charts
+
+    scores = list(dict.fromkeys(score for row in rows for score in row["scores"]))
+    panels = [score for headline in _HEADLINES for score in scores if score.split("/")[0] == headline][:_MOST_PANELS]
+    return charts.scores_of_runs(panels or scores[:_MOST_PANELS], [(row["configuration"], row["scores"]) for row in rows if row["scores"]])
