@@ -150,9 +150,9 @@ def test_a_fingerprint_tells_images_apart_but_not_places(images, tmp_path):
 
 def test_other_files_are_reported(images, capsys):
     _left_right("L").save(images / "a.png")
-    (images / "factors.csv").write_text("a,b")
+    (images / "notes.csv").write_text("a,b")
     _load(images)
-    assert "1 files are not images and are left out, factors.csv the first" in capsys.readouterr().err
+    assert "1 files are not images and are left out, notes.csv the first" in capsys.readouterr().err
 
 
 def test_a_changed_folder_is_read_again(images):
@@ -168,3 +168,42 @@ def test_a_folder_without_images_is_one_sentence(images, path, part):
         (images / path).write_text("hello")
     with pytest.raises(UserError, match=part):
         folder.channels(images / path if path else images)
+
+
+def _write_factors(folder, *lines):
+    (folder / "factors.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_reads_factors_that_lie_beside_the_images(images, capsys):
+    (images / "more").mkdir()
+    for name in ("b.png", "more/a.png", "more/b.png"):
+        _left_right("L").save(images / name)
+    _write_factors(images, "file,turn,light", "more/b.png,3,0.5", "a.png,-1,0", "b.png,2,1e-1")
+    data = _load(images)
+    assert data.files == ("b.png", "more/a.png", "more/b.png")
+    assert data.factor_names == ("turn", "light")
+    assert data.factors.tolist() == np.float32([[2, 0.1], [-1, 0], [3, 0.5]]).tolist()
+    assert "left out" not in capsys.readouterr().err
+    _write_factors(images, "file,turn", "more/b.png,7", "a.png,8", "b.png,9")
+    assert _load(images).factors[:, 0].tolist() == [9, 8, 7], "factors are read anew, not from the cache"
+
+
+@pytest.mark.parametrize(
+    ("lines", "part"),
+    [
+        (["name,turn", "a.png,1"], "its first line must be 'file'"),
+        (["file"], "its first line must be 'file'"),
+        (["file,turn", "a.png,left"], "could not convert"),
+        (["file,turn", "b.png,1"], "for 1 of 1 images, a.png the first"),
+        (["file,turn", "a.png,1,2"], "no row of 1 finite numbers"),
+        (["file,turn", "a.png,nan"], "no row of 1 finite numbers"),
+        ([""], "cannot read"),
+    ],
+)
+def test_factors_that_cannot_be_read_are_one_sentence(images, lines, part):
+    _left_right("L").save(images / "a.png")
+    _write_factors(images, *lines)
+    with pytest.raises(UserError, match=r"factors\.csv") as error:
+        _load(images)
+    assert part in str(error.value)
+    assert len(str(error.value).splitlines()) == 1

@@ -2,9 +2,15 @@
 
 Formats: PNG, JPEG, WebP, BMP, GIF (its first frame) and TIFF; 1 to 16 bit, palette, alpha (shown on white), CMYK; EXIF rotation is applied. Images of any
 size are cropped to the middle square and resized.
+
+What is known to vary in the images may stand in a file factors.csv at the top: a header, "file" and the factors' names, then a line per image with its path
+(or its name, where no two images share one) and a number per factor. It serves scores; training never sees it.
 """
 
+import collections
 import contextlib
+import csv
+import dataclasses
 import hashlib
 import io
 import os
@@ -20,6 +26,7 @@ from tqdm import tqdm
 from keras_infogan.config import UserError
 from keras_infogan.datasets.image_set import cached, check_split
 
+_FACTORS = "factors.csv"
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F")
 # What Pillow and zipfile raise for damaged, encrypted or oversized files.
@@ -90,10 +97,36 @@ def read(name, split, data_dir, shape):
     """Returns all images of a folder or zip; there is one split, "train"."""
     check_split(name, split, ("train",))
     files = _Files(data_dir)
-    if files.others:
-        print(f"{files.path}: {len(files.others)} files are not images and are left out, {files.others[0]} the first.", file=sys.stderr)
+    others = [name for name in files.others if name != _FACTORS]
+    if others:
+        print(f"{files.path}: {len(others)} files are not images and are left out, {others[0]} the first.", file=sys.stderr)
+    names, factors = _factors(files) if _FACTORS in files.others else ((), None)
     key = f"folder {files.path.resolve()} {'x'.join(map(str, shape))} {sorted(files.stamps.items())}"
-    return cached(key, len(files.stamps), shape, lambda images: _decode(files, images))
+    image_set = cached(key, len(files.stamps), shape, lambda images: _decode(files, images))
+    return dataclasses.replace(image_set, factors=factors, factor_names=names)
+
+
+def _factors(files):
+    """Returns the factors' names, and their values as float32 (images, factors), from factors.csv."""
+    where = f"{files.path}/{_FACTORS}"
+    try:
+        content = files.archive.read(_FACTORS) if files.archive else (files.path / _FACTORS).read_bytes()
+        header, *lines = csv.reader(io.StringIO(content.decode("utf-8-sig")))
+        if header[:1] != ["file"] or len(header) < 2:
+            raise ValueError("its first line must be 'file' and the factors' names")
+        rows = {line[0]: [float(value) for value in line[1:]] for line in lines if line}
+    except (*_BROKEN, csv.Error) as error:
+        raise UserError(f"cannot read {where} ({error}); mend it, or rename it if it is something else.") from None
+    shared = collections.Counter(_last(name) for name in files.stamps)
+    found = [rows.get(name, rows.get(_last(name)) if shared[_last(name)] == 1 else None) for name in files.stamps]
+    wrong = [name for name, row in zip(files.stamps, found, strict=True) if row is None or len(row) != len(header) - 1 or not np.isfinite(row).all()]
+    if wrong:
+        raise UserError(f"{where} has no row of {len(header) - 1} finite numbers for {len(wrong)} of {len(found)} images, {wrong[0]} the first; add them.")
+    return tuple(header[1:]), np.array(found, np.float32)
+
+
+def _last(name):
+    return name.rsplit("/", 1)[-1]
 
 
 def _decode(files, images):
