@@ -81,9 +81,9 @@ def _learned(dataset, image_shape, data_dir):
         _train(model, images, labels)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f"{os.getpid()}_{path.name}")
-        model.save_weights(temporary)
+        encoder.save_weights(temporary)
         temporary.replace(path)
-    model.load_weights(path)
+    encoder.load_weights(path)
     about = f"{NUM_FEATURES} features of a small convolutional network trained on {len(images):,} training images of {dataset}"
     if labels is None:
         return _batched(encoder), f"{about} as an autoencoder"

@@ -181,9 +181,15 @@ def _finish(job, directory, device, metric_names, processes, stopped):
             status = process.wait()
             processes.discard(process)
         if status:
-            lines = [line for line in re.split(r"[\r\n]+", log.read_text(errors="replace")) if line.strip()]
-            return lines[-1].removeprefix("error: ") if lines else f"status {status}"
+            return _last_words(log.read_text(errors="replace")) or f"status {status}"
     return None
+
+
+def _last_words(text):
+    """Returns the last error that a command printed, or else its last line."""
+    lines = [line for line in re.split(r"[\r\n]+", text) if line.strip()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return (errors or lines or [""])[-1]
 
 
 def summarize(jobs, directory, metric_names, failed):

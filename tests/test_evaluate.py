@@ -1,0 +1,171 @@
+"""The evaluate command as a user gives it, and the report it writes."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from conftest import command, sentence
+
+from keras_infogan import charts, features, report, runs
+from keras_infogan.config import UserError
+from keras_infogan.field_figures import field_figure
+from keras_infogan.metrics import METRICS
+
+
+@pytest.fixture(scope="module")
+def evaluated(digits_run, tmp_path_factory):
+    """The digits run, evaluated in full: (directory, what the command printed)."""
+    directory = tmp_path_factory.mktemp("evaluated") / "run"
+    shutil.copytree(digits_run, directory)
+    result = command("evaluate", f"--run_dir={directory}", "--num_images=1000", "--seed=3")
+    assert result.returncode == 0, result.stderr
+    return directory, result.stdout
+
+
+def test_metrics_json_holds_every_score_with_its_protocol(evaluated):
+    directory, printed = evaluated
+    content = json.loads((directory / "metrics.json").read_text(), parse_constant=lambda text: pytest.fail(f"{text} in metrics.json"))
+    assert {METRICS[name].group for name in content["protocols"]} == {"generator", "labels", "images"}
+    assert set(content["skipped"]) == {name for name, metric in METRICS.items() if metric.group == "factors"}
+    assert 0.1 <= content["scores"]["clustering_accuracy/digit"] <= 1
+    assert content["evaluated"] == {"step": 6, "split": "test", "num_images": 1000, "seed": 3, "features": "learned"}
+    assert content["counts"]["real images"] == 359
+    assert np.sum(content["details"]["confusion"]["digit"]["counts"]) == 359
+    assert "--num_images=1000 --seed=3" in content["commands"][0]
+    assert all(f"alarm: {alarm}" in printed for alarm in content["alarms"])
+    assert "clustering_accuracy: digit 0." in printed
+
+
+def test_the_report_needs_nothing_but_itself(evaluated):
+    text = (evaluated[0] / "report.html").read_text()
+    for address in re.findall(r"""(?:src|href)=["']([^"']*)""", text):
+        assert address.startswith(("data:", "#")), address
+    assert not re.search(r"@import|<script|url\(['\"]?http", text)
+    assert text.count("data:image/png;base64,") == 1 + 2 * 2
+    for part in ("prefers-color-scheme: dark", 'name="viewport"', "Samples", "digit", "slant", "Information over training", "currentColor", "Not scored"):
+        assert part in text, part
+
+
+def test_a_partial_evaluation_keeps_the_other_scores(evaluated, tmp_path):
+    directory = tmp_path / "run"
+    shutil.copytree(evaluated[0], directory)
+    before = json.loads((directory / "metrics.json").read_text())
+    result = command("evaluate", f"--run_dir={directory}", "--num_images=1000", "--seed=3", "--metrics=read_back_r2")
+    assert result.returncode == 0, result.stderr
+    after = json.loads((directory / "metrics.json").read_text())
+    assert after["scores"] == before["scores"], "the same seed gives the same numbers"
+    assert len(after["commands"]) == 2
+
+
+def test_scores_that_need_no_data_are_delivered_without_it(digits_run, tmp_path):
+    directory = tmp_path / "run"
+    shutil.copytree(digits_run, directory)
+    content = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps({**content, "dataset": "folder", "data_dir": str(tmp_path / "gone")}))
+    result = command("evaluate", f"--run_dir={directory}", "--num_images=200", "--metrics=labels,mutual_information")
+    assert result.returncode == 0, result.stderr
+    content = json.loads((directory / "metrics.json").read_text())
+    assert "is not there" in content["skipped"]["clustering_accuracy"]
+    assert "mutual_information/digit" in content["scores"]
+
+
+def test_names_in_the_report_are_text_and_never_markup(digits_run):
+    run = runs.read(digits_run)
+    content = {
+        "scores": {},
+        "protocols": {},
+        "skipped": {"dci": "<script>alert(1)</script>"},
+        "alarms": ["<b>"],
+        "details": {},
+        "counts": {},
+        "commands": ["<i>"],
+    }
+    content |= {"evaluated": {"step": 1, "split": "test", "seed": 0}, "keras_infogan": "0"}
+
+    class Broken:
+        latents = run.config.latents
+
+        class model:  # noqa: N801
+            @staticmethod
+            def generate(latents):
+                return np.full((len(latents), 16, 16, 1), np.nan)
+
+    text = report.html(run, content, Broken)
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+    assert "There is nothing to show: the generator&#39;s images are not finite." in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        ([], "Give --run_dir"),
+        (["--run_dir=nowhere"], "not a run directory"),
+        (["--metrics=acuracy"], "unknown score 'acuracy'"),
+        (["--metrics=factor_vae"], "did you mean 'factor_vae_score'"),
+    ],
+)
+def test_bad_input_is_one_sentence(digits_run, tmp_path, arguments, part):
+    run = [] if not arguments or "run_dir" in arguments[0] else [f"--run_dir={digits_run}"]
+    assert part in sentence(command("evaluate", *run, *arguments, cwd=tmp_path))
+    assert not (digits_run / "metrics.json").exists()
+
+
+def test_an_untrained_run_is_refused(digits_run, tmp_path):
+    shutil.copytree(digits_run, tmp_path / "run")
+    for path in (tmp_path / "run" / "checkpoints").iterdir():
+        path.unlink()
+    assert "has no checkpoint yet" in sentence(command("evaluate", f"--run_dir={tmp_path / 'run'}"))
+
+
+def test_a_split_that_is_not_there_is_said(digits_run, tmp_path):
+    shutil.copytree(digits_run, tmp_path / "run")
+    result = command("evaluate", f"--run_dir={tmp_path / 'run'}", "--split=dev", "--metrics=adjusted_rand_index")
+    assert result.returncode == 1
+    assert "no split 'dev'" in result.stdout
+
+
+def test_charts_take_the_colors_of_the_page():
+    svg = charts.information_over_training([1, 2], {"a<b": [0.1, 0.2], "c": [0, float("nan")]}, {"a<b": 0.693, "c": 2.303})
+    assert svg.startswith("<svg")
+    assert "currentColor" in svg
+    assert "a&lt;b" in svg
+    assert charts.scores_of_runs(["dci"], [("all runs", {"dci": 0.5})]).startswith(b"\x89PNG")
+
+
+def test_field_figures_name_scores_that_exist():
+    for dataset in ("mnist", "fashion_mnist", "dsprites", "sprites"):
+        assert any(field_figure(dataset, name) for name in METRICS)
+    assert "ClusterGAN" in field_figure("mnist", "clustering_accuracy/digit")
+    assert field_figure("dsprites", "dci/completeness") == field_figure("folder", "dci") == ""
+
+
+def test_inception_without_its_weights_is_one_sentence(monkeypatch):
+    import keras
+
+    def fail(**arguments):
+        raise Exception("URL fetch failure on https://example.invalid: None -- no network")
+
+    monkeypatch.setattr(keras.applications, "InceptionV3", fail)
+    with pytest.raises(UserError, match="use --features=learned") as error:
+        features.build("inception", "digits", (16, 16, 1))
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_learned_feature_space_is_trained_once_and_the_same_again(monkeypatch, tmp_path, image_set, labelled):
+    import dataclasses
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(features, "_STEPS", 3)
+    chosen = image_set if labelled else dataclasses.replace(image_set, labels=None, label_names=())
+    monkeypatch.setattr(features.datasets, "load", lambda *arguments: chosen)
+    images = np.random.default_rng(0).uniform(-1, 1, (5, 8, 8, 1)).astype(np.float32)
+    first, about = features.build("learned", "digits", (8, 8, 1))
+    assert ("classifier" if labelled else "autoencoder") in about
+    assert first(images).shape == (5, features.NUM_FEATURES)
+    monkeypatch.setattr(features, "_train", lambda *arguments: pytest.fail("it is in the cache"))
+    again, _ = features.build("learned", "digits", (8, 8, 1))
+    assert np.array_equal(first(images), again(images))

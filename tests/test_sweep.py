@@ -1,0 +1,122 @@
+"""The sweep command as a user gives it: it ends with a table, resumes, survives a failed run, and stops cleanly."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import command, sentence
+
+from keras_infogan import runs, sweeps
+from keras_infogan.config import UserError
+from keras_infogan.sweep import parse_seeds
+
+SMALL = ["--batch_size=32", "--codes=digit=categorical(10), slant=uniform", "--log_every_steps=1", "--metrics=labels,read_back_r2"]
+
+
+def test_a_sweep_trains_scores_and_sums_up_then_resumes_without_repeating(tmp_path):
+    # A rate of 1e30 makes the loss of one run infinite; the other goes on.
+    arguments = [f"--sweep_dir={tmp_path}", "--seeds=0", "--steps=3", "--generator_learning_rate=1e30,0.001", "--devices=CPU:0", *SMALL]
+    result = command("sweep", *arguments)
+    assert result.returncode == 1
+    assert "1 of 2 runs failed: generator_learning_rate_1e_30-seed_0" in result.stderr
+    assert "Traceback" not in result.stderr
+
+    bad, good = json.loads((tmp_path / "summary.json").read_text())["runs"]
+    assert bad["status"].startswith("failed: ")
+    assert any(word in bad["status"] for word in ("became", "no longer finite"))
+    assert good["status"] == "finished"
+    with open(tmp_path / "summary.csv") as file:
+        table = list(csv.DictReader(file))
+    assert [row["run"] for row in table[-4:]] == [f"{name} of generator_learning_rate=0.001" for name in ("mean", "standard_deviation", "best", "worst")]
+    assert float(table[1]["clustering_accuracy/digit"]) == good["scores"]["clustering_accuracy/digit"]
+    assert "| clustering_accuracy/digit | " in (tmp_path / "summary.md").read_text()
+    assert (tmp_path / "summary.png").read_bytes().startswith(b"\x89PNG")
+
+    before = (tmp_path / "generator_learning_rate_0.001-seed_0" / "metrics.json").stat().st_mtime_ns
+    result = command("sweep", *arguments)
+    assert "2 runs, 1 of them finished already" in result.stdout
+    assert (tmp_path / "generator_learning_rate_0.001-seed_0" / "metrics.json").stat().st_mtime_ns == before
+
+
+def test_statistics_over_seeds_know_which_end_is_better():
+    rows = [{"seed": seed, "scores": {"dci/completeness": value, "frechet_distance": 10 * value}} for seed, value in ((3, 0.5), (5, 0.8), (8, 0.2))]
+    rows.append({"seed": 9, "scores": {}})
+    found = sweeps._statistics(rows)
+    assert found["dci/completeness"] == {
+        "count": 3,
+        "mean": pytest.approx(0.5),
+        "standard_deviation": pytest.approx(0.3),
+        "best": 0.8, "best_seed": 5, "worst": 0.2, "worst_seed": 8,
+    }
+    assert (found["frechet_distance"]["best_seed"], found["frechet_distance"]["worst_seed"]) == (8, 5)
+    assert sweeps._statistics(rows[:1])["dci/completeness"]["standard_deviation"] == 0
+
+
+def test_a_signal_stops_the_run_under_way_which_saves_and_the_sweep_goes_on_later(tmp_path):
+    arguments = [sys.executable, "-m", "keras_infogan.sweep", f"--sweep_dir={tmp_path}", "--seeds=0:2", "--steps=100000", *SMALL]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "seed_0" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not log.exists() or log.read_text().count("\n") < 3:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "the same command continues" in errors
+    run = runs.read(tmp_path / "seed_0")
+    assert len(runs.checkpoint_paths(run)) == 1
+    assert not runs.is_locked(run)
+    assert not (tmp_path / "seed_1").exists()
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert [row["status"].startswith("step ") for row in summary["runs"]] == [True, True]
+
+
+def test_a_run_directory_takes_one_process_at_a_time(new_run):
+    run = new_run("a")
+    with runs.locked(run):
+        assert runs.is_locked(run)
+        with pytest.raises(UserError, match="another process is training"), runs.locked(run):
+            pass
+    assert not runs.is_locked(run)
+    runs.create(run)
+
+
+@pytest.mark.parametrize(("text", "seeds"), [("0:3", [0, 1, 2]), ("4", [4]), ("1,5,7:9", [1, 5, 7, 8])])
+def test_seeds(text, seeds):
+    assert parse_seeds(text) == seeds
+
+
+def test_devices():
+    assert sweeps.parse_devices(None) == [None]
+    assert sweeps.parse_devices("GPU:0, gpu:3") == [("GPU", 0), ("GPU", 3)]
+    core = min(os.sched_getaffinity(0))
+    assert sweeps.parse_devices(f"CPU:{core}") == [("CPU", core)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        ([], "Give --sweep_dir"),
+        (["--sweep_dir=x", "--seeds=a"], "expected numbers and ranges"),
+        (["--sweep_dir=x", "--seeds=3:3"], "names no seed"),
+        (["--sweep_dir=x", "--seeds=1,0:3"], "a seed twice"),
+        (["--sweep_dir=x", "--steps=1,b"], "expected int values"),
+        (["--sweep_dir=x", "--steps=5,5"], "names a value twice"),
+        (["--sweep_dir=x", "--batch_size=32,1"], "at least 2"),
+        (["--sweep_dir=x", "--codes=a=uniform; b=unifrm"], "did you mean 'uniform'"),
+        (["--sweep_dir=x", "--devices=TPU:0"], "expected devices such as"),
+        (["--sweep_dir=x", "--devices=CPU:4096"], "no CPU core 4096"),
+        (["--sweep_dir=x", "--metrics=nothing"], "unknown score"),
+        (["--sweep_dir=x", "--dataset=mnits"], "did you mean 'mnist'"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_nothing_is_written(tmp_path, arguments, part):
+    assert part in sentence(command("sweep", *arguments, cwd=tmp_path))
+    assert list(tmp_path.iterdir()) == []
