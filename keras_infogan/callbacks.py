@@ -78,6 +78,8 @@ def _step_of(line):
 class ProgressBar(_RunCallback):
     """Shows the step, the time left, the losses and the information per code."""
 
+    bar = None
+
     def on_train_begin(self, logs=None):
         self.bar = tqdm(total=self.run.config.steps, initial=self.model.step, desc=self.run.dataset, unit="step", mininterval=1.0)
 
@@ -90,8 +92,9 @@ class ProgressBar(_RunCallback):
         self.bar.set_postfix({name: f"{float(value):.2f}" for name, value in values.items()}, refresh=False)
         self.bar.update()
 
-    def on_train_end(self, logs=None):
-        self.bar.close()
+    def close(self):
+        if self.bar:
+            self.bar.close()
 
 
 class Pictures(_RunCallback):

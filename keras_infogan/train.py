@@ -75,18 +75,21 @@ def _train(run, image_set, strategy):
         print(f"{run.directory} is trained already ({start} steps); give more --steps, or another --run_dir.")
         return model
     print(f"{'Resuming' if start else 'Training'} {run.directory}: {len(image_set.images):,} images, step {start} of {run.config.steps}.")
-    stop = callbacks.StopOnSignal()
+    stop, progress = callbacks.StopOnSignal(), callbacks.ProgressBar(run)
     # The order matters: a loss that is not finite ends the step before anything of it is written.
     observers = [
         callbacks.StopOnNonFinite(run),
         callbacks.MetricsLog(run),
         callbacks.Checkpoints(run),
         callbacks.Pictures(run),
-        callbacks.ProgressBar(run),
+        progress,
         stop,
     ]
     batches = datasets.batches(image_set, run.config.batch_size, run.config.seed, start)
-    model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=observers)
+    try:
+        model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=observers)
+    finally:
+        progress.close()  # an error must not end up on the bar's line
     if stop.received:
         name = signal.Signals(stop.received).name
         print(f"Stopped by {name} at step {model.step} of {run.config.steps}, saved; the same command continues.", file=sys.stderr)

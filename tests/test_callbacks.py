@@ -57,7 +57,7 @@ def test_the_progress_bar_fits_a_line(new_run, capsys, count, expected):
     observer = _observer(callbacks.ProgressBar, new_run("a"), 0)
     observer.on_train_begin()
     observer.on_train_batch_end(0, {"discriminator_loss": 1.0, "generator_loss": 2.0} | {f"mutual_information/code_{index}": 0.5 for index in range(count)})
-    observer.on_train_end()
+    observer.close()
     shown = capsys.readouterr().err
     assert "G=2.00" in shown
     assert expected in shown

@@ -51,7 +51,10 @@ def test_statistics_over_seeds_know_which_end_is_better():
         "count": 3,
         "mean": pytest.approx(0.5),
         "standard_deviation": pytest.approx(0.3),
-        "best": 0.8, "best_seed": 5, "worst": 0.2, "worst_seed": 8,
+        "best": 0.8,
+        "best_seed": 5,
+        "worst": 0.2,
+        "worst_seed": 8,
     }
     assert (found["frechet_distance"]["best_seed"], found["frechet_distance"]["worst_seed"]) == (8, 5)
     assert sweeps._statistics(rows[:1])["dci/completeness"]["standard_deviation"] == 0
