@@ -1,3 +1,10 @@
 """InfoGAN on TensorFlow and Keras 3: images in, a generator with meaningful inputs out."""
 
 __version__ = "0.1.0"
+
+import pathlib as _pathlib
+
+# In a checkout, export/ lies beside this folder; installed, it lies within it.
+_checkout = _pathlib.Path(__file__).parents[1]
+if (_checkout / "pyproject.toml").exists():
+    __path__.append(str(_checkout))

@@ -104,6 +104,11 @@ def evaluation_split(name, data_dir=None):
     return "test" if "test" in splits else "train"
 
 
+def reads_without_tensorflow(name):
+    """Whether a data set is embedded or a folder."""
+    return name in DATASETS and DATASETS[name].source != "prepared"
+
+
 def load(name, split, shape, data_dir=None):
     """Reads one split of a data set, from the cache if it was read before.
 
@@ -161,4 +166,17 @@ def batches(image_set, batch_size, seed, start_step=0):
     return positions.batch(batch_size, drop_remainder=True).map(read).prefetch(tf.data.AUTOTUNE)
 
 
-__all__ = ["DATASETS", "Facts", "ImageSet", "batches", "check_batch_size", "evaluation_split", "facts", "fingerprint", "image_shape", "load", "to_float"]
+__all__ = [
+    "DATASETS",
+    "Facts",
+    "ImageSet",
+    "batches",
+    "check_batch_size",
+    "evaluation_split",
+    "facts",
+    "fingerprint",
+    "image_shape",
+    "load",
+    "reads_without_tensorflow",
+    "to_float",
+]
