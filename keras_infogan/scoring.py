@@ -30,8 +30,12 @@ def score_all(names, evidence):
             result["protocols"][name] = METRICS[name].protocol + about
         except (UserError, ValueError) as error:
             result["skipped"][name] = str(error)
+        else:
+            numbers = {key.removeprefix(name).removeprefix("/"): number for key, number in result["scores"].items() if key.split("/")[0] == name}
+            print(f"{name}: " + ", ".join(f"{part} {number:.4g}".strip() for part, number in numbers.items()))
         result["seconds"][name] = round(time.monotonic() - started, 2)
-        print(_line(name, result))
+    for reason in dict.fromkeys(result["skipped"].values()):
+        print(f"not scored, because {reason}: {', '.join(name for name, why in result['skipped'].items() if why == reason)}")
     result["details"] = _details(names, evidence, result["skipped"])
     result["counts"] = evidence.counts()
     return result
@@ -72,13 +76,6 @@ def score(metric, evidence):
         if not math.isfinite(number):
             raise ValueError(f"{part or metric.name} came out as {number}")
     return {f"{metric.name}/{part}" if part else metric.name: float(number) for part, number in numbers.items()}
-
-
-def _line(name, result):
-    if name in result["skipped"]:
-        return f"{name}: not scored: {result['skipped'][name]}"
-    numbers = {key.removeprefix(name).removeprefix("/"): number for key, number in result["scores"].items() if key.split("/")[0] == name}
-    return f"{name}: " + ", ".join(f"{part} {number:.4g}".strip() for part, number in numbers.items())
 
 
 def _details(names, evidence, skipped):
