@@ -37,7 +37,7 @@ class Evidence:
           seed: of all random draws.
         """
         self.model, self.latents = model, model.latents
-        self._load_images, self._load_features = load_images, load_features
+        self._load_images, self._load_features = (load and _once(load) for load in (load_images, load_features))
         self.num_images, self.seed = num_images, seed
 
     def gather(self, names):
@@ -113,7 +113,7 @@ class Evidence:
 
     # Real images.
 
-    @functools.cached_property
+    @property
     def image_set(self):
         """The real images that the model is scored on."""
         if self._load_images is None:
@@ -156,7 +156,7 @@ class Evidence:
 
     # Features.
 
-    @functools.cached_property
+    @property
     def feature_space(self):
         """(function, text): see `features`."""
         if self._load_features is None:
@@ -189,6 +189,25 @@ class Evidence:
 
     def _real(self, indices):
         return np.asarray(self.image_set.images[indices], np.float32) / 127.5 - 1
+
+
+def _once(load):
+    """Returns a function that runs `load` when first called, and gives or raises the same ever after: a failed download is not tried for every score."""
+
+    @functools.cache
+    def outcome():
+        try:
+            return load(), None
+        except UserError as error:
+            return None, error
+
+    def get():
+        value, error = outcome()
+        if error:
+            raise error
+        return value
+
+    return get
 
 
 def _parts(values, about):

@@ -4,13 +4,14 @@ import base64
 import importlib.resources
 import io
 import json
+import shlex
 
 import jinja2
 import matplotlib
 import numpy as np
 from PIL import Image
 
-from keras_infogan import charts, images
+from keras_infogan import charts, datasets, images, models
 from keras_infogan.config import UserError
 from keras_infogan.field_figures import field_figure
 from keras_infogan.metrics import GROUPS, METRICS
@@ -49,6 +50,7 @@ def html(run, result, evidence):
         samples=samples,
         codes=codes,
         information=_information_chart(run),
+        train_command=_train_command(run),
         groups=[(group, _GROUP_TITLES[group], _rows(run, result, group)) for group in GROUPS],
         titles={name: metric.title for name, metric in METRICS.items()},
     )
@@ -108,6 +110,17 @@ def _information_chart(run):
     codes = run.config.latents.codes
     information = {code.name: [line.get(f"mutual_information/{code.name}", float("nan")) for line in lines] for code in codes}
     return charts.information_over_training([line["step"] for line in lines], information, {code.name: code.entropy for code in codes})
+
+
+def _train_command(run):
+    """Returns the command line that trains such a run: what differs from the data set's preset."""
+    known = datasets.DATASETS.get(run.dataset)
+    preset = models.MODELS[run.model].PRESETS[known.preset if known else "general"].for_images(run.image_shape)
+    arguments = [f"--dataset={run.dataset}"] + ["--data_dir=DIR"] * bool(run.data_dir)
+    for name, value in run.to_json()["settings"].items():
+        if value != getattr(preset, name):
+            arguments.append(f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value}")
+    return shlex.join(["python", "-m", "keras_infogan.train", *arguments])
 
 
 def _rows(run, result, group):

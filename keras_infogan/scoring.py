@@ -35,7 +35,7 @@ def score_all(names, evidence):
             print(f"{name}: " + ", ".join(f"{part} {number:.4g}".strip() for part, number in numbers.items()))
         result["seconds"][name] = round(time.monotonic() - started, 2)
     for reason in dict.fromkeys(result["skipped"].values()):
-        print(f"not scored, because {reason}: {', '.join(name for name, why in result['skipped'].items() if why == reason)}")
+        print(f"not scored: {', '.join(name for name, why in result['skipped'].items() if why == reason)}: {reason}")
     result["details"] = _details(names, evidence, result["skipped"])
     result["counts"] = evidence.counts()
     return result

@@ -169,3 +169,10 @@ def test_a_learned_feature_space_is_trained_once_and_the_same_again(monkeypatch,
     monkeypatch.setattr(features, "_train", lambda *arguments: pytest.fail("it is in the cache"))
     again, _ = features.build("learned", "digits", (8, 8, 1))
     assert np.array_equal(first(images), again(images))
+
+
+def test_the_report_says_how_to_train_such_a_run(digits_run):
+    command_line = report._train_command(runs.read(digits_run))
+    assert command_line == (
+        "python -m keras_infogan.train --dataset=digits --steps=6 --batch_size=32 --log_every_steps=2 '--codes=digit=categorical(10), slant=uniform'"
+    )

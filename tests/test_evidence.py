@@ -102,6 +102,18 @@ def test_output_that_is_not_finite_is_said_and_real_images_are_still_read():
     assert result["scores"].keys() >= {"modularity", "explicitness"}
 
 
+def test_data_that_cannot_be_loaded_is_tried_once():
+    tried = []
+
+    def load():
+        tried.append(1)
+        raise UserError("no network")
+
+    result = scoring.score_all(metrics.chosen("labels,factors,images"), Evidence(Painter(), load, load, num_images=100))
+    assert set(result["skipped"].values()) == {"no network"}
+    assert len(tried) == 2, "images once, features once"
+
+
 def test_draws_follow_the_seed():
     one, same, other = (Evidence(Painter(), num_images=300, seed=seed) for seed in (1, 1, 2))
     assert np.array_equal(one.moved_images["kind"], same.moved_images["kind"])
