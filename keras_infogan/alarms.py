@@ -7,6 +7,7 @@ _IGNORED_INFORMATION = 0.1
 # An input that takes part in less than this share of the images' variance goes unseen.
 _UNSEEN_EFFECT = 0.01
 _QUIET_NOISE = 0.05
+_READ_BACK = 0.2
 # Categories that the images tell apart, as a share of all.
 _APART = 0.8
 _LARGEST_SHARE = 3.0  # times an equal share
@@ -14,17 +15,18 @@ _SMALLEST_SHARE = 0.1
 _LITTLE_COVERAGE = 0.1
 
 
-def alarms(scores, codes, shares):
+def alarms(scores, codes, shares, reasons=()):
     """Returns the alarms, a list of sentences; empty where nothing is wrong.
 
     Args:
       scores: dict from "<score>/<part>" to a number, as in metrics.json.
       codes: the codes of the model.
       shares: dict from a categorical code's name to each category's share of the real images, float (categories,); may be empty.
+      reasons: why scores could not be had.
     """
-    found = []
+    found = [f"{reason[0].upper()}{reason[1:]}." for reason in dict.fromkeys(reasons) if "not finite" in reason]
     for code in codes:
-        found += _of_code(code, scores.get(f"mutual_information/{code.name}"), scores.get(f"effect/{code.name}"))
+        found += _of_code(code, *(scores.get(f"{name}/{code.name}") for name in ("mutual_information", "effect", "read_back_r2")))
     noise = scores.get("effect/noise")
     if noise is not None and noise < _QUIET_NOISE:
         found.append(f"The noise is ignored: it takes part in {noise:.1%} of what the images differ in, so equal codes give almost equal images.")
@@ -38,10 +40,11 @@ def alarms(scores, codes, shares):
     return found
 
 
-def _of_code(code, information, effect):
+def _of_code(code, information, effect, read_back):
     if information is None:
         return []
-    if information < _IGNORED_INFORMATION * code.entropy:
+    # Under a fixed, wide posterior the bound of a continuous code stays low however well it is read back.
+    if information < _IGNORED_INFORMATION * code.entropy and (read_back is None or read_back < _READ_BACK):
         return [f"The code {code.name} is ignored: an image tells {max(information, 0):.2f} of {code.entropy:.2f} nats about it."]
     found = []
     if effect is not None and effect < _UNSEEN_EFFECT:

@@ -45,9 +45,8 @@ class MetricsLog(_RunCallback):
     def on_train_begin(self, logs=None):
         self.sums, self.count = {}, 0
         # A run that stopped after its last checkpoint goes back to it: lines from beyond would stand twice.
-        step, path = self.model.step, self.run.metrics_log
-        lines = path.read_text().splitlines() if path.exists() else []
-        runs.write_atomically(path, "".join(f"{line}\n" for line in lines if _step_of(line) <= step))
+        lines = [line for line in runs.read_log(self.run) if line["step"] <= self.model.step]
+        runs.write_atomically(self.run.metrics_log, "".join(json.dumps(line) + "\n" for line in lines))
         self.writer = tf.summary.create_file_writer(str(self.run.events))
 
     def on_train_batch_end(self, batch, logs=None):
@@ -66,13 +65,6 @@ class MetricsLog(_RunCallback):
 
     def on_train_end(self, logs=None):
         self.writer.close()
-
-
-def _step_of(line):
-    try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return math.inf  # a line cut short when the process was killed
 
 
 class ProgressBar(_RunCallback):

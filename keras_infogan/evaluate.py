@@ -15,6 +15,7 @@ An exported generator is scored without TensorFlow, on what needs no more than i
 MNIST takes about 3 minutes on two CPU cores, half of it once for the feature space.
 """
 
+import hashlib
 import json
 import os
 import shlex
@@ -49,22 +50,23 @@ def evaluate(run, model, names, split=None, data_dir=None, feature_space="learne
     from keras_infogan import alarms, evidence, report, scoring
 
     data_dir = data_dir or run.data_dir
-    readable = with_tensorflow or datasets.reads_without_tensorflow(run.dataset)
-    try:
-        split = split or (datasets.evaluation_split(run.dataset, data_dir) if readable else None)
-    except UserError:
-        split = "test"  # why the data set cannot be opened, the scores that need it will say
-    found = evidence.Evidence(
-        model,
-        (lambda: datasets.load(run.dataset, split, run.image_shape, data_dir)) if readable else None,
-        (lambda: features.build(feature_space, run.dataset, run.image_shape, data_dir)) if with_tensorflow else None,
-        num_images,
-        seed,
-    )
+
+    def load_images():
+        if not with_tensorflow and not datasets.reads_without_tensorflow(run.dataset):
+            raise UserError(f"reading {run.dataset} takes TensorFlow; score the run itself, with --run_dir")
+        return datasets.load(run.dataset, split or datasets.evaluation_split(run.dataset, data_dir), run.image_shape, data_dir)
+
+    def load_features():
+        if not with_tensorflow:
+            raise UserError("a feature space takes TensorFlow; score the run itself, with --run_dir")
+        return features.build(feature_space, run.dataset, run.image_shape, data_dir)
+
+    found = evidence.Evidence(model, load_images, load_features, num_images, seed)
     result = scoring.score_all(names, found)
-    evaluated = {"step": model.step, "split": split, "num_images": num_images, "seed": seed, "features": feature_space}
+    digest = hashlib.sha256(json.dumps([run.to_json(), data_dir]).encode()).hexdigest()[:16]
+    evaluated = {"run": digest, "step": model.step, "split": split, "num_images": num_images, "seed": seed, "features": feature_space}
     result = scoring.merged({"keras_infogan": __version__, "command": command, "evaluated": evaluated, **result}, runs.read_metrics(run))
-    result["alarms"] = alarms.alarms(result["scores"], model.latents.codes, result["details"].get("category_shares", {}))
+    result["alarms"] = alarms.alarms(result["scores"], model.latents.codes, result["details"].get("category_shares", {}), result["skipped"].values())
     if model.step < run.config.steps:
         result["alarms"].append(f"The run is unfinished: step {model.step:,} of {run.config.steps:,}.")
     runs.write_atomically(run.metrics, json.dumps(result, indent=1, allow_nan=False) + "\n")

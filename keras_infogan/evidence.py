@@ -11,9 +11,10 @@ from tqdm import tqdm
 
 from keras_infogan.config import UserError
 
-# Images held at once; a large set is generated or read in parts of this size.
+# A large set is generated or read in parts of this many images.
 _PART = 1000
-_NUM_MOVES = 1000
+# All moved images are held at once: as many as give this many numbers, within limits.
+_MOST_MOVES, _FEWEST_MOVES, _MOVED_NUMBERS = 1000, 50, 2**26
 _NUM_FACTOR_POINTS = 15_000
 
 
@@ -46,8 +47,14 @@ class Evidence:
 
     def counts(self):
         """Returns how many images of each kind scores were computed on, a dict from a text to a number."""
-        texts = {"_drawn": "generated images", "start_images": "starts of moves", "_points": "real images", "real_features": "real images in the feature space"}
-        return {text: len(self.__dict__[name]) for name, text in texts.items() if name in self.__dict__}
+        texts = {
+            "_answers": "generated images",
+            "start_images": "starts of moves",
+            "_points": "real images",
+            "real_features": "real images in the feature space",
+        }
+        counted = {text: len(self.__dict__[name]) for name, text in texts.items() if name in self.__dict__}
+        return {f"{text} ({self.image_set.split})" if text.startswith("real") and self.image_set.split else text: count for text, count in counted.items()}
 
     # What the generator draws, and what the recognizer makes of it.
 
@@ -57,7 +64,7 @@ class Evidence:
 
     @functools.cached_property
     def _answers(self):
-        parts = [self._encode(self._generate(part)) for part in _parts(self._drawn, "generating and reading back")]
+        parts = [self._encode(self.generate(part)) for part in _parts(self._drawn, "generating and reading back")]
         return np.concatenate(parts)
 
     @functools.cached_property
@@ -91,11 +98,12 @@ class Evidence:
 
     @functools.cached_property
     def start_images(self):
-        return self._generate(self._starts)
+        return self.generate(self._starts)
 
-    @property
+    @functools.cached_property
     def _starts(self):
-        return self._drawn[:_NUM_MOVES]
+        numbers = np.prod(self.generate(self._drawn[:1]).shape) * len(self.latents.codes)
+        return self._drawn[: np.clip(_MOVED_NUMBERS // numbers, _FEWEST_MOVES, _MOST_MOVES)]
 
     @functools.cached_property
     def moved_images(self):
@@ -103,7 +111,7 @@ class Evidence:
         inputs = [code.name for code in self.latents.codes] + ["noise"] * bool(self.latents.noise.size)
         seeds = np.random.SeedSequence(self.seed).spawn(len(inputs))
         moved = zip(tqdm(inputs, desc="redrawing each input", unit="input"), seeds, strict=True)
-        return PerCode({name: self._generate(self.latents.redraw(name, self._starts, seed)) for name, seed in moved})
+        return PerCode({name: self.generate(self.latents.redraw(name, self._starts, seed)) for name, seed in moved})
 
     @property
     def code_changes(self):
@@ -173,11 +181,12 @@ class Evidence:
     def generated_features(self):
         function, _ = self.feature_space
         drawn = self._drawn[: len(self.real_features)]
-        return np.concatenate([function(self._generate(part)) for part in _parts(drawn, "features of generated images")])
+        return np.concatenate([function(self.generate(part)) for part in _parts(drawn, "features of generated images")])
 
     # The model, checked.
 
-    def _generate(self, latents):
+    def generate(self, latents):
+        """Returns the images of latent vectors (count, latents.size); raises UserError if they are not finite."""
         images = self.model.generate(latents)
         _check_finite(images, "the generator's images")
         return images

@@ -5,6 +5,7 @@ where the data has labels, an autoencoder where it has none. Distances in it say
 `inception` is Inception-v3 as keras.applications has it, with ImageNet weights, which are downloaded. (Not the weights of the published FID, either.)
 """
 
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -75,15 +76,15 @@ def _learned(dataset, image_shape, data_dir):
     images = np.ascontiguousarray(image_set.images[chosen])
     labels = None if image_set.labels is None else image_set.labels[chosen]
     path = _cache_path(images, labels)
-    if not path.exists():
-        kind = "autoencoder" if labels is None else "classifier"
-        print(f"Training the feature space of {dataset}, once: a small {kind}, {_STEPS} steps.", file=sys.stderr)
-        _train(model, images, labels)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{os.getpid()}_{path.name}")
-        encoder.save_weights(temporary)
-        temporary.replace(path)
-    encoder.load_weights(path)
+    try:
+        if not path.exists():
+            kind = "autoencoder" if labels is None else "classifier"
+            print(f"Training the feature space of {dataset}, once: a small {kind}, {_STEPS} steps.", file=sys.stderr)
+            _train(model, images, labels)
+            _keep(encoder, path)
+        encoder.load_weights(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"the feature space cannot be kept in {path} ({error}); remove that file, free space there, or set XDG_CACHE_HOME") from None
     about = f"{NUM_FEATURES} features of a small convolutional network trained on {len(images):,} training images of {dataset}"
     if labels is None:
         return _batched(encoder), f"{about} as an autoencoder"
@@ -120,6 +121,18 @@ def _train(model, images, labels):
             yield chosen, chosen if labels is None else labels[indices]
 
     model.fit(batches(), steps_per_epoch=_STEPS, shuffle=False, verbose=0)
+
+
+def _keep(encoder, path):
+    """Writes the encoder's weights; where another process was faster its weights stay, so that all runs are compared in one space."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{os.getpid()}_{path.name}")
+    try:
+        encoder.save_weights(temporary)
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _cache_path(images, labels):

@@ -37,16 +37,20 @@ def load(path):
     Raises:
       UserError: if a file is missing or damaged, was not exported by keras-infogan, or the two are not of one run; or onnxruntime is not installed.
     """
-    generator, about = _open(pathlib.Path(path))
-    recognizer, other = _open(pathlib.Path(path).with_name("recognizer.onnx"))
-    if about != other:
+    generator, text = _open(pathlib.Path(path), "images")
+    recognizer, other = _open(pathlib.Path(path).with_name("recognizer.onnx"), "parameters")
+    if text != other:
         raise UserError(f"{path} and recognizer.onnx beside it are not of the same run and step; export both again.")
-    run = runs.from_json(pathlib.Path(path).parent, about["run"])
-    return run, OnnxModel(run.config.latents, about["step"], generator, recognizer)
+    try:
+        about = json.loads(text)
+        run = runs.from_json(pathlib.Path(path).parent, about["run"])
+        return run, OnnxModel(run.config.latents, int(about["step"]), generator, recognizer)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} says of its run what this keras-infogan cannot read ({error!r}); export it again.") from None
 
 
-def _open(path):
-    """Returns an inference session, and what the file says of its run."""
+def _open(path, output):
+    """Returns an inference session, whose one output must have this name, and what the file says of its run, text."""
     try:
         import onnxruntime
     except ImportError:
@@ -58,6 +62,9 @@ def _open(path):
     except Exception as error:  # onnxruntime raises classes of its own, which have no common parent but Exception
         raise UserError(f"{path} cannot be read ({str(error).splitlines()[0][:200]}); export it again.") from None
     text = session.get_modelmeta().custom_metadata_map.get("keras_infogan")
+    names = [value.name for value in session.get_outputs()]
+    if names != [output]:
+        raise UserError(f"{path} gives {', '.join(names)}, where {output} was expected; give generator.onnx, with recognizer.onnx beside it.")
     if text is None:
         raise UserError(f"{path} does not say which codes it has: keras_infogan.export did not write it; give a file that it wrote.")
-    return session, json.loads(text)
+    return session, text

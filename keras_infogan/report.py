@@ -1,9 +1,9 @@
 """The report of an evaluation: one HTML file with everything in it, pictures too, that opens from disk without a network."""
 
 import base64
+import contextlib
 import importlib.resources
 import io
-import json
 import shlex
 
 import jinja2
@@ -11,7 +11,7 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from keras_infogan import charts, datasets, images, models
+from keras_infogan import charts, datasets, images, models, runs
 from keras_infogan.config import UserError
 from keras_infogan.field_figures import field_figure
 from keras_infogan.metrics import GROUPS, METRICS
@@ -36,12 +36,11 @@ def html(run, result, evidence):
     """
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters["zip"] = zip
-    template = environment.from_string(importlib.resources.files("keras_infogan").joinpath("report.html").read_text())
-    try:
-        samples, codes = _data_url(images.grid(_checked(evidence.model.generate(evidence.latents.rows(50, 0))), 10)), _codes(result, evidence)
-    except UserError as error:
-        samples, codes = None, []
-        result = {**result, "alarms": [*result["alarms"], f"There is nothing to show: {error}."]}
+    template = environment.from_string(importlib.resources.files("keras_infogan").joinpath("report.html").read_text(encoding="utf-8"))
+    samples, codes = None, []
+    with contextlib.suppress(UserError):  # output that is not finite: an alarm says so, and there is nothing to show
+        samples = _data_url(images.grid(evidence.generate(evidence.latents.rows(50, 0)), 10))
+        codes = _codes(result, evidence)
     settings = run.to_json()["settings"]
     return template.render(
         run=run,
@@ -56,15 +55,9 @@ def html(run, result, evidence):
     )
 
 
-def _checked(generated):
-    if not np.isfinite(generated).all():
-        raise UserError("the generator's images are not finite")
-    return generated
-
-
 def _codes(result, evidence):
     """Returns, per code, its traversal, a map of where it changes the image, and what the scores say of it."""
-    pictures = dict(images.traversal_pictures(evidence.model.generate, evidence.latents, _ROWS, seed=0))
+    pictures = dict(images.traversal_pictures(evidence.generate, evidence.latents, _ROWS, seed=0))
     scores, shown = result["scores"], []
     for code in evidence.latents.codes:
         changes = evidence.moved_images[code.name] - evidence.start_images
@@ -104,7 +97,7 @@ def _change_map(changes):
 
 def _information_chart(run):
     """Returns the chart of information over training, or None if the run's log holds no line."""
-    lines = [json.loads(line) for line in run.metrics_log.read_text().splitlines()] if run.metrics_log.exists() else []
+    lines = runs.read_log(run)
     if not lines:
         return None
     codes = run.config.latents.codes
@@ -115,8 +108,12 @@ def _information_chart(run):
 def _train_command(run):
     """Returns the command line that trains such a run: what differs from the data set's preset."""
     known = datasets.DATASETS.get(run.dataset)
-    preset = models.MODELS[run.model].PRESETS[known.preset if known else "general"].for_images(run.image_shape)
-    arguments = [f"--dataset={run.dataset}"] + ["--data_dir=DIR"] * bool(run.data_dir)
+    preset = models.MODELS[run.model].PRESETS[known.preset if known else "general"]
+    with contextlib.suppress(UserError):  # a preset made for images of another size is compared as it is
+        preset = preset.for_images(run.image_shape)
+    arguments = [f"--dataset={run.dataset}"] + ["--data_dir=DIR"] * bool(run.data_dir or (known and known.source == "folder"))
+    if not known or run.image_shape[0] != known.image_size:
+        arguments.append(f"--image_size={run.image_shape[0]}")
     for name, value in run.to_json()["settings"].items():
         if value != getattr(preset, name):
             arguments.append(f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value}")

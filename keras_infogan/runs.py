@@ -238,17 +238,33 @@ def _lock(file):
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError:
+        return True  # a file system without locks
     return True
+
+
+def read_log(run, last_bytes=None):
+    """Returns the lines of metrics.jsonl as dicts, of its last bytes only where `last_bytes` is given. A line cut short by a kill is left out."""
+    lines = []
+    with contextlib.suppress(FileNotFoundError), open(run.metrics_log, "rb") as file:
+        if last_bytes:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - last_bytes))
+        for line in file:
+            with contextlib.suppress(ValueError):
+                lines.append(json.loads(line))
+    return [line for line in lines if isinstance(line, dict) and "step" in line]
 
 
 def read_metrics(run):
     """Returns the content of the run's metrics.json, or None if it was not evaluated yet, or the file is damaged."""
     try:
-        return json.loads(run.metrics.read_text())
+        content = json.loads(run.metrics.read_text())
     except (FileNotFoundError, ValueError):
         return None
+    known = {"evaluated", "commands", "scores", "protocols", "seconds", "skipped", "details", "counts", "alarms"}
+    return content if isinstance(content, dict) and known <= content.keys() else None
 
 
 def checkpoint_paths(run):

@@ -45,7 +45,7 @@ def merged(result, earlier):
     """Returns the scores of `result` with those of an earlier evaluation of the same step and draws that it does not have, and what they sound alarms for.
 
     Args:
-      result: what `score_all` returned, with "run", "evaluated" and "command".
+      result: what `score_all` returned, with "evaluated" (all that must be the same for scores to stand side by side) and "command".
       earlier: the content of metrics.json, or None.
     """
     commands = [result.pop("command")]
@@ -53,10 +53,12 @@ def merged(result, earlier):
         commands = list(dict.fromkeys([*earlier["commands"], *commands]))
         renewed = {*result["protocols"], *result["skipped"]}
         for table in ("scores", "protocols", "seconds", "skipped"):
-            kept = {key: value for key, value in earlier[table].items() if key.split("/")[0] not in renewed}
+            kept = {key: value for key, value in earlier[table].items() if key.split("/")[0] in METRICS.keys() - renewed}
             result[table] = kept | result[table]
         for table in ("details", "counts"):
             result[table] = earlier[table] | result[table]
+    elif earlier:
+        print(f"{len(earlier['scores'])} earlier scores are of another model, data or draws and are replaced.")
     return result | {"commands": commands}
 
 
@@ -66,7 +68,7 @@ def score(metric, evidence):
     Raises:
       UserError, ValueError: if the evidence cannot be had or cannot carry the score, or the number is not finite.
     """
-    arguments = evidence.gather(name for name in inspect.signature(metric.function).parameters if name != "seed")
+    arguments = evidence.gather(inspect.signature(metric.function).parameters)
     parts = next((value for value in arguments.values() if isinstance(value, PerCode)), {"": None})
     numbers = {}
     for part in parts:

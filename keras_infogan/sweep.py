@@ -17,7 +17,7 @@ import sys
 
 from absl import flags
 
-from keras_infogan import config, metrics, models, sweeps, train
+from keras_infogan import config, metrics, models, runs, sweeps, train
 from keras_infogan.config import UserError
 
 FLAGS = flags.FLAGS
@@ -29,12 +29,14 @@ def requested_runs(directory):
     grid = {name: _values(field, FLAGS[name].value) for name, field in fields.items() if FLAGS[name].value is not None}
     varied = {name for name, values in grid.items() if len(values) > 1}
     data = tuple(f"--{name}={FLAGS[name].value}" for name in train.DATA_FLAGS if FLAGS[name].value is not None)
-    jobs = []
+    jobs, seeds = [], parse_seeds(FLAGS.seeds)
     for settings in sweeps.combinations(grid):
         label = ", ".join(f"{name}={settings[name]}" for name in settings if name in varied)
-        for seed in parse_seeds(FLAGS.seeds):
+        first = train.requested_run({**settings, "seed": seeds[0]}, directory / sweeps.run_name(label, seeds[0]))
+        for seed in seeds:
             name = sweeps.run_name(label, seed)
-            run = train.requested_run({**settings, "seed": seed}, directory / name)
+            run = dataclasses.replace(first, directory=directory / name, config=dataclasses.replace(first.config, seed=seed))
+            runs.check(run)
             jobs.append(sweeps.Job(name, label or "all runs", run, settings, data))
     if len({job.name for job in jobs}) < len(jobs):
         raise UserError("two runs would have the same directory name; sweep over fewer settings at once.")
@@ -92,7 +94,7 @@ def main():
     jobs = requested_runs(directory)
     failed = sweeps.run_all(jobs, directory, devices, FLAGS.metrics)
     print((directory / "summary.md").read_text())
-    print(directory / "summary.png")
+    print(directory)
     if failed:
         print(
             f"{len(failed)} of {len(jobs)} runs failed: {', '.join(failed)}; their output is in {directory / 'logs'}; the same command tries them again.",

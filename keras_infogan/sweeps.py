@@ -7,6 +7,7 @@
 import concurrent.futures
 import csv
 import dataclasses
+import hashlib
 import io
 import itertools
 import json
@@ -25,6 +26,7 @@ from keras_infogan import metrics, runs
 from keras_infogan.config import UserError
 
 _MOST_PANELS = 9
+_CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 # What a summary's picture shows first.
 _HEADLINES = (
     *("clustering_accuracy", "normalized_mutual_information", "mutual_information", "factor_vae_score", "mutual_information_gap", "dci", "modularity"),
@@ -67,10 +69,7 @@ class Job:
     @property
     def step(self):
         """The last step in the run's log, or 0."""
-        try:
-            return int(json.loads(self.run.metrics_log.read_text().splitlines()[-1])["step"])
-        except (OSError, IndexError, ValueError):
-            return 0
+        return next((int(line["step"]) for line in reversed(runs.read_log(self.run, last_bytes=4096))), 0)
 
 
 def combinations(grid):
@@ -80,7 +79,10 @@ def combinations(grid):
 
 def run_name(label, seed):
     """Returns the name of a run's directory."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join([label] * bool(label) + [f"seed_{seed}"]))
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", label)
+    if len(name) > 100:  # longer names than file systems take
+        name = f"{name[:80]}_{hashlib.sha256(label.encode()).hexdigest()[:8]}"
+    return "-".join([name] * bool(name) + [f"seed_{seed}"])
 
 
 def parse_devices(text):
@@ -93,12 +95,12 @@ def parse_devices(text):
         if not match:
             raise UserError(f"--devices: expected devices such as GPU:0,GPU:1 or CPU:0,CPU:1, received {part!r}.")
         devices.append((match[1].upper(), int(match[2])))
-    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-    missing = [index for kind, index in devices if kind == "CPU" and index not in cores]
-    if missing:
-        raise UserError(
-            f"--devices: there is no CPU core {missing[0]} to bind a run to; the cores are {', '.join(map(str, sorted(cores))) or 'not known here'}."
-        )
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    for kind, index in devices:
+        if kind == "CPU" and index not in _CORES:
+            raise UserError(f"--devices: there is no CPU core {index}; the cores are {', '.join(map(str, sorted(_CORES))) or 'not known here'}.")
+        if kind == "GPU" and visible is not None and index >= len(visible.split(",")):
+            raise UserError(f"--devices: GPU:{index} is not among those that CUDA_VISIBLE_DEVICES={visible} leaves visible.")
     return devices
 
 
@@ -162,27 +164,42 @@ def run_all(jobs, directory, devices, metric_names):
 
 def _finish(job, directory, device, metric_names, processes, stopped):
     """Runs a job's commands, their output in its log; returns None, or the last line of what went wrong."""
-    if device and device[0] == "CPU":
-        os.sched_setaffinity(0, {device[1]})  # this thread's alone; the processes it starts inherit it
-    environment = {"GPU": {"CUDA_VISIBLE_DEVICES": str(device[1])}, "CPU": {"CUDA_VISIBLE_DEVICES": ""}}[device[0]] if device else {}
     log = directory / "logs" / f"{job.name}.log"
+    log.touch()
     # A sweep that was killed leaves its runs under way to themselves; they end with their training.
+    if runs.is_locked(job.run):
+        print(f"{job.name} is being trained already; waiting for that.", file=sys.stderr)
     while not stopped and runs.is_locked(job.run):
         time.sleep(1)
     for command in job.commands(metric_names):
         if stopped:
             return "stopped"
+        start = log.stat().st_size
         with open(log, "a") as output:
             # In a session of its own: Ctrl-C reaches the sweep alone, which passes it on once.
             process = subprocess.Popen(
-                [sys.executable, "-m", *command], stdout=output, stderr=output, env=os.environ | environment, stdin=subprocess.DEVNULL, start_new_session=True
+                [sys.executable, "-m", *command], stdout=output, stderr=output, env=_environment(device), stdin=subprocess.DEVNULL, start_new_session=True
             )
             processes.add(process)
+            if stopped:
+                process.send_signal(signal.SIGTERM)  # the stop came while it started
             status = process.wait()
             processes.discard(process)
-        if status:
-            return _last_words(log.read_text(errors="replace")) or f"status {status}"
+        # An evaluation in which no score could be had ends with an error too; the run is finished all the same.
+        if status and not job.is_finished(metric_names):
+            return _last_words(log.read_bytes()[start:].decode(errors="replace")) or f"status {status}"
     return None
+
+
+def _environment(device):
+    """Returns the environment of processes on a device, and binds this thread, whose cores they inherit, to the device's core or to all."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {device[1]} if device and device[0] == "CPU" else _CORES)
+    if not device:
+        return os.environ
+    kind, index = device
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return os.environ | {"CUDA_VISIBLE_DEVICES": "" if kind == "CPU" else visible.split(",")[index] if visible else str(index)}
 
 
 def _last_words(text):
@@ -207,7 +224,8 @@ def summarize(jobs, directory, metric_names, failed):
         status = "finished" if finished else f"failed: {failed[job.name]}" if job.name in failed else f"step {job.step} of {job.run.config.steps}"
         content = runs.read_metrics(job.run) if finished else {"scores": {}, "alarms": []}
         row = {"name": job.name, "configuration": job.label, "seed": job.run.config.seed, "settings": job.settings, "status": status}
-        rows.append(row | {"scores": content["scores"], "alarms": content["alarms"]})
+        scores = {name: number for name, number in content["scores"].items() if name.split("/")[0] in metrics.METRICS}
+        rows.append(row | {"scores": scores, "alarms": content["alarms"]})
     configurations = {job.label: [row for row in rows if row["configuration"] == job.label] for job in jobs}
     tables = {label: _statistics(members) for label, members in configurations.items()}
     summary = {"dataset": jobs[0].run.dataset, "metrics": metric_names, "runs": rows, "configurations": tables}
@@ -219,21 +237,20 @@ def summarize(jobs, directory, metric_names, failed):
 
 
 def _statistics(rows):
-    """Returns, per score, count, mean, standard deviation (of the sample; 0 for one run), best and worst with their seeds; over the runs that have it."""
+    """Returns, per score, count, mean, standard deviation (of the sample; 0 for one run), best and worst with their seeds; over the runs that have it.
+
+    A score of which neither end is better has no best and no worst.
+    """
     found = {}
     for score in dict.fromkeys(score for row in rows for score in row["scores"]):
         values = {row["seed"]: row["scores"][score] for row in rows if score in row["scores"]}
         metric = metrics.METRICS[score.split("/")[0]]
-        ordered = sorted(values, key=values.get, reverse=metric.higher_is_better is not False)
-        found[score] = {
-            "count": len(values),
-            "mean": statistics.fmean(values.values()),
-            "standard_deviation": statistics.stdev(values.values()) if len(values) > 1 else 0.0,
-            "best": values[ordered[0]],
-            "best_seed": ordered[0],
-            "worst": values[ordered[-1]],
-            "worst_seed": ordered[-1],
-        }
+        deviation = statistics.stdev(values.values()) if len(values) > 1 else 0.0
+        found[score] = {"count": len(values), "mean": statistics.fmean(values.values()), "standard_deviation": deviation}
+        if metric.higher_is_better is not None:
+            ordered = sorted(values, key=values.get, reverse=metric.higher_is_better)
+            for end, seed in (("best", ordered[0]), ("worst", ordered[-1])):
+                found[score] |= {end: values[seed], f"{end}_seed": seed}
     return found
 
 
@@ -258,7 +275,7 @@ def _markdown(label, rows, table):
     lines.append("| --- " * (5 + len(rows)) + "|")
     for score, numbers in table.items():
         cells = [f"{numbers['mean']:.4g}", f"{numbers['standard_deviation']:.2g}"]
-        cells += [f"{numbers[end]:.4g} (seed {numbers[f'{end}_seed']})" for end in ("best", "worst")]
+        cells += [f"{numbers[end]:.4g} (seed {numbers[f'{end}_seed']})" if end in numbers else "" for end in ("best", "worst")]
         cells += [f"{row['scores'][score]:.4g}" if score in row["scores"] else "" for row in rows]
         lines.append(f"| {score} | " + " | ".join(cells) + " |")
     unfinished = [f"- {row['name']}: {row['status']}" for row in rows if row["status"] != "finished"]

@@ -100,6 +100,8 @@ def test_output_that_is_not_finite_is_said_and_real_images_are_still_read():
     assert "not finite" in result["skipped"]["frechet_distance"]
     assert result["scores"]["clustering_accuracy/kind"] == 1
     assert result["scores"].keys() >= {"modularity", "explicitness"}
+    found = alarms.alarms(result["scores"], (), {}, result["skipped"].values())
+    assert found == ["The generator's images are not finite for 1 of 500 inputs; the model cannot be scored on them."]
 
 
 def test_data_that_cannot_be_loaded_is_tried_once():
@@ -157,7 +159,20 @@ def test_a_partial_evaluation_keeps_what_was_scored_before_on_the_same_step():
     assert scoring.merged(content("three", 6, dci=0.9), second)["scores"] == {"dci": 0.9}
 
 
+def test_moves_are_as_many_as_memory_allows():
+    class Large(Painter):
+        def generate(self, latents):
+            return np.zeros((len(latents), 600, 600, 3), np.float32)
+
+    assert len(Evidence(Painter()).start_images) == 1000
+    assert len(Evidence(Large()).start_images) == 50
+
+
 KIND, SLANT, _ = parse_codes(CODES)
+
+
+def test_a_code_read_back_well_under_a_wide_fixed_posterior_is_not_ignored():
+    assert alarms.alarms({"mutual_information/slant": -0.23, "read_back_r2/slant": 0.99, "effect/slant": 0.2}, (SLANT,), {}) == []
 
 
 @pytest.mark.parametrize(
@@ -165,6 +180,7 @@ KIND, SLANT, _ = parse_codes(CODES)
     [
         ({"mutual_information/kind": 0.05}, {}, "The code kind is ignored: an image tells 0.05 of 1.39 nats"),
         ({"mutual_information/kind": -3.0}, {}, "tells 0.00 of 1.39 nats"),
+        ({"mutual_information/slant": -0.2, "read_back_r2/slant": 0.1}, {}, "The code slant is ignored"),
         ({"mutual_information/slant": 0.6, "effect/slant": 0.001}, {}, "The code slant hides"),
         ({"mutual_information/kind": 0.7}, {}, "the images tell about 2.0 of 4 apart"),
         ({"effect/noise": 0.001}, {}, "The noise is ignored: it takes part in 0.1%"),

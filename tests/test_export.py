@@ -45,7 +45,7 @@ def test_scores_need_no_tensorflow(exported, digits_run):
     result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stderr
     scored = json.loads((exported / "metrics.json").read_text())
-    assert "needs a feature space" in scored["skipped"]["frechet_distance"]
+    assert "a feature space takes TensorFlow" in scored["skipped"]["frechet_distance"]
     assert "data:image/png" in (exported / "report.html").read_text()
     copy = exported / "run"
     shutil.copytree(digits_run, copy)
@@ -74,6 +74,14 @@ def test_files_that_are_not_ours_are_refused(exported, tmp_path):
     onnx.helper.set_model_props(proto, {"keras_infogan": json.dumps({**about, "step": 7})})
     onnx.save(proto, tmp_path / "recognizer.onnx")
     with pytest.raises(UserError, match="not of the same run and step"):
+        onnx_model.load(tmp_path / "generator.onnx")
+    with pytest.raises(UserError, match="where images was expected"):
+        onnx_model.load(exported / "recognizer.onnx")
+    for name in ("generator", "recognizer"):
+        proto = onnx.load(exported / f"{name}.onnx")
+        onnx.helper.set_model_props(proto, {"keras_infogan": json.dumps({**about, "run": {**about["run"], "settings": {"colour": "red"}}})})
+        onnx.save(proto, tmp_path / f"{name}.onnx")
+    with pytest.raises(UserError, match="cannot read"):
         onnx_model.load(tmp_path / "generator.onnx")
 
 

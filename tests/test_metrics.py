@@ -207,6 +207,22 @@ def test_factors_that_cannot_be_scored_are_refused(name, factors):
         SCORE[name](factors, np.ones_like(factors))
 
 
+@pytest.mark.parametrize("name", ["factor_vae_score", "beta_vae_score", "dci", "modularity"])
+def test_scores_that_compare_factors_refuse_a_single_one(name, factors):
+    # The second factor changes, but not among the training points.
+    rare = np.zeros(len(factors))
+    rare[-3:] = 1
+    with pytest.raises(ValueError, match="only one factor changes"):
+        SCORE[name](factors, np.stack([factors[:, 0], rare], axis=1))
+
+
+@pytest.mark.parametrize("name", ["mutual_information_gap", "separated_attribute_predictability", "explicitness", "interventional_robustness"])
+def test_factors_that_do_not_change_among_the_training_points_do_not_count(name, factors):
+    rare = np.zeros(len(factors))
+    rare[-3:] = 1
+    assert SCORE[name](factors, np.concatenate([factors, rare[:, None]], axis=1)) == pytest.approx(SCORE[name](factors, factors))
+
+
 @pytest.mark.parametrize("name", FACTOR_METRICS)
 def test_one_code_continuous_factors_and_rare_values_give_numbers(name, factors):
     generator = np.random.default_rng(3)
@@ -220,6 +236,10 @@ def test_one_code_continuous_factors_and_rare_values_give_numbers(name, factors)
 def test_classes_and_bins():
     assert as_classes(np.array([0.5, -1, 0.5, 9])).tolist() == [1, 0, 1, 2]
     assert np.bincount(as_classes(np.random.default_rng(0).normal(size=2000))).tolist() == [100] * 20
+    # Nearly all points at one end, many values at the other: two classes, whichever end it is.
+    for many in (0.0, 1.0):
+        skewed = np.where(np.arange(4000) < 3900, many, np.linspace(0.1, 0.9, 4000))
+        assert len(np.unique(as_classes(skewed))) == 2
     assert in_bins(np.array([[0.0, 5], [0.5, 5], [1, 5]])).tolist() == [[1, 11], [11, 11], [20, 11]]
 
 

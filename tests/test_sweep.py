@@ -44,20 +44,42 @@ def test_a_sweep_trains_scores_and_sums_up_then_resumes_without_repeating(tmp_pa
 
 
 def test_statistics_over_seeds_know_which_end_is_better():
-    rows = [{"seed": seed, "scores": {"dci/completeness": value, "frechet_distance": 10 * value}} for seed, value in ((3, 0.5), (5, 0.8), (8, 0.2))]
+    rows = [
+        {"seed": seed, "scores": {"dci/completeness": value, "frechet_distance": 10 * value, "effect/z": value}}
+        for seed, value in ((3, 0.5), (5, 0.8), (8, 0.2))
+    ]
     rows.append({"seed": 9, "scores": {}})
     found = sweeps._statistics(rows)
-    assert found["dci/completeness"] == {
-        "count": 3,
-        "mean": pytest.approx(0.5),
-        "standard_deviation": pytest.approx(0.3),
-        "best": 0.8,
-        "best_seed": 5,
-        "worst": 0.2,
-        "worst_seed": 8,
-    }
+    expected = {"count": 3, "mean": pytest.approx(0.5), "standard_deviation": pytest.approx(0.3)}
+    assert found["dci/completeness"] == expected | {"best": 0.8, "best_seed": 5, "worst": 0.2, "worst_seed": 8}
     assert (found["frechet_distance"]["best_seed"], found["frechet_distance"]["worst_seed"]) == (8, 5)
+    assert found["effect/z"] == expected, "neither end is better"
     assert sweeps._statistics(rows[:1])["dci/completeness"]["standard_deviation"] == 0
+
+
+def test_the_last_words_of_a_command_are_its_error():
+    assert sweeps._last_words("Training\r\nerror: nan at step 3\n0%| bar\n") == "nan at step 3"
+    assert sweeps._last_words("Traceback\nValueError: x\n\n") == "ValueError: x"
+    assert sweeps._last_words("") == ""
+
+
+def test_names_of_runs_are_names_of_files():
+    assert sweeps.run_name("", 3) == "seed_3"
+    assert sweeps.run_name("codes=a=categorical(3), b=uniform", 0) == "codes_a_categorical_3_b_uniform-seed_0"
+    long = [sweeps.run_name(f"generator_layers={'conv 64/2 bn, ' * 30}{end}", 0) for end in "ab"]
+    assert max(map(len, long)) < 120
+    assert long[0] != long[1]
+
+
+def test_gpus_are_counted_among_the_visible_ones(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    assert sweeps._environment(("GPU", 1))["CUDA_VISIBLE_DEVICES"] == "5"
+    assert sweeps._environment(("CPU", min(os.sched_getaffinity(0))))["CUDA_VISIBLE_DEVICES"] == ""
+    sweeps._environment(None)
+    with pytest.raises(UserError, match="GPU:2 is not among those"):
+        sweeps.parse_devices("GPU:0,GPU:2")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert sweeps._environment(("GPU", 1))["CUDA_VISIBLE_DEVICES"] == "1"
 
 
 def test_a_signal_stops_the_run_under_way_which_saves_and_the_sweep_goes_on_later(tmp_path):

@@ -124,7 +124,8 @@ def load(name, split, shape, data_dir=None):
     Raises:
       UserError: if there is no such split, or the images cannot be read.
     """
-    return facts(name).read(name, split, pathlib.Path(data_dir) if data_dir else None, tuple(shape))
+    image_set = facts(name).read(name, split, pathlib.Path(data_dir) if data_dir else None, tuple(shape))
+    return dataclasses.replace(image_set, split=split)
 
 
 def to_float(images):

@@ -29,6 +29,7 @@ class ImageSet:
       factors: float (count, factors), ground truth or attributes, or None.
       factor_names: one name per column of `factors`.
       files: one name per image, where they came from files.
+      split: the split that these are.
     """
 
     images: Any
@@ -37,6 +38,7 @@ class ImageSet:
     factors: np.ndarray | None = None
     factor_names: tuple = ()
     files: tuple = ()
+    split: str = ""
 
 
 def cache_directory():

@@ -41,21 +41,26 @@ def _builder(name, data_dir):
     return builder
 
 
+def _prepared_builder(name, data_dir):
+    builder = _builder(name, data_dir)
+    if not builder.is_prepared():
+        _prepare(name, builder)
+    return builder
+
+
 def channels(name, data_dir):
     """Returns the number of channels that the images are read with: 1 for grey, else 3."""
     return 1 if _builder(name, data_dir).info.features["image"].shape[-1] == 1 else 3
 
 
 def splits(name, data_dir):
-    """Returns the names of the data set's splits; none before it is prepared, unless tensorflow-datasets knows them in advance."""
-    return tuple(_builder(name, data_dir).info.splits)
+    """Returns the names of the data set's splits, which are known once it is prepared."""
+    return tuple(_prepared_builder(name, data_dir).info.splits)
 
 
 def read(name, split, data_dir, shape):
     """Returns a split with labels or factors where the data set has them; images are cropped to the middle square and resized."""
-    builder = _builder(name, data_dir)
-    if not builder.is_prepared():
-        _prepare(name, builder)
+    builder = _prepared_builder(name, data_dir)
     check_split(name, split, tuple(builder.info.splits))
     count = builder.info.splits[split].num_examples
     identity = f"{builder.data_dir} {pathlib.Path(builder.data_dir, 'dataset_info.json').stat().st_mtime_ns}"

@@ -19,9 +19,7 @@ def beta_vae_score(codes, factors, seed=0):
     Raises:
       ValueError: if fewer than two factors change: there is nothing to tell apart then.
     """
-    codes, classes = prepared(codes, factors)
-    if classes.shape[1] < 2:
-        raise ValueError("only one factor changes within these images, and the score tells factors apart")
+    codes, classes = prepared(codes, factors, fewest_factors=2)
     train_codes, train_classes, test_codes, test_classes = split(codes, classes)
     generator = np.random.default_rng(seed)
     train = _points(train_codes, train_classes, NUM_TRAIN, generator)

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import os
+import threading
 
 import numpy as np
 from scipy.stats import entropy
@@ -22,16 +23,29 @@ def dci(codes, factors):
     """Returns a dict of "disentanglement", "completeness" and "informativeness", each in [0, 1].
 
     Codes float (count, codes), factors float (count, factors), points in random order. Shows its progress: there are 100 trees per class of each factor.
+
+    Raises:
+      ValueError: if fewer than two factors change: every code would be disentangled.
     """
-    codes, classes = prepared(codes, factors)
+    codes, classes = prepared(codes, factors, fewest_factors=2)
     train_codes, train_classes, test_codes, test_classes = split(codes, classes)
     # The factor with the most classes takes longest: begun first, it leaves no core idle at the end.
     longest_first = np.argsort(-train_classes.max(axis=0), kind="stable")
     num_trees = _NUM_STAGES * sum(_trees_per_stage(factor) for factor in train_classes.T)
     # Threads: trees grow outside Python's lock.
+    stopped = threading.Event()
     with tqdm(total=num_trees, desc="DCI", unit="tree", leave=False) as bar, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(lambda factor: _fit(train_codes, train_classes[:, factor], test_codes, test_classes[:, factor], bar), longest_first)
-        importances, accuracies = zip(*results, strict=True)
+
+        def grown(trees):
+            bar.update(trees)
+            return stopped.is_set()
+
+        try:
+            results = pool.map(lambda factor: _fit(train_codes, train_classes[:, factor], test_codes, test_classes[:, factor], grown), longest_first)
+            importances, accuracies = zip(*results, strict=True)
+        except BaseException:
+            stopped.set()  # Ctrl-C would wait for all the trees otherwise
+            raise
     importance = np.stack(importances, axis=1)
     return {
         "disentanglement": _concentration(importance.T),
@@ -46,13 +60,16 @@ def _trees_per_stage(classes):
     return count if count > 2 else count - 1
 
 
-def _fit(codes, classes, test_codes, test_classes, bar):
-    """Returns the importance of each code for one factor, float (codes,), which adds up to 1 or is all 0, and the test accuracy."""
+def _fit(codes, classes, test_codes, test_classes, grown):
+    """Returns the importance of each code for one factor, float (codes,), which adds up to 1 or is all 0, and the test accuracy.
+
+    `grown` is told after each stage how many trees it grew, and says whether to stop.
+    """
     trees = _trees_per_stage(classes)
     if not trees:
         return np.zeros(codes.shape[1]), float(np.mean(test_classes == classes[0]))
     model = GradientBoostingClassifier(n_estimators=_NUM_STAGES, random_state=0)
-    model.fit(codes, classes, monitor=lambda stage, *_: bar.update(trees) and False)
+    model.fit(codes, classes, monitor=lambda *_: grown(trees))
     return model.feature_importances_, model.score(test_codes, test_classes)
 
 

@@ -15,8 +15,12 @@ PROTOCOL = (
 
 
 def factor_vae_score(codes, factors, seed=0):
-    """Returns the accuracy, in [0, 1]; 0 if every code is pruned. Codes float (count, codes), factors float (count, factors), points in random order."""
-    codes, classes = prepared(codes, factors)
+    """Returns the accuracy, in [0, 1]; 0 if every code is pruned. Codes float (count, codes), factors float (count, factors), points in random order.
+
+    Raises:
+      ValueError: if fewer than two factors change: any vote would be right.
+    """
+    codes, classes = prepared(codes, factors, fewest_factors=2)
     train_codes, train_classes, test_codes, test_classes = split(codes, classes)
     variances = train_codes.var(axis=0, ddof=1)
     active = np.sqrt(variances) >= PRUNED_BELOW

@@ -16,9 +16,7 @@ def modularity(codes, factors):
     Raises:
       ValueError: if fewer than two factors change: every code would then be modular.
     """
-    codes, classes, *_ = split(*prepared(codes, factors))
-    if classes.shape[1] < 2:
-        raise ValueError("only one factor changes within these images, and the score compares factors")
+    codes, classes, *_ = split(*prepared(codes, factors, fewest_factors=2))
     squares = np.square(information(codes, classes))
     best = squares.max(axis=1)
     rest = squares.sum(axis=1) - best

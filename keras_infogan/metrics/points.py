@@ -11,14 +11,14 @@ NUM_BINS = 20
 _MOST_CLASSES = 50
 _FEWEST_POINTS = 100
 
-FACTORS = f"factors with more than {_MOST_CLASSES} values are cut into {NUM_BINS} equally filled classes"
+FACTORS = f"a code is its mean, its bit, or its category's index; factors with more than {_MOST_CLASSES} values are cut into {NUM_BINS} equally filled classes"
 
 
-def prepared(codes, factors):
-    """Returns codes as they are, and factors as classes, int (count, factors), without those that never change.
+def prepared(codes, factors, fewest_factors=1):
+    """Returns codes as they are, and factors as classes, int (count, factors), without those that do not change among the training points.
 
     Raises:
-      ValueError: if there are too few points, no code, or no factor that changes.
+      ValueError: if there are too few points, or fewer factors that change than `fewest_factors`.
     """
     codes, factors = np.asarray(codes, np.float64), np.asarray(factors, np.float64)
     if len(codes) < _FEWEST_POINTS:
@@ -26,12 +26,14 @@ def prepared(codes, factors):
     factors = changing(factors)
     if not factors.shape[1]:
         raise ValueError("no factor changes within these images")
+    if factors.shape[1] < fewest_factors:
+        raise ValueError("only one factor changes within these images, and the score compares factors")
     return codes, np.stack([as_classes(column) for column in factors.T], axis=1)
 
 
 def changing(factors):
-    """Returns the columns of factors that are not one single class."""
-    return factors[:, [as_classes(column).max() > 0 for column in factors.T]]
+    """Returns the columns of factors that are not one single class among the training points."""
+    return factors[:, [len(np.unique(split(as_classes(column))[0])) > 1 for column in factors.T]]
 
 
 def is_discrete(factor):
@@ -42,7 +44,10 @@ def is_discrete(factor):
 def as_classes(factor):
     """Returns a factor, float (count,), as classes from 0 on, int (count,)."""
     if not is_discrete(factor):
-        factor = np.searchsorted(np.quantile(factor, np.arange(1, NUM_BINS) / NUM_BINS), factor, side="right")
+        edges = np.quantile(factor, np.arange(1, NUM_BINS) / NUM_BINS)
+        # Where nearly all points share the least value, all edges lie on it, and only counting them as below tells it from the rest.
+        side = "right" if edges[-1] > factor.min() else "left"
+        factor = np.searchsorted(edges, factor, side)
     return np.unique(factor, return_inverse=True)[1]
 
 

@@ -50,18 +50,15 @@ def measure(name):
     started = time.perf_counter()
     function(**{argument: given[argument] for argument in inspect.signature(function).parameters if argument != "seed"})
     seconds = time.perf_counter() - started
-    # A score's own processes count too.
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(json.dumps([seconds, (after - before) / 1024, children / 1024]))
+    print(json.dumps([seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024]))
 
 
 def main(*names):
-    print("| score | seconds | MiB beyond the points | MiB of its largest process |\n| --- | --- | --- | --- |")
+    print("| score | seconds | MiB beyond the points |\n| --- | --- | --- |")
     for name in names or METRICS:
         result = subprocess.run([sys.executable, __file__, "--measure", name], stdout=subprocess.PIPE, text=True, check=True)
-        seconds, memory, children = json.loads(result.stdout)
-        print(f"| {name} | {seconds:.2f} | {memory:.0f} | {children:.0f} |", flush=True)
+        seconds, memory = json.loads(result.stdout)
+        print(f"| {name} | {seconds:.2f} | {memory:.0f} |", flush=True)
 
 
 if __name__ == "__main__":
