@@ -271,10 +271,10 @@ def _csv(rows, tables):
 def _markdown(label, rows, table):
     """Returns one configuration as a table: scores down, runs across."""
     lines = [f"### {label}", ""]
-    lines.append("| score | mean | standard deviation | best | worst | " + " | ".join(f"seed {row['seed']}" for row in rows) + " |")
-    lines.append("| --- " * (5 + len(rows)) + "|")
+    lines.append("| score | runs | mean | standard deviation | best | worst | " + " | ".join(f"seed {row['seed']}" for row in rows) + " |")
+    lines.append("| --- " * (6 + len(rows)) + "|")
     for score, numbers in table.items():
-        cells = [f"{numbers['mean']:.4g}", f"{numbers['standard_deviation']:.2g}"]
+        cells = [str(numbers["count"]), f"{numbers['mean']:.4g}", f"{numbers['standard_deviation']:.2g}"]
         cells += [f"{numbers[end]:.4g} (seed {numbers[f'{end}_seed']})" if end in numbers else "" for end in ("best", "worst")]
         cells += [f"{row['scores'][score]:.4g}" if score in row["scores"] else "" for row in rows]
         lines.append(f"| {score} | " + " | ".join(cells) + " |")

@@ -34,7 +34,7 @@ def test_a_sweep_trains_scores_and_sums_up_then_resumes_without_repeating(tmp_pa
         table = list(csv.DictReader(file))
     assert [row["run"] for row in table[-4:]] == [f"{name} of generator_learning_rate=0.001" for name in ("mean", "standard_deviation", "best", "worst")]
     assert float(table[1]["clustering_accuracy/digit"]) == good["scores"]["clustering_accuracy/digit"]
-    assert "| clustering_accuracy/digit | " in (tmp_path / "summary.md").read_text()
+    assert "| clustering_accuracy/digit | 1 | " in (tmp_path / "summary.md").read_text()
     assert (tmp_path / "summary.png").read_bytes().startswith(b"\x89PNG")
 
     before = (tmp_path / "generator_learning_rate_0.001-seed_0" / "metrics.json").stat().st_mtime_ns
