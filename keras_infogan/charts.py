@@ -63,6 +63,7 @@ def scores_of_runs(panels, runs):
                 axes.plot(values, [row] * len(values), "o", color="tab:blue", alpha=0.6, markersize=6)
                 if values:
                     axes.plot([sum(values) / len(values)] * 2, [row - 0.3, row + 0.3], color="tab:orange", linewidth=2)
+            axes.locator_params(axis="x", nbins=5)
             axes.set(title=panel, yticks=range(len(rows)), yticklabels=rows, ylim=(len(rows) - 0.5, -0.5))
         for axes in grid.flat[len(panels) :]:
             axes.remove()
