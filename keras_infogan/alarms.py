@@ -1,15 +1,13 @@
 """Alarms in plain words: what the scores of a run say has gone wrong."""
 
-import math
-
 # A code that carries less than this share of its entropy is ignored.
 _IGNORED_INFORMATION = 0.1
 # An input that takes part in less than this share of the images' variance goes unseen.
 _UNSEEN_EFFECT = 0.01
 _QUIET_NOISE = 0.05
 _READ_BACK = 0.2
-# Categories that the images tell apart, as a share of all.
-_APART = 0.8
+# Two categories of ten that give the same images leave 90% read back right.
+_READ_BACK_RIGHT = 0.92
 _LARGEST_SHARE = 3.0  # times an equal share
 _SMALLEST_SHARE = 0.1
 _LITTLE_COVERAGE = 0.1
@@ -26,7 +24,7 @@ def alarms(scores, codes, shares, reasons=()):
     """
     found = [f"{reason[0].upper()}{reason[1:]}." for reason in dict.fromkeys(reasons) if "not finite" in reason]
     for code in codes:
-        found += _of_code(code, *(scores.get(f"{name}/{code.name}") for name in ("mutual_information", "effect", "read_back_r2")))
+        found += _of_code(code, *(scores.get(f"{name}/{code.name}") for name in ("mutual_information", "effect", "read_back_r2", "read_back_accuracy")))
     noise = scores.get("effect/noise")
     if noise is not None and noise < _QUIET_NOISE:
         found.append(f"The noise is ignored: it takes part in {noise:.1%} of what the images differ in, so equal codes give almost equal images.")
@@ -40,7 +38,7 @@ def alarms(scores, codes, shares, reasons=()):
     return found
 
 
-def _of_code(code, information, effect, read_back):
+def _of_code(code, information, effect, read_back, read_right):
     if information is None:
         return []
     # Under a fixed, wide posterior the bound of a continuous code stays low however well it is read back.
@@ -52,8 +50,8 @@ def _of_code(code, information, effect, read_back):
             f"The code {code.name} hides: the recognizer reads {information:.2f} of {code.entropy:.2f} nats from the images, "
             f"but it takes part in only {effect:.2%} of what they differ in."
         )
-    if code.kind == "categorical" and math.exp(information) < _APART * code.num_categories:
-        found.append(f"Categories of {code.name} collapse: the images tell about {max(math.exp(information), 1):.1f} of {code.num_categories} apart.")
+    if code.kind == "categorical" and read_right is not None and read_right < _READ_BACK_RIGHT:
+        found.append(f"Categories of {code.name} collapse: only {read_right:.0%} of the images are read back as the category they were drawn with.")
     return found
 
 
