@@ -5,7 +5,8 @@ _IGNORED_INFORMATION = 0.1
 # An input that takes part in less than this share of the images' variance goes unseen.
 _UNSEEN_EFFECT = 0.01
 _QUIET_NOISE = 0.05
-_READ_BACK = 0.2
+# Of R^2: a continuous code that is read back better is not ignored.
+_READ_BACK_R2 = 0.2
 # Two categories of ten that give the same images leave 90% read back right.
 _READ_BACK_RIGHT = 0.92
 _LARGEST_SHARE = 3.0  # times an equal share
@@ -42,7 +43,7 @@ def _of_code(code, information, effect, read_back, read_right):
     if information is None:
         return []
     # Under a fixed, wide posterior the bound of a continuous code stays low however well it is read back.
-    if information < _IGNORED_INFORMATION * code.entropy and (read_back is None or read_back < _READ_BACK):
+    if information < _IGNORED_INFORMATION * code.entropy and (read_back is None or read_back < _READ_BACK_R2):
         return [f"The code {code.name} is ignored: an image tells {max(information, 0):.2f} of {code.entropy:.2f} nats about it."]
     found = []
     if effect is not None and effect < _UNSEEN_EFFECT:
