@@ -19,11 +19,7 @@ FLAGS = flags.FLAGS
 
 def export(run_dir, output_dir):
     """Writes a run's generator and recognizer as ONNX files to a directory, which is created, and returns their paths."""
-    output_dir = pathlib.Path(output_dir)
-    try:
-        output_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write to {output_dir}: {error.strerror}; give another --output_dir.") from None
+    output_dir = runs.output_directory(output_dir)
     run, model = runs.load(run_dir)
     try:
         from keras_infogan.export import to_onnx

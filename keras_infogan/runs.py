@@ -106,6 +106,16 @@ def write_atomically(path, data):
         temporary.unlink(missing_ok=True)
 
 
+def output_directory(path):
+    """Creates a directory for what a command writes, if it is not there, and returns its path; raises UserError if it cannot."""
+    path = pathlib.Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {path}: {error.strerror}; give another --output_dir.") from None
+    return path
+
+
 def read(directory):
     """Reads a run directory's config.json.
 

@@ -15,7 +15,6 @@ import pathlib
 from absl import flags
 
 from keras_infogan import config, runs
-from keras_infogan.config import UserError
 
 FLAGS = flags.FLAGS
 
@@ -26,11 +25,7 @@ def write_pictures(run_dir, output_dir, seed, count, rows, columns):
     Returns:
       The paths written.
     """
-    output_dir = pathlib.Path(output_dir)
-    try:
-        output_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write to {output_dir}: {error.strerror}; give another --output_dir.") from None
+    output_dir = runs.output_directory(output_dir)
     _, model = runs.load(run_dir)
 
     from keras_infogan import images

@@ -6,10 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
-from conftest import command, sentence
+from conftest import command, sentence, wait_for_lines
 
 from keras_infogan import runs, sweeps
 from keras_infogan.config import UserError
@@ -85,12 +84,7 @@ def test_gpus_are_counted_among_the_visible_ones(monkeypatch):
 def test_a_signal_stops_the_run_under_way_which_saves_and_the_sweep_goes_on_later(tmp_path):
     arguments = [sys.executable, "-m", "keras_infogan.sweep", f"--sweep_dir={tmp_path}", "--seeds=0:2", "--steps=100000", *SMALL]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    log = tmp_path / "seed_0" / "metrics.jsonl"
-    deadline = time.monotonic() + 120
-    while not log.exists() or log.read_text().count("\n") < 3:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_for_lines(tmp_path / "seed_0" / "metrics.jsonl", process)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130

@@ -5,11 +5,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
-from conftest import command, sentence
+from conftest import command, sentence, wait_for_lines
 
 from keras_infogan import runs, train
 from keras_infogan.config import UserError
@@ -75,11 +74,7 @@ def test_the_command_trains_on_the_embedded_digits(digits_run):
 def test_ctrl_c_saves_and_the_same_command_continues(tmp_path):
     arguments = [f"--run_dir={tmp_path / 'run'}", "--steps=100000", "--batch_size=32", "--log_every_steps=1"]
     process = subprocess.Popen([sys.executable, "-m", "keras_infogan.train", *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "run" / "metrics.jsonl").exists() or (tmp_path / "run" / "metrics.jsonl").read_text().count("\n") < 3:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_for_lines(tmp_path / "run" / "metrics.jsonl", process)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
