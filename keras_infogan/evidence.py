@@ -9,6 +9,7 @@ import functools
 import numpy as np
 from tqdm import tqdm
 
+from keras_infogan import datasets
 from keras_infogan.config import UserError
 
 # A large set is generated or read in parts of this many images.
@@ -197,7 +198,7 @@ class Evidence:
         return parameters
 
     def _real(self, indices):
-        return np.asarray(self.image_set.images[indices], np.float32) / 127.5 - 1
+        return datasets.to_float(np.asarray(self.image_set.images[indices]))
 
 
 def _once(load):
