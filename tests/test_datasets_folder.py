@@ -197,6 +197,7 @@ def test_reads_factors_that_lie_beside_the_images(images, capsys):
         (["file,turn", "b.png,1"], "for 1 of 1 images, a.png the first"),
         (["file,turn", "a.png,1,2"], "no row of 1 finite numbers"),
         (["file,turn", "a.png,nan"], "no row of 1 finite numbers"),
+        (["file,turn", "a.png,1e39"], "no row of 1 finite numbers"),
         ([""], "cannot read"),
     ],
 )

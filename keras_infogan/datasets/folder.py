@@ -117,9 +117,10 @@ def _factors(files):
         rows = {line[0]: [float(value) for value in line[1:]] for line in lines if line}
     except (*_BROKEN, csv.Error) as error:
         raise UserError(f"cannot read {where} ({error}); mend it, or rename it if it is something else.") from None
+    largest = np.finfo(np.float32).max  # not-a-number is not below it either
     shared = collections.Counter(_last(name) for name in files.stamps)
     found = [rows.get(name, rows.get(_last(name)) if shared[_last(name)] == 1 else None) for name in files.stamps]
-    wrong = [name for name, row in zip(files.stamps, found, strict=True) if row is None or len(row) != len(header) - 1 or not np.isfinite(row).all()]
+    wrong = [name for name, row in zip(files.stamps, found, strict=True) if row is None or len(row) != len(header) - 1 or not (np.abs(row) <= largest).all()]
     if wrong:
         raise UserError(f"{where} has no row of {len(header) - 1} finite numbers for {len(wrong)} of {len(found)} images, {wrong[0]} the first; add them.")
     return tuple(header[1:]), np.array(found, np.float32)
