@@ -66,8 +66,6 @@ def _fit(codes, classes, test_codes, test_classes, grown):
     `grown` is told after each stage how many trees it grew, and says whether to stop.
     """
     trees = _trees_per_stage(classes)
-    if not trees:
-        return np.zeros(codes.shape[1]), float(np.mean(test_classes == classes[0]))
     model = GradientBoostingClassifier(n_estimators=_NUM_STAGES, random_state=0)
     model.fit(codes, classes, monitor=lambda *_: grown(trees))
     return model.feature_importances_, model.score(test_codes, test_classes)

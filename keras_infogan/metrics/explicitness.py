@@ -32,8 +32,6 @@ def explicitness(codes, factors):
 
 def _area(codes, classes, test_codes, test_classes):
     """Returns the mean area over the values of one factor that the test images tell apart, or None if there are none."""
-    if len(np.unique(classes)) < 2:
-        return None
     model = LogisticRegression(max_iter=10_000).fit(codes, classes)
     probabilities = model.predict_proba(test_codes)
     present = [index for index, value in enumerate(model.classes_) if 0 < np.sum(test_classes == value) < len(test_classes)]

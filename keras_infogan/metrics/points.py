@@ -8,10 +8,11 @@ import numpy as np
 from sklearn.metrics import mutual_info_score
 
 NUM_BINS = 20
-_MOST_CLASSES = 50
 _FEWEST_POINTS = 100
 
-FACTORS = f"a code is its mean, its bit, or its category's index; factors with more than {_MOST_CLASSES} values are cut into {NUM_BINS} equally filled classes"
+MOST_CLASSES = 50
+CODES = "a code is its mean, its bit, or its category's index"
+FACTORS = f"{CODES}; factors with more than {MOST_CLASSES} values are cut into {NUM_BINS} equally filled classes"
 
 
 def prepared(codes, factors, fewest_factors=1):
@@ -38,7 +39,7 @@ def changing(factors):
 
 def is_discrete(factor):
     """Whether a factor, float (count,), has few enough values to be one class each."""
-    return len(np.unique(factor)) <= _MOST_CLASSES
+    return len(np.unique(factor)) <= MOST_CLASSES
 
 
 def as_classes(factor):
