@@ -25,14 +25,14 @@ def score_all(names, evidence):
     for name in names:
         started = time.monotonic()
         try:
-            result["scores"] |= score(METRICS[name], evidence)
+            numbers = score(METRICS[name], evidence)
             about = f"; features: {evidence.feature_space[1]}" if METRICS[name].group == "images" else ""
             result["protocols"][name] = METRICS[name].protocol + about
         except (UserError, ValueError) as error:
             result["skipped"][name] = str(error)
         else:
-            numbers = {key.removeprefix(name).removeprefix("/"): number for key, number in result["scores"].items() if key.split("/")[0] == name}
-            print(f"{name}: " + ", ".join(f"{part} {number:.4g}".strip() for part, number in numbers.items()))
+            result["scores"] |= numbers
+            print(f"{name}: " + ", ".join(f"{key.removeprefix(name).removeprefix('/')} {number:.4g}".strip() for key, number in numbers.items()))
         result["seconds"][name] = round(time.monotonic() - started, 2)
     for reason in dict.fromkeys(result["skipped"].values()):
         print(f"not scored: {', '.join(name for name, why in result['skipped'].items() if why == reason)}: {reason}")
@@ -42,7 +42,7 @@ def score_all(names, evidence):
 
 
 def merged(result, earlier):
-    """Returns the scores of `result` with those of an earlier evaluation of the same step and draws that it does not have, and what they sound alarms for.
+    """Returns the scores of `result` with those of an earlier evaluation of the same step and draws that it does not have.
 
     Args:
       result: what `score_all` returned, with "evaluated" (all that must be the same for scores to stand side by side) and "command".

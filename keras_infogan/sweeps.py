@@ -236,13 +236,18 @@ def summarize(jobs, directory, metric_names, failed):
         runs.write_atomically(directory / "summary.png", _picture(rows))
 
 
+def _scores_of(rows):
+    """Returns the names of all scores that some run has, in order."""
+    return list(dict.fromkeys(score for row in rows for score in row["scores"]))
+
+
 def _statistics(rows):
     """Returns, per score, count, mean, standard deviation (of the sample; 0 for one run), best and worst with their seeds; over the runs that have it.
 
     A score of which neither end is better has no best and no worst.
     """
     found = {}
-    for score in dict.fromkeys(score for row in rows for score in row["scores"]):
+    for score in _scores_of(rows):
         values = {row["seed"]: row["scores"][score] for row in rows if score in row["scores"]}
         metric = metrics.METRICS[score.split("/")[0]]
         deviation = statistics.stdev(values.values()) if len(values) > 1 else 0.0
@@ -256,7 +261,7 @@ def _statistics(rows):
 
 def _csv(rows, tables):
     """Returns the runs, a line each, and the statistics of each configuration, four lines each."""
-    scores = list(dict.fromkeys(score for row in rows for score in row["scores"]))
+    scores = _scores_of(rows)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["run", "seed", "status", *scores])
@@ -289,6 +294,6 @@ def _markdown(label, rows, table):
 def _picture(rows):
     from keras_infogan import charts
 
-    scores = list(dict.fromkeys(score for row in rows for score in row["scores"]))
+    scores = _scores_of(rows)
     panels = [score for headline in _HEADLINES for score in scores if score.split("/")[0] == headline][:_MOST_PANELS]
     return charts.scores_of_runs(panels or scores[:_MOST_PANELS], [(row["configuration"], row["scores"]) for row in rows if row["scores"]])

@@ -1,10 +1,8 @@
 """Draws the information of one code over training (the paper's Figure 1): python docs/results/plot_information.py CODE OUTPUT.png LABEL=RUN_DIR ...
 
-Reads metrics.jsonl of each run directory, or a file of that form. The dotted line is the code's entropy H(c), the most that the bound can reach.
+Reads metrics.jsonl of each run directory. The dotted line is the code's entropy H(c), the most that the bound can reach.
 """
 
-import json
-import pathlib
 import sys
 
 import matplotlib
@@ -21,7 +19,7 @@ def main(code, output, *arguments):
     for label, directory in (argument.split("=", 1) for argument in arguments):
         run = runs.read(directory)
         entropies |= {one.entropy for one in run.config.latents.codes if one.name == code}
-        lines = [json.loads(line) for line in pathlib.Path(directory, "metrics.jsonl").read_text().splitlines()]
+        lines = runs.read_log(run)
         for axis in axes:
             axis.plot([line["step"] for line in lines], [line[f"mutual_information/{code}"] for line in lines], label=label, linewidth=1)
     for axis in axes:
