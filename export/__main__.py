@@ -4,7 +4,7 @@ Writes to --output_dir (default: <run_dir>/export):
     generator.onnx     "latents" float32 (batch, size) -> "images" float32 (batch, height, width, channels) in [-1, 1]
     recognizer.onnx    "images" -> "parameters" of Q(c|x), float32 (batch, parameters)
 
-Both carry their codes in their metadata; keras_infogan.evaluate --onnx=.../generator.onnx scores them without TensorFlow. About 20 seconds on two CPU cores.
+Both carry their codes in their metadata; keras_infogan.evaluate --onnx=.../generator.onnx scores them without TensorFlow. About 10 seconds on two CPU cores.
 """
 
 import pathlib

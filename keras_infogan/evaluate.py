@@ -12,7 +12,7 @@ where there is one); "images" compares generated with real images. Labels and fa
 
 An exported generator is scored without TensorFlow, on what needs no more than it, recognizer.onnx beside it and data that TensorFlow does not read.
 
-MNIST takes about 3 minutes on two CPU cores, half of it once for the feature space.
+MNIST takes about 3 minutes on two CPU cores, more than half of it for the feature space, which is trained once.
 """
 
 import hashlib
