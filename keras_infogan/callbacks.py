@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from keras_infogan import images, runs
+from keras_infogan import distribution, images, runs
 from keras_infogan.config import UserError
 
 # Pictures come from latents that never change, so that those of two epochs, or two runs, can be compared.
@@ -28,15 +28,20 @@ class _RunCallback(keras.callbacks.Callback):
 
 
 class StopOnNonFinite(_RunCallback):
-    """Ends training when a loss is not finite, before anything is saved."""
+    """Ends training when a loss or its gradient is not finite, before anything is saved."""
 
     def on_train_batch_end(self, batch, logs=None):
         for name, value in logs.items():
             if not math.isfinite(value):
-                raise UserError(
-                    f"{name} became {value} at step {self.model.step}; the last good checkpoint in {self.run.checkpoints} is kept; "
-                    "try a smaller learning rate, --spectral_norm or --label_smoothing=0.1 in another --run_dir."
-                )
+                self._stop(f"{name}, or its gradient, became {value}")
+        if self.model.loss_scale is not None and self.model.loss_scale < 1:
+            self._stop("a gradient is not finite however small the loss is scaled")
+
+    def _stop(self, fault):
+        raise UserError(
+            f"{fault} at step {self.model.step}; the last good checkpoint in {self.run.checkpoints} is kept; "
+            "try a smaller learning rate, --spectral_norm or --label_smoothing=0.1 in another --run_dir."
+        )
 
 
 class MetricsLog(_RunCallback):
@@ -57,6 +62,8 @@ class MetricsLog(_RunCallback):
         if step % self.run.config.log_every_steps == 0:
             means = {name: total / self.count for name, total in self.sums.items()}
             self.sums, self.count = {}, 0
+            if self.model.skipped_updates is not None:
+                means["skipped_updates"] = self.model.skipped_updates  # so far, not a mean
             with open(self.run.metrics_log, "a") as file:
                 file.write(json.dumps({"step": step, **means}) + "\n")
             with self.writer.as_default():
@@ -81,7 +88,10 @@ class ProgressBar(_RunCallback):
         if len(values) > _MOST_VALUES:
             losses = {name: values.pop(name) for name in ("G", "D")}
             values = {**losses, f"information of {len(values)} codes": sum(values.values())}
-        self.bar.set_postfix({name: f"{float(value):.2f}" for name, value in values.items()}, refresh=False)
+        texts = {name: f"{float(value):.2f}" for name, value in values.items()}
+        if self.model.skipped_updates:
+            texts["skipped"] = self.model.skipped_updates
+        self.bar.set_postfix(texts, refresh=False)
         self.bar.update()
 
     def close(self):
@@ -126,9 +136,16 @@ class Checkpoints(_RunCallback):
 
 
 class StopOnSignal(keras.callbacks.Callback):
-    """Turns Ctrl-C or SIGTERM into a stop after the current step, so that the end of training saves as usual. A second Ctrl-C ends at once."""
+    """Turns Ctrl-C or SIGTERM into a stop after the current step, so that the end of training saves as usual. A second Ctrl-C ends at once.
+
+    A signal to one worker stops all of them, after the same step.
+    """
 
     received = None
+
+    def __init__(self, strategy):
+        super().__init__()
+        self.strategy = strategy
 
     def on_train_begin(self, logs=None):
         self.previous = {number: signal.signal(number, self.stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -138,7 +155,7 @@ class StopOnSignal(keras.callbacks.Callback):
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.received:
+        if distribution.on_any_worker(self.strategy, bool(self.received)):
             self.model.stop_training = True
 
     def on_train_end(self, logs=None):

@@ -22,6 +22,14 @@ def setting(default, meaning, choices=None, minimum=None, maximum=None):
     return dataclasses.field(default=default, metadata={"meaning": meaning, "choices": choices, "minimum": minimum, "maximum": maximum})
 
 
+class UnfinishedError(Exception):
+    """What was begun did not end, nothing is lost, and the same command continues it: one sentence, and the status that tells a scheduler so."""
+
+    def __init__(self, sentence, status=75):  # EX_TEMPFAIL of sysexits.h: not now, try again
+        super().__init__(sentence)
+        self.status = status
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
     """Settings that every model has; each model's own `Config` extends it."""
@@ -29,7 +37,8 @@ class Config:
     steps: int = setting(5000, "training steps, one batch of real images each", minimum=1)
     batch_size: int = setting(128, "global batch size in images, over all devices together", minimum=2)
     seed: int = setting(0, "seed of the weights, the latents and the order of the data", minimum=0, maximum=2**31 - 1)
-    precision: str = setting("float32", "Keras dtype policy of the networks", choices=("float32", "mixed_bfloat16"))
+    precision: str = setting("float32", "Keras dtype policy of the networks", choices=("float32", "mixed_bfloat16", "mixed_float16"))
+    jit_compile: bool = setting(False, "compile the training step with XLA; on one device only")
     log_every_steps: int = setting(10, "steps between two lines of metrics.jsonl, each the mean since the last", minimum=1)
     picture_every_steps: int = setting(500, "steps between two sets of pictures", minimum=1)
     checkpoint_every_steps: int = setting(500, "steps between two checkpoints", minimum=1)
@@ -84,7 +93,7 @@ def user_path(text):
 
 
 def run_command(main):
-    """Runs a command's `main()` under absl; a `UserError` ends it with its one sentence on stderr and exit status 2."""
+    """Runs a command's `main()` under absl; a `UserError` ends it with its one sentence on stderr and exit status 2, `UnfinishedError` with 75 or its own."""
 
     def checked(arguments):
         try:
@@ -94,6 +103,9 @@ def run_command(main):
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
+        except UnfinishedError as unfinished:
+            print(unfinished, file=sys.stderr)
+            return unfinished.status
         except OSError as error:  # a full disk, a directory that became read-only: nothing is half-written under its final name
             print(f"error: cannot read or write {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
             return 2

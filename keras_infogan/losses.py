@@ -33,3 +33,12 @@ def global_batch_mean(values):
     examples: pipelines drop the remainder.
     """
     return ops.mean(values) / tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def mean_to_log(values):
+    """Returns the mean of this replica's per-example values (batch,), in the shape from which Keras's fit makes the mean over all replicas.
+
+    Where workers train together, fit reduces along an axis that a scalar does not have.
+    """
+    mean = ops.mean(values)
+    return ops.reshape(mean, (1,)) if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy) else mean

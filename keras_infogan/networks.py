@@ -6,6 +6,8 @@ Networks are functional Keras models built from the layer notation of `architect
 import math
 
 import keras
+import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from keras_infogan.architectures import KERNEL_SIZE, Conv, Dense, parse_layers
@@ -116,3 +118,13 @@ def image_decoder(name, input_size, layers):
         if isinstance(layer, Dense) and len(layer.shape) == 3:
             features = keras.layers.Reshape(layer.shape)(features)
     return keras.Model(inputs, features, name=name)
+
+
+def outputs(network, inputs, batch_size=256):
+    """Returns a network's outputs, in inference, for all of `inputs`, numpy (count, ...), computed in batches on one device.
+
+    Unlike keras.Model.predict it asks no other replica or worker to take part: the chief of a cluster draws pictures alone.
+    """
+    if not hasattr(network, "_infer"):
+        network._infer = tf.function(lambda batch: network(batch, training=False), input_signature=[tf.TensorSpec(network.input_shape, network.input.dtype)])
+    return np.concatenate([network._infer(inputs[start : start + batch_size]).numpy() for start in range(0, len(inputs), batch_size)])

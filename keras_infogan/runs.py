@@ -24,7 +24,8 @@ import numpy as np
 from keras_infogan import models
 from keras_infogan.config import UserError
 
-VERSION = 1
+# 2: checkpoints hold the count of steps apart from the optimizers' counts. Runs of version 1 load.
+VERSION = 2
 _KEPT_CHECKPOINTS = 3
 _LOCK = ".lock"
 
@@ -327,6 +328,8 @@ def restore(run, model):
         except (OSError, ValueError, KeyError) as error:
             print(f"{path} cannot be read ({str(error).splitlines()[0]}); trying the one before.", file=sys.stderr)
             continue
+        if not model.step:  # a checkpoint of version 1
+            model.steps_taken.assign(step_of(path))
         return model.step
     if paths:
         raise UserError(f"none of the {len(paths)} checkpoints in {run.checkpoints} can be read; restore one or train anew in another --run_dir.")
@@ -355,7 +358,7 @@ def load(directory):
       UserError: if it is no run directory or has no checkpoint yet.
     """
     run = check_trained(directory)
-    model = models.build(run.model, dataclasses.replace(run.config, precision="float32"), run.image_shape)
+    model = models.build(run.model, run.config, run.image_shape, precision="float32")
     restore(run, model)
     model.use_average()
     return run, model

@@ -22,7 +22,7 @@ import time
 
 from tqdm import tqdm
 
-from keras_infogan import metrics, runs
+from keras_infogan import distribution, metrics, runs
 from keras_infogan.config import UserError
 
 _MOST_PANELS = 9
@@ -86,15 +86,10 @@ def run_name(label, seed):
 
 
 def parse_devices(text):
-    """Returns devices such as ("GPU", 1) from a text such as "GPU:0,GPU:1"; [None] for None: one run at a time, on all there is."""
-    if text is None:
+    """Returns devices such as ("GPU", 1) from a text such as "GPU:0,GPU:1"; [None] for None: one run at a time, on all there is. A CPU's number is a core's."""
+    devices = distribution.parse_devices(text)
+    if devices is None:
         return [None]
-    devices = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(GPU|CPU):(\d+)\s*", part, re.IGNORECASE)
-        if not match:
-            raise UserError(f"--devices: expected devices such as GPU:0,GPU:1 or CPU:0,CPU:1, received {part!r}.")
-        devices.append((match[1].upper(), int(match[2])))
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     for kind, index in devices:
         if kind == "CPU" and index not in _CORES:

@@ -9,12 +9,10 @@ first. Everything is written to the run directory: checkpoints, metrics.jsonl, T
 
 import dataclasses
 import pathlib
-import signal
-import sys
 
 from absl import flags
 
-from keras_infogan import config, datasets, models, runs
+from keras_infogan import config, datasets, distribution, models, runs, training
 from keras_infogan.config import UserError, did_you_mean
 
 FLAGS = flags.FLAGS
@@ -36,66 +34,7 @@ def requested_run(given, directory=None):
     data_dir = config.user_path(FLAGS.data_dir)
     image_shape = datasets.image_shape(dataset, data_dir, FLAGS.image_size)
     run = runs.Run(None, FLAGS.model, dataset, data_dir, image_shape, settings.for_images(image_shape), datasets.fingerprint(dataset, data_dir))
-    run = dataclasses.replace(run, directory=directory) if directory else runs.choose_directory(run)
-    runs.check(run)
-    return run
-
-
-def train(run, devices=None):
-    """Trains a run to its number of steps, from its newest checkpoint if it has one.
-
-    Args:
-      run: the Run; its directory is created.
-      devices: devices of tf.distribute.MirroredStrategy, for example ["CPU:0", "CPU:1"]; default: all GPUs, or the CPU.
-
-    Returns:
-      The trained model, or None if a signal stopped it early.
-    """
-    image_set = datasets.load(run.dataset, "train", run.image_shape, run.data_dir)
-    datasets.check_batch_size(image_set, run.config.batch_size)
-
-    import tensorflow as tf
-
-    strategy = tf.distribute.MirroredStrategy(devices)
-    if run.config.batch_size % strategy.num_replicas_in_sync:
-        raise UserError(f"--batch_size={run.config.batch_size} cannot be shared equally by {strategy.num_replicas_in_sync} devices; give a multiple.")
-    with runs.locked(run):
-        return _train(run, image_set, strategy)
-
-
-def _train(run, image_set, strategy):
-    from keras_infogan import callbacks
-
-    runs.create(run)
-    with strategy.scope():
-        model = models.build(run.model, run.config, run.image_shape)
-        start = runs.restore(run, model)
-    steps = run.config.steps - start
-    if steps <= 0:
-        print(f"{run.directory} is trained already ({start} steps); give more --steps, or another --run_dir.")
-        return model
-    print(f"{'Resuming' if start else 'Training'} {run.directory}: {len(image_set.images):,} images, step {start} of {run.config.steps}.")
-    stop, progress = callbacks.StopOnSignal(), callbacks.ProgressBar(run)
-    # The order matters: a loss that is not finite ends the step before anything of it is written.
-    observers = [
-        callbacks.StopOnNonFinite(run),
-        callbacks.MetricsLog(run),
-        callbacks.Checkpoints(run),
-        callbacks.Pictures(run),
-        progress,
-        stop,
-    ]
-    batches = datasets.batches(image_set, run.config.batch_size, run.config.seed, start)
-    try:
-        model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=observers)
-    finally:
-        progress.close()  # an error must not end up on the bar's line
-    if stop.received:
-        name = signal.Signals(stop.received).name
-        print(f"Stopped by {name} at step {model.step} of {run.config.steps}, saved; the same command continues.", file=sys.stderr)
-        return None
-    print(f"Done: {run.directory}. Pictures in {run.samples} and {run.traversals}; next: python -m keras_infogan.sample --run_dir={run.directory}")
-    return model
+    return dataclasses.replace(run, directory=directory) if directory else runs.choose_directory(run)
 
 
 def define_data_flags():
@@ -109,14 +48,18 @@ def define_data_flags():
 def define_flags():
     define_data_flags()
     flags.DEFINE_string("run_dir", None, "where everything is written; default: runs/<dataset>-<model>-<n>.")
+    flags.DEFINE_string("devices", None, "devices of this machine that share each batch, for example GPU:0,GPU:1; default: all GPUs, or the CPU.")
     config.define_flags(models.MODELS["infogan"].Config)
     flags.adopt_module_key_flags(config)
 
 
 def main():
+    devices, workers = distribution.training_devices(FLAGS.devices), distribution.cluster()
     directory = pathlib.Path(FLAGS.run_dir).expanduser() if FLAGS.run_dir else None
     run = requested_run(config.given_settings(models.MODELS[FLAGS.model].Config), directory)
-    return 0 if train(run) else 130
+    if workers.is_chief:
+        runs.check(run)
+    training.train(run, devices, workers)
 
 
 if __name__ == "__main__":

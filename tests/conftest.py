@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_infogan import runs, train
+from keras_infogan import runs, training
 from keras_infogan.datasets import ImageSet
 from keras_infogan.models.infogan_settings import Config
 
@@ -58,7 +58,7 @@ def image_set(monkeypatch):
     """A small data set that every loader returns."""
     images = np.random.default_rng(1).integers(0, 256, (50, *SHAPE), dtype=np.uint8)
     image_set = ImageSet(images, labels=np.arange(50) % 3, label_names=("a", "b", "c"))
-    monkeypatch.setattr(train.datasets, "load", lambda *arguments: image_set)
+    monkeypatch.setattr(training.datasets, "load", lambda *arguments: image_set)
     return image_set
 
 

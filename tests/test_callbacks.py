@@ -13,6 +13,7 @@ class _Model:
     def __init__(self, step):
         self.step = step
         self.stop_training = False
+        self.loss_scale = self.skipped_updates = None
 
 
 def _observer(kind, run, step):
@@ -25,7 +26,7 @@ def _observer(kind, run, step):
 def test_a_loss_that_is_not_finite_stops_with_its_name(new_run, value):
     observer = _observer(callbacks.StopOnNonFinite, new_run("a"), 17)
     observer.on_train_batch_end(0, {"generator_loss": 1.0})
-    with pytest.raises(UserError, match=r"discriminator_loss became .* at step 17"):
+    with pytest.raises(UserError, match=r"discriminator_loss, or its gradient, became .* at step 17"):
         observer.on_train_batch_end(0, {"generator_loss": 1.0, "discriminator_loss": value})
 
 
@@ -65,7 +66,7 @@ def test_the_progress_bar_fits_a_line(new_run, capsys, count, expected):
 
 def test_a_signal_stops_after_the_step():
     before = signal.getsignal(signal.SIGTERM)
-    observer = callbacks.StopOnSignal()
+    observer = callbacks.StopOnSignal(None)
     observer.set_model(_Model(1))
     observer.on_train_begin()
     observer.on_train_batch_end(0)

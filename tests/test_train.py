@@ -1,4 +1,4 @@
-"""The train command, as a function on small data and as a user starts it."""
+"""The train command, as a user starts it."""
 
 import json
 import re
@@ -6,60 +6,8 @@ import signal
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 from conftest import command, sentence, wait_for_lines
-
-from keras_infogan import runs, train
-from keras_infogan.config import UserError
-
-# In one process only one strategy may have two devices (see conftest.strategies).
-ONE = ["CPU:0"]
-
-
-def _weights(run):
-    return [variable.numpy() for variable in runs.load(run.directory)[1].variables]
-
-
-def test_a_run_leaves_everything_it_should(new_run, image_set):
-    run = new_run("a")
-    assert train.train(run, ONE).step == 4
-    assert [json.loads(line)["step"] for line in run.metrics_log.read_text().splitlines()] == [1, 2, 3, 4]
-    assert [path.name for path in runs.checkpoint_paths(run)] == ["step_00000004.weights.h5", "step_00000002.weights.h5"]
-    assert (run.samples / "step_00000004.png").exists()
-    assert {path.parent.name for path in run.traversals.glob("*/step_00000004.png")} == {"kind", "slant", "tilt", "smile"}
-
-
-@pytest.mark.parametrize("settings", [{}, {"share_fakes": False, "spectral_norm": True, "instance_noise_std": 0.1, "generator_average_decay": 0.9}])
-def test_an_interrupted_run_ends_with_the_same_weights(new_run, image_set, settings):
-    whole, parts = new_run("whole", steps=7, **settings), new_run("parts", steps=7, **settings)
-    train.train(whole, ONE)
-    train.train(new_run("parts", steps=2, **settings), ONE)
-    train.train(new_run("parts", steps=5, **settings), ONE)
-    train.train(parts, ONE)
-    for expected, value in zip(_weights(whole), _weights(parts), strict=True):
-        assert np.array_equal(value, expected)
-    assert whole.metrics_log.read_text() == parts.metrics_log.read_text()
-
-
-def test_a_finished_run_is_not_trained_again(new_run, image_set, capsys):
-    run = new_run("a")
-    train.train(run, ONE)
-    train.train(run, ONE)
-    assert "trained already" in capsys.readouterr().out
-    assert len(run.metrics_log.read_text().splitlines()) == 4
-
-
-def test_a_batch_that_devices_cannot_share_is_refused(new_run, image_set):
-    with pytest.raises(UserError, match="cannot be shared equally by 2 devices"):
-        train.train(new_run("a", batch_size=15), ["CPU:0", "CPU:1"])
-
-
-def test_nan_in_training_keeps_the_last_good_checkpoint(new_run, image_set):
-    run = new_run("a", steps=8, generator_learning_rate=1e30, discriminator_learning_rate=1e30)
-    with pytest.raises(UserError, match=r"became nan at step|no longer finite at step"):
-        train.train(run, ONE)
-    assert all(np.isfinite(value).all() for path in runs.checkpoint_paths(run)[:1] for value in _weights(run))
 
 
 def test_the_command_trains_on_the_embedded_digits(digits_run):

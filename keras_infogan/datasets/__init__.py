@@ -141,10 +141,21 @@ def check_batch_size(image_set, batch_size):
         raise UserError(f"the data has {count} images, fewer than one batch of {batch_size}; {remedy}.")
 
 
-def batches(image_set, batch_size, seed, start_step=0):
+def batches(image_set, batch_size, seed, start_step=0, num_workers=1, worker=0):
     """Returns an endless tf.data.Dataset of {"image": float32 (batch_size, height, width, channels) in [-1, 1]}, beginning with the batch of `start_step`.
 
     Every pass over the data has its own order, a permutation computed from (seed, pass); the remainder that fills no batch is dropped from that pass.
+
+    Of several workers each reads only its own part of every global batch, the rows that its replicas take: the batches it gets here are `num_workers` such
+    parts, one step after another, which a tf.distribute strategy cuts into what its replicas take in turn.
+
+    Args:
+      image_set: the ImageSet.
+      batch_size: global batch size, a multiple of the number of workers.
+      seed: of the order.
+      start_step: steps taken already.
+      num_workers: how many share the batches.
+      worker: which of them this is, from 0.
 
     Raises:
       UserError: if the data does not fill one batch.
@@ -163,8 +174,13 @@ def batches(image_set, batch_size, seed, start_step=0):
         images = tf.numpy_function(lambda chosen: np.ascontiguousarray(image_set.images[chosen]), [indices], tf.uint8)
         return {"image": tf.cast(tf.ensure_shape(images, (batch_size, *image_set.images.shape[1:])), tf.float32) / 127.5 - 1.0}
 
-    positions = tf.data.Dataset.range(start_step * batch_size, tf.int64.max).map(shuffled)
-    return positions.batch(batch_size, drop_remainder=True).map(read).prefetch(tf.data.AUTOTUNE)
+    positions = tf.data.Dataset.range(start_step * batch_size, tf.int64.max)
+    if num_workers > 1:
+        positions = positions.batch(batch_size // num_workers).shard(num_workers, worker).unbatch()
+    dataset = positions.map(shuffled).batch(batch_size, drop_remainder=True).map(read).prefetch(tf.data.AUTOTUNE)
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF  # the parts are made above
+    return dataset.with_options(options)
 
 
 __all__ = [

@@ -8,6 +8,7 @@ D and Q share the trunk and differ in their last layers (Section 6). Settings an
 """
 
 import contextlib
+import math
 
 import keras
 import tensorflow as tf
@@ -16,9 +17,12 @@ from keras import ops
 from keras_infogan import losses, networks
 
 
-def build(config, image_shape):
-    """Builds and compiles an InfoGAN for images of (height, width, channels), weights drawn from `config.seed`."""
-    keras.config.set_dtype_policy(config.precision)
+def build(config, image_shape, precision=None):
+    """Builds and compiles an InfoGAN for images of (height, width, channels), weights drawn from `config.seed`.
+
+    `precision` is that of the networks, if another than the run's: to look at what was trained.
+    """
+    keras.config.set_dtype_policy(precision or config.precision)
     keras.utils.set_random_seed(config.seed)
     model = InfoGAN(config, image_shape)
     model.compile()
@@ -48,20 +52,31 @@ class InfoGAN(keras.Model):
         features = self.trunk.output_shape[1:]
         self.discriminator = networks.image_encoder("discriminator", features, config.discriminator_layers, slope, 1, spectral)
         self.recognizer = networks.image_encoder("recognizer", features, config.recognizer_layers, slope, self.latents.total_parameters, spectral)
+        # Apart from the optimizers' counts: with loss scaling these leave out updates that were skipped.
+        self.steps_taken = self.add_weight(name="steps_taken", dtype="int64", initializer="zeros", trainable=False, aggregation="only_first_replica")
         self.built = True
 
     def compile(self):
         """Creates the optimizers. Which of them owns the recognizer, `recognizer_optimizer` says."""
-        super().compile(optimizer=None, jit_compile=False)
         config = self.config
+        super().compile(optimizer=None, jit_compile=config.jit_compile)
         average = {"use_ema": True, "ema_momentum": config.generator_average_decay} if config.generator_average_decay else {}
-        self.generator_optimizer = keras.optimizers.Adam(config.generator_learning_rate, beta_1=config.adam_beta_1, **average)
-        self.discriminator_optimizer = keras.optimizers.Adam(config.discriminator_learning_rate, beta_1=config.adam_beta_1)
+        self.generator_optimizer = self._adam(config.generator_learning_rate, **average)
+        self.discriminator_optimizer = self._adam(config.discriminator_learning_rate)
         if config.recognizer_optimizer == "separate":
-            self.information_optimizer = keras.optimizers.Adam(config.generator_learning_rate, beta_1=config.adam_beta_1)
+            self.information_optimizer = self._adam(config.generator_learning_rate)
             self.information_optimizer.build(self.information_variables)
         self.generator_optimizer.build(self.generator_variables)
         self.discriminator_optimizer.build(self.discriminator_variables)
+
+    @property
+    def _scales_losses(self):
+        """Whether losses are scaled so that their gradients stay within float16; bfloat16 has float32's range."""
+        return self.config.precision == "mixed_float16"
+
+    def _adam(self, learning_rate, **settings):
+        optimizer = keras.optimizers.Adam(learning_rate, beta_1=self.config.adam_beta_1, **settings)
+        return keras.optimizers.LossScaleOptimizer(optimizer) if self._scales_losses else optimizer
 
     # Properties, not attributes: Keras would track a list of variables a second time and write every weight twice.
     @property
@@ -86,7 +101,32 @@ class InfoGAN(keras.Model):
     @property
     def step(self):
         """Number of training steps taken so far, an int."""
-        return int(self.discriminator_optimizer.iterations.numpy())
+        return int(self.steps_taken.numpy())
+
+    @property
+    def skipped_updates(self):
+        """Number of updates skipped so far because a gradient left float16's range, an int; None without loss scaling."""
+        if not self._scales_losses:
+            return None
+        updates = {self.discriminator_optimizer: 1, self.generator_optimizer: self.config.generator_updates}
+        if self.config.recognizer_optimizer == "separate":
+            updates[self.information_optimizer] = self.config.generator_updates
+        return sum(count * self.step - int(optimizer.iterations.numpy()) for optimizer, count in updates.items())
+
+    @property
+    def loss_scale(self):
+        """The smallest factor that an objective is multiplied with at present, a float; None without loss scaling."""
+        if not self._scales_losses:
+            return None
+        return min(float(optimizer.dynamic_scale.numpy()) for optimizer in self._optimizers)
+
+    def load_own_variables(self, store):
+        """Loads the step; a checkpoint of version 1 has none, and `runs.restore` takes it from the file's name."""
+        if store.keys():
+            super().load_own_variables(store)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Does nothing: the model is built. Keras's fit would average a first batch over the workers of a cluster for it, which fails on a dict."""
 
     def train_step(self, batch):
         """One step of the game: both players move once, on one batch of fakes or each on its own (`share_fakes`).
@@ -98,9 +138,9 @@ class InfoGAN(keras.Model):
           A dict of float32 scalars: generator_loss, discriminator_loss, and mutual_information/<code> in nats.
         """
         images = batch["image"]
-        if self.config.share_fakes:
-            return self._simultaneous_step(images)
-        return self._alternating_step(images)
+        report = self._simultaneous_step(images) if self.config.share_fakes else self._alternating_step(images)
+        self.steps_taken.assign_add(1)
+        return report
 
     def _simultaneous_step(self, images):
         latents = self._draw_latents(images, draw=0)
@@ -115,9 +155,8 @@ class InfoGAN(keras.Model):
             generator_losses = losses.generator_loss(fake_logits)
             information, recognizer_losses = self._information(latents, fake_features)
             objectives = self._objectives(discriminator_losses, generator_losses, recognizer_losses)
-        for optimizer, objective, variables in objectives:
-            optimizer.apply(tape.gradient(objective, variables), variables)
-        return self._report(discriminator_losses, generator_losses, information)
+        faults = [self._move(player, tape) for player in objectives]
+        return self._report(discriminator_losses, generator_losses, information, faults)
 
     def _alternating_step(self, images):
         latents = self._draw_latents(images, draw=0)
@@ -129,8 +168,8 @@ class InfoGAN(keras.Model):
             fake_logits = self.discriminator(fake_features, training=True)
             discriminator_losses = losses.discriminator_loss(real_logits, fake_logits, self.config.label_smoothing)
             _, recognizer_losses = self._information(latents, fake_features)
-            (optimizer, objective, variables), *_ = self._objectives(discriminator_losses, 0.0, recognizer_losses)
-        optimizer.apply(tape.gradient(objective, variables), variables)
+            player, *_ = self._objectives(discriminator_losses, 0.0, recognizer_losses)
+        faults = [self._move(player, tape)]
 
         for update in range(self.config.generator_updates):
             latents = self._draw_latents(images, draw=3 + 2 * update)
@@ -140,9 +179,29 @@ class InfoGAN(keras.Model):
                 generator_losses = losses.generator_loss(self.discriminator(fake_features, training=True))
                 information, recognizer_losses = self._information(latents, fake_features)
                 _, *objectives = self._objectives(0.0, generator_losses, recognizer_losses)
-            for optimizer, objective, variables in objectives:
-                optimizer.apply(tape.gradient(objective, variables), variables)
-        return self._report(discriminator_losses, generator_losses, information)
+            # Of several updates the last is reported; a fault of an earlier one is a fault of its losses and gradients too.
+            updates = [self._move(player, tape) for player in objectives]
+        return self._report(discriminator_losses, generator_losses, information, faults + updates)
+
+    def _move(self, player, tape):
+        """Applies a player's gradient.
+
+        Returns:
+          0, or NaN if the gradient was not finite: added to what is reported of the player, it ends the run at this very step (callbacks.StopOnNonFinite).
+          With loss scaling always 0, because there such a gradient only means that the update is skipped and the scale halved.
+        """
+        optimizer, objective, variables = player
+        gradients = tape.gradient(objective, variables, output_gradients=optimizer.scale_loss(tf.ones_like(objective)))
+        # One pass over the gradients; a sum is finite only if all its terms are.
+        total = tf.add_n([tf.reduce_sum(gradient) for gradient in gradients])
+        if self._scales_losses:
+            # Each replica's optimizer looks at its own gradients, but all must skip alike: what is not finite on one is made so on all.
+            total = tf.distribute.get_replica_context().all_reduce("sum", total)
+        fault = tf.where(tf.math.is_finite(total), 0.0, math.nan)
+        if self._scales_losses:
+            gradients = [gradient + fault for gradient in gradients]
+        optimizer.apply(gradients, variables)
+        return 0.0 if self._scales_losses else fault
 
     def _objectives(self, discriminator_losses, generator_losses, recognizer_losses):
         """Returns (optimizer, scalar to minimize, variables) for each player: the discriminator first, then the generator, then a separate recognizer."""
@@ -175,8 +234,8 @@ class InfoGAN(keras.Model):
 
     def _seed(self, draw):
         """Returns an int32 (2,) seed that depends on the run's seed, the step and the use made of it: all random state of training is the step count."""
-        seed = tf.stack([self.config.seed, tf.cast(self.discriminator_optimizer.iterations.value, tf.int32)])
-        return tf.random.experimental.stateless_fold_in(seed, draw)
+        seed = tf.stack([self.config.seed, tf.cast(self.steps_taken.value, tf.int32)])
+        return tf.random.experimental.stateless_fold_in(seed, draw, alg="philox")
 
     def _slice(self, draw_global, images):
         """Returns this replica's rows of a draw for the whole global batch, so that the latents do not depend on the number of replicas."""
@@ -193,14 +252,16 @@ class InfoGAN(keras.Model):
         """Adds Gaussian noise whose deviation falls linearly to 0 (Sonderby et al. 2017, arXiv 1610.04490)."""
         if not self.config.instance_noise_std:
             return images
-        elapsed = tf.cast(self.discriminator_optimizer.iterations.value, tf.float32) / self.config.instance_noise_steps
+        elapsed = tf.cast(self.steps_taken.value, tf.float32) / self.config.instance_noise_steps
         std = self.config.instance_noise_std * tf.maximum(0.0, 1.0 - elapsed)
-        noise = self._slice(lambda count: tf.random.stateless_normal((count, *self.image_shape), self._seed(draw)), images)
+        noise = self._slice(lambda count: tf.random.stateless_normal((count, *self.image_shape), self._seed(draw), alg="philox"), images)
         return images + std * noise
 
-    def _report(self, discriminator_losses, generator_losses, information):
-        report = {"discriminator_loss": ops.mean(discriminator_losses), "generator_loss": ops.mean(generator_losses)}
-        return report | {f"mutual_information/{name}": ops.mean(values) for name, values in information.items()}
+    def _report(self, discriminator_losses, generator_losses, information, faults):
+        mean = losses.mean_to_log
+        discriminator_fault, generator_fault, *information_fault = faults
+        report = {"discriminator_loss": mean(discriminator_losses) + discriminator_fault, "generator_loss": mean(generator_losses) + generator_fault}
+        return report | {f"mutual_information/{name}": mean(values) + sum(information_fault) for name, values in information.items()}
 
     def use_average(self):
         """Replaces the generator's weights by their moving average, if the run keeps one (to look; not to go on training)."""
@@ -227,10 +288,10 @@ class InfoGAN(keras.Model):
 
     def generate(self, latents):
         """Returns the images of latent vectors (count, latents.size) as numpy, computed in batches of 256."""
-        return self.generator.predict(latents, batch_size=256, verbose=0)
+        return networks.outputs(self.generator, latents)
 
     def encode(self, images):
         """Returns the recognizer's output for images float32 (count, height, width, channels) in [-1, 1]: numpy (count, latents.total_parameters)."""
         if not hasattr(self, "_encoder"):
             self._encoder = keras.Model(self.trunk.input, self.recognizer(self.trunk.output), name="encoder")
-        return self._encoder.predict(images, batch_size=256, verbose=0)
+        return networks.outputs(self._encoder, images)

@@ -1,0 +1,84 @@
+"""Training: a run from its newest checkpoint, or from nothing, to its last step, on one device, several, or several workers."""
+
+import contextlib
+import signal
+
+from keras_infogan import datasets, distribution, models, runs
+from keras_infogan.config import UnfinishedError, UserError
+
+
+def train(run, devices=None, workers=distribution.ALONE):
+    """Trains a run to its number of steps, from its newest checkpoint if it has one.
+
+    Args:
+      run: the Run; its directory is created.
+      devices: of this machine, as `distribution.training_devices` gives them; default: all GPUs, or the CPU.
+      workers: the distribution.Cluster that trains together; the chief alone reads and writes the run directory.
+
+    Returns:
+      The trained model.
+
+    Raises:
+      UserError: for what the user can mend; checkpoints written before stay.
+      UnfinishedError: if a signal stopped it, after saving, or another worker is gone.
+    """
+    image_set = datasets.load(run.dataset, "train", run.image_shape, run.data_dir)
+    datasets.check_batch_size(image_set, run.config.batch_size)
+    with contextlib.ExitStack() as stack:
+        if workers.is_chief:
+            stack.enter_context(runs.locked(run))
+        strategy = distribution.strategy(devices, workers)
+        _check_share(run.config, strategy.num_replicas_in_sync)
+        with distribution.workers_present():
+            return _train(run, image_set, strategy, workers)
+
+
+def _check_share(settings, num_replicas):
+    if settings.batch_size % num_replicas:
+        raise UserError(f"--batch_size={settings.batch_size} cannot be shared equally by {num_replicas} devices; give a multiple.")
+    if settings.jit_compile and num_replicas > 1:
+        raise UserError(f"--jit_compile trains on one device, not on {num_replicas}; give --devices=GPU:0, or --nojit_compile.")
+
+
+def _train(run, image_set, strategy, workers):
+    import tensorflow as tf
+
+    from keras_infogan import callbacks
+
+    settings = run.config
+    if workers.num_workers > 1:
+        distribution.check_same_run(strategy, run)
+    if workers.is_chief:
+        runs.create(run)
+    with strategy.scope():
+        model = models.build(run.model, settings, run.image_shape)
+        if workers.is_chief:
+            runs.restore(run, model)
+        if workers.num_workers > 1:
+            distribution.share_state(strategy, model.variables)
+    start = model.step
+    if start >= settings.steps:
+        print(f"{run.directory} is trained already ({start} steps); give more --steps, or another --run_dir.")
+        return model
+    where = f"on {strategy.num_replicas_in_sync} devices, " if strategy.num_replicas_in_sync > 1 else ""
+    print(f"{'Resuming' if start else 'Training'} {run.directory}: {len(image_set.images):,} images, {where}step {start} of {settings.steps}.", flush=True)
+    stop, progress = callbacks.StopOnSignal(strategy), callbacks.ProgressBar(run)
+    # The order matters: a loss that is not finite ends the step before anything of it is written.
+    observers = [callbacks.StopOnNonFinite(run)]
+    if workers.is_chief:
+        observers += [callbacks.MetricsLog(run), callbacks.Checkpoints(run), callbacks.Pictures(run), progress]
+    batches = datasets.batches(image_set, settings.batch_size, settings.seed, start, workers.num_workers, workers.index)
+    try:
+        model.fit(batches, steps_per_epoch=settings.steps - start, shuffle=False, verbose=0, callbacks=[*observers, stop])
+    except tf.errors.ResourceExhaustedError:
+        raise UserError(
+            f"--batch_size={settings.batch_size} does not fit in the memory of {strategy.num_replicas_in_sync} device(s); give a smaller one, or more devices. "
+            f"What is saved in {run.checkpoints} is kept."
+        ) from None
+    finally:
+        progress.close()  # an error must not end up on the bar's line
+    if model.step < settings.steps:
+        name, status = signal.Signals(stop.received or signal.SIGTERM).name, 130 if stop.received == signal.SIGINT else 75
+        raise UnfinishedError(f"Stopped by {name} at step {model.step} of {settings.steps}, saved; the same command continues.", status)
+    print(f"Done: {run.directory}. Pictures in {run.samples} and {run.traversals}; next: python -m keras_infogan.sample --run_dir={run.directory}")
+    return model
