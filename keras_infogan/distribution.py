@@ -139,7 +139,6 @@ def workers_present():
     try:
         yield
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.FailedPreconditionError) as error:
-        print(type(error), error)
         raise UnfinishedError("another worker is gone; start all workers again, they continue from the last checkpoint.") from error
 
 

@@ -52,10 +52,10 @@ def _train(run, image_set, strategy, workers):
         runs.create(run)
     with strategy.scope():
         model = models.build(run.model, settings, run.image_shape)
-        if workers.is_chief:
-            runs.restore(run, model)
-        if workers.num_workers > 1:
-            distribution.share_state(strategy, model.variables)
+    if workers.is_chief:
+        runs.restore(run, model)
+    if workers.num_workers > 1:
+        distribution.share_state(strategy, model.state)
     start = model.step
     if start >= settings.steps:
         print(f"{run.directory} is trained already ({start} steps); give more --steps, or another --run_dir.")

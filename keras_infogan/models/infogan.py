@@ -78,6 +78,17 @@ class InfoGAN(keras.Model):
         optimizer = keras.optimizers.Adam(learning_rate, beta_1=self.config.adam_beta_1, **settings)
         return keras.optimizers.LossScaleOptimizer(optimizer) if self._scales_losses else optimizer
 
+    @property
+    def optimizers(self):
+        """All optimizers: the discriminator's, the generator's, and a separate one for the mutual information if there is one."""
+        separate = [self.information_optimizer] if self.config.recognizer_optimizer == "separate" else []
+        return [self.discriminator_optimizer, self.generator_optimizer, *separate]
+
+    @property
+    def state(self):
+        """All variables that the next step depends on: weights, moving statistics, the step, the optimizers' own."""
+        return self.variables + [variable for optimizer in self.optimizers for variable in optimizer.variables]
+
     # Properties, not attributes: Keras would track a list of variables a second time and write every weight twice.
     @property
     def discriminator_variables(self):
@@ -108,17 +119,15 @@ class InfoGAN(keras.Model):
         """Number of updates skipped so far because a gradient left float16's range, an int; None without loss scaling."""
         if not self._scales_losses:
             return None
-        updates = {self.discriminator_optimizer: 1, self.generator_optimizer: self.config.generator_updates}
-        if self.config.recognizer_optimizer == "separate":
-            updates[self.information_optimizer] = self.config.generator_updates
-        return sum(count * self.step - int(optimizer.iterations.numpy()) for optimizer, count in updates.items())
+        updates = self.step * (1 + self.config.generator_updates * (len(self.optimizers) - 1))
+        return updates - sum(int(optimizer.iterations.numpy()) for optimizer in self.optimizers)
 
     @property
     def loss_scale(self):
         """The smallest factor that an objective is multiplied with at present, a float; None without loss scaling."""
         if not self._scales_losses:
             return None
-        return min(float(optimizer.dynamic_scale.numpy()) for optimizer in self._optimizers)
+        return min(float(optimizer.dynamic_scale.numpy()) for optimizer in self.optimizers)
 
     def load_own_variables(self, store):
         """Loads the step; a checkpoint of version 1 has none, and `runs.restore` takes it from the file's name."""

@@ -1,0 +1,249 @@
+"""What may go wrong while a run trains, provoked: nothing is lost, and the same command continues.
+
+The long ones run with `python -m pytest tests/test_faults.py -m slow`; they print what they did.
+"""
+
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import sentence, wait_for_lines
+
+from keras_infogan import runs
+
+SMALL_LAYERS = (
+    "--trunk_layers=conv 8/2, conv 16/2 bn",
+    "--recognizer_layers=dense 16 bn",
+    "--generator_layers=dense 4x4x16 bn, conv 8/2 bn, conv 1/2",
+    "--noise_size=8",
+    "--batch_size=32",
+    "--log_every_steps=1",
+)
+
+
+def _start(directory, *arguments, index=None, ports=None, log=None, **kwargs):
+    """Starts the train command, as worker `index` of those on `ports` if given, and returns the process."""
+    environment = dict(os.environ)
+    if ports:
+        hosts = [f"localhost:{port}" for port in ports]
+        environment["TF_CONFIG"] = json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}})
+    command = [sys.executable, "-m", "keras_infogan.train", f"--run_dir={directory}", *SMALL_LAYERS, *arguments]
+    if not log:
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **kwargs)
+    with open(log, "a") as output:
+        return subprocess.Popen(command, stdout=output, stderr=output, env=environment, **kwargs)
+
+
+def _finish(process):
+    output, errors = process.communicate(timeout=300)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def _train(directory, *arguments, **kwargs):
+    return _finish(_start(directory, *arguments, **kwargs))
+
+
+def _state(directory):
+    """Returns every array of a run's newest checkpoint by its path: weights, optimizers, step."""
+    import h5py
+
+    arrays = {}
+    with h5py.File(runs.checkpoint_paths(runs.read(directory))[0]) as file:
+        file.visititems(lambda path, item: arrays.__setitem__(path, item[()]) if isinstance(item, h5py.Dataset) else None)
+    return arrays
+
+
+def _assert_same(directory, reference, tolerance=0.0):
+    ours, theirs = _state(directory), _state(reference)
+    assert ours.keys() == theirs.keys()
+    for path, value in ours.items():
+        assert np.allclose(value, theirs[path], rtol=tolerance, atol=tolerance), path
+
+
+def _free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("localhost", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory):
+    """A run of 60 steps that nothing disturbed."""
+    directory = tmp_path_factory.mktemp("reference") / "run"
+    result = _train(directory, "--steps=60", "--checkpoint_every_steps=5")
+    assert result.returncode == 0, result.stderr
+    return directory
+
+
+def _kill_until_done(directory, reference, arguments, kills, log):
+    """Starts the same command again and again and kills it, the first time while a checkpoint is being written, the second at a random moment, and so on.
+
+    Where the run ends before, its end is compared with the reference and it begins anew.
+
+    Returns:
+      (number of kills that left a checkpoint half-written, number of ends compared).
+    """
+    random_moments, done, half_written, ends = random.Random(0), 0, 0, 0
+
+    def compare():
+        _assert_same(directory, reference)
+        assert (directory / "metrics.jsonl").read_text() == (reference / "metrics.jsonl").read_text()
+        shutil.rmtree(directory)
+
+    while done < kills:
+        process = _start(directory, *arguments, log=log)
+        moment = time.monotonic() + random_moments.uniform(2, 15)
+        while process.poll() is None:
+            if list(directory.glob("checkpoints/writing_*")) if done % 2 == 0 else time.monotonic() > moment:
+                process.kill()
+                process.wait()
+                done += 1
+                half_written += bool(list(directory.glob("checkpoints/writing_*")))
+            time.sleep(0.0005)
+        if process.returncode == 0:
+            compare()
+            ends += 1
+    assert _start(directory, *arguments, log=log).wait() == 0
+    compare()
+    return half_written, ends + 1
+
+
+def test_a_run_killed_while_it_saves_ends_with_the_same_weights(reference, tmp_path):
+    _kill_until_done(tmp_path / "run", reference, ["--steps=60", "--checkpoint_every_steps=5"], 1, tmp_path / "log")
+
+
+@pytest.mark.slow
+def test_fifty_kills(tmp_path):
+    arguments, undisturbed = ["--steps=1500", "--checkpoint_every_steps=5"], tmp_path / "reference"
+    assert _start(undisturbed, *arguments, log=tmp_path / "log").wait() == 0
+    half_written, ends = _kill_until_done(tmp_path / "run", undisturbed, arguments, 50, tmp_path / "log")
+    print(f"50 kills, {half_written} of them left a half-written checkpoint; {ends} runs reached their end, all equal to the undisturbed one.")
+
+
+def test_two_workers_of_which_one_is_killed_or_stopped(reference, tmp_path):
+    """One of two workers is killed, then one is asked to stop: each time both end with a status that asks for a restart, and go on from the checkpoint."""
+    directory, ports = tmp_path / "run", _free_ports(2)
+
+    def both(*arguments):
+        arguments = (*arguments, "--checkpoint_every_steps=5")
+        return [_start(directory, *arguments, index=index, ports=ports, log=tmp_path / f"log_{index}") for index in (0, 1)]
+
+    workers = both("--steps=100000")
+    wait_for_lines(directory / "metrics.jsonl", workers[0], 8)
+    workers[1].kill()
+    assert [worker.wait(timeout=120) for worker in workers] == [75, -signal.SIGKILL]
+    assert "another worker is gone" in (tmp_path / "log_0").read_text()
+    killed_at = len((directory / "metrics.jsonl").read_text().splitlines())
+
+    workers = both("--steps=100000")
+    wait_for_lines(directory / "metrics.jsonl", workers[0], killed_at + 8)
+    workers[1].send_signal(signal.SIGTERM)
+    assert [worker.wait(timeout=120) for worker in workers] == [75, 75]
+    stopped = [int(re.search(r"Stopped by SIGTERM at step (\d+)", (tmp_path / f"log_{index}").read_text())[1]) for index in (0, 1)]
+    assert stopped[0] == stopped[1] == runs.step_of(runs.checkpoint_paths(runs.read(directory))[0])
+
+    workers = both(f"--steps={stopped[0] + 5}")
+    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    assert "Resuming" in (tmp_path / "log_1").read_text()
+    undisturbed = tmp_path / "undisturbed"
+    workers = [
+        _start(undisturbed, f"--steps={stopped[0] + 5}", "--checkpoint_every_steps=5", index=index, ports=ports, log=tmp_path / "log") for index in (0, 1)
+    ]
+    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    _assert_same(directory, undisturbed)
+
+
+def test_workers_with_different_flags_are_refused(tmp_path):
+    ports = _free_ports(2)
+    workers = [_start(tmp_path / "run", "--steps=5", f"--seed={index}", index=index, ports=ports) for index in (0, 1)]
+    assert {"workers were given different flags" in sentence(_finish(worker)) for worker in workers} == {True}
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_sigterm_saves_and_asks_for_a_restart(tmp_path):
+    process = _start(tmp_path / "run", "--steps=100000")
+    wait_for_lines(tmp_path / "run" / "metrics.jsonl", process)
+    process.send_signal(signal.SIGTERM)
+    result = _finish(process)
+    assert result.returncode == 75
+    step = int(re.search(r"Stopped by SIGTERM at step (\d+)", result.stderr)[1])
+    assert runs.step_of(runs.checkpoint_paths(runs.read(tmp_path / "run"))[0]) == step
+
+
+def test_a_second_process_is_turned_away(tmp_path):
+    process = _start(tmp_path / "run", "--steps=100000")
+    wait_for_lines(tmp_path / "run" / "metrics.jsonl", process)
+    assert "another process is training" in sentence(_train(tmp_path / "run", "--steps=100000"))
+    process.send_signal(signal.SIGTERM)
+    assert _finish(process).returncode == 75
+
+
+def test_a_disk_that_is_full_loses_nothing(reference, tmp_path):
+    """No file may grow beyond what the checkpoints need less a little: what a full disk does, without one."""
+    directory = tmp_path / "run"
+    assert _train(directory, "--steps=5", "--checkpoint_every_steps=5").returncode == 0
+    before = {path: path.read_bytes() for path in directory.glob("checkpoints/*")}
+    limit = len(next(iter(before.values()))) - 1000
+    result = _train(
+        directory, "--steps=60", "--checkpoint_every_steps=5", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    )
+    assert "cannot write a checkpoint" in sentence(result)
+    assert {path: path.read_bytes() for path in directory.glob("checkpoints/*")} == before
+    assert _train(directory, "--steps=60", "--checkpoint_every_steps=5").returncode == 0
+    _assert_same(directory, reference)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a tmpfs")
+def test_a_full_tmpfs_and_a_directory_that_becomes_read_only(reference, tmp_path):
+    mount, directory = tmp_path / "small", tmp_path / "small" / "run"
+    mount.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", mount], check=True)
+    try:
+        print("full:", sentence(_train(directory, "--steps=60", "--checkpoint_every_steps=5")))
+        saved = runs.checkpoint_paths(runs.read(directory))
+        subprocess.run(["mount", "-o", "remount,size=100m", mount], check=True)
+        print(f"{len(saved)} checkpoints were kept; space is made, the same command continues")
+        process = _start(directory, "--steps=100000", "--checkpoint_every_steps=5")
+        wait_for_lines(directory / "metrics.jsonl", process, 40)
+        while subprocess.run(["mount", "-o", "remount,ro", mount], check=False, capture_output=True).returncode:
+            time.sleep(0.01)  # refused while a file is open for writing
+        print("read-only:", sentence(_finish(process)))
+        subprocess.run(["mount", "-o", "remount,rw", mount], check=True)
+        step = runs.step_of(runs.checkpoint_paths(runs.read(directory))[0])
+        assert step < 60, "the machine was too fast for this test"
+        assert _train(directory, "--steps=60", "--checkpoint_every_steps=5").returncode == 0
+        _assert_same(directory, reference)
+    finally:
+        subprocess.run(["umount", mount], check=True)
+
+
+@pytest.mark.parametrize("damage", ["cut", "garbage", "deleted"])
+def test_a_damaged_newest_checkpoint_costs_its_steps_only(reference, tmp_path, damage):
+    directory = tmp_path / "run"
+    shutil.copytree(reference, directory)
+    newest = runs.checkpoint_paths(runs.read(directory))[0]
+    content = newest.read_bytes()
+    if damage == "deleted":
+        newest.unlink()
+    else:
+        newest.write_bytes(content[: len(content) // 2] if damage == "cut" else os.urandom(len(content)))
+    result = _train(directory, "--steps=60", "--checkpoint_every_steps=5")
+    assert result.returncode == 0, result.stderr
+    assert "step 55 of 60" in result.stdout
+    assert (f"{newest} cannot be read" in result.stderr) == (damage != "deleted")
+    _assert_same(directory, reference)
