@@ -13,6 +13,8 @@ Reading and comparing config.json needs no TensorFlow; loading a model does.
 
 import contextlib
 import dataclasses
+import hashlib
+import io
 import json
 import os
 import pathlib
@@ -28,6 +30,7 @@ from keras_infogan.config import UserError
 VERSION = 2
 _KEPT_CHECKPOINTS = 3
 _LOCK = ".lock"
+_SEAL = b"sha256 of all before:"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +98,7 @@ class Run:
 
 def write_atomically(path, data):
     """Writes bytes or text under a temporary name, then moves it into place: the file is never half-written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".writing_{os.getpid()}_{path.name}")
     try:
         with open(temporary, "wb") as file:
             # A file's name, which a table may hold, need not be valid UTF-8.
@@ -207,7 +210,7 @@ def create(run):
             write_atomically(directory / "config.json", json.dumps(run.to_json(), indent=2) + "\n")
         for folder in (run.checkpoints, run.events, run.samples, run.traversals):
             folder.mkdir(exist_ok=True)
-        for unfinished in run.checkpoints.glob("writing_*"):
+        for unfinished in (*directory.glob(".writing_*"), *run.checkpoints.glob(".writing_*")):  # of a process that was killed
             unfinished.unlink()
     except OSError as error:
         raise UserError(f"cannot write to {directory}: {error.strerror}; give a --run_dir that can be written.") from None
@@ -288,6 +291,26 @@ def step_of(path):
     return int(path.name.split(".")[0].removeprefix("step_"))
 
 
+class _WeightsInMemory(io.BytesIO):
+    """A file in memory that Keras takes for one of weights: it goes by the end of the name."""
+
+    def __str__(self):
+        return "memory.weights.h5"
+
+
+def _seal(data):
+    """Returns what is appended to a checkpoint, so that damage shows that HDF5 does not notice; HDF5 itself ignores it."""
+    return _SEAL + hashlib.sha256(data).digest()
+
+
+def _check_seal(path):
+    """Raises ValueError if a checkpoint's bytes are not those that were written. Checkpoints of version 1 have no seal."""
+    data = path.read_bytes()
+    end = len(data) - len(_seal(b""))
+    if data[max(end, 0) :].startswith(_SEAL) and data[end:] != _seal(data[:end]):
+        raise ValueError("its bytes are not those that were written")
+
+
 def save(run, model):
     """Writes a checkpoint: complete under its name or not there. Older ones but the newest few are removed.
 
@@ -297,17 +320,14 @@ def save(run, model):
     for variable in model.trainable_variables:
         if not np.isfinite(variable.numpy()).all():
             raise UserError(f"the weights are no longer finite at step {model.step} ({variable.path}); the last good checkpoint in {run.checkpoints} is kept.")
-    path = run.checkpoints / f"step_{model.step:08d}.weights.h5"
-    temporary = run.checkpoints / f"writing_{os.getpid()}.weights.h5"
+    # In memory first: HDF5 ends the process with a signal where a disk is full.
+    content = _WeightsInMemory()
+    model.save_weights(content)
+    data = content.getvalue()
     try:
-        model.save_weights(temporary)
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_atomically(run.checkpoints / f"step_{model.step:08d}.weights.h5", data + _seal(data))
     except OSError as error:
-        raise UserError(f"cannot write a checkpoint to {run.checkpoints}: {error}; mend that and run the same command again, it continues.") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise UserError(f"cannot write a checkpoint to {run.checkpoints}: {error.strerror}; mend that and run the same command again, it continues.") from None
     for old in checkpoint_paths(run)[_KEPT_CHECKPOINTS:]:
         old.unlink(missing_ok=True)
 
@@ -324,6 +344,7 @@ def restore(run, model):
     paths = checkpoint_paths(run)
     for path in paths:
         try:
+            _check_seal(path)
             model.load_weights(path)
         except (OSError, ValueError, KeyError) as error:
             print(f"{path} cannot be read ({str(error).splitlines()[0]}); trying the one before.", file=sys.stderr)

@@ -1,7 +1,9 @@
 """Shared by all tests: two virtual CPU devices, a small model, a small run, and commands as a user starts them."""
 
+import contextlib
 import dataclasses
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -10,6 +12,7 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="keras_infogan_cache_")
 
+import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -102,3 +105,20 @@ def wait_for_lines(log, process, count=3):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def checkpoint(directory):
+    """Returns every array of a run's newest checkpoint by its path: weights, optimizers, step."""
+    arrays = {}
+    with h5py.File(runs.checkpoint_paths(runs.read(directory))[0]) as file:
+        file.visititems(lambda path, item: arrays.__setitem__(path, item[()]) if isinstance(item, h5py.Dataset) else None)
+    return arrays
+
+
+def free_ports(count):
+    """Returns ports of this machine that nothing listens on."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("localhost", 0))
+        return [one.getsockname()[1] for one in sockets]

@@ -1,0 +1,138 @@
+"""Devices and workers: what is asked for is checked, and training does not depend on how many there are."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import SHAPE, checkpoint, command, free_ports, sentence
+
+from keras_infogan import datasets, distribution
+from keras_infogan.config import UserError
+from keras_infogan.datasets import ImageSet
+
+TWO_WORKERS = {"worker": ["a:1", "b:2"]}
+
+
+def _cluster(jobs, kind, index):
+    return distribution.cluster({"TF_CONFIG": json.dumps({"cluster": jobs, "task": {"type": kind, "index": index}})})
+
+
+def test_tf_config_says_which_worker_this_is():
+    assert distribution.cluster({}) == distribution.ALONE
+    assert _cluster(TWO_WORKERS, "worker", 1) == distribution.Cluster(2, 1)
+    assert _cluster(TWO_WORKERS, "worker", 0).is_chief
+    chief_apart = {"chief": ["a:1"], "worker": ["b:2", "c:3"]}
+    assert _cluster(chief_apart, "chief", 0) == distribution.Cluster(3, 0)
+    assert _cluster(chief_apart, "worker", 0) == distribution.Cluster(3, 1)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "kind", "index", "part"),
+    [
+        (TWO_WORKERS, "worker", 2, "no worker 2"),
+        (TWO_WORKERS, "worker", "first", "should look like"),
+        (TWO_WORKERS, "chief", 0, "this task among them"),
+        ({**TWO_WORKERS, "ps": ["c:3"]}, "worker", 0, "may name workers"),
+        ({"worker": ["a:1", "a:1"]}, "worker", 0, "different host:port"),
+        ({"worker": ["a", "b"]}, "worker", 0, "different host:port"),
+        (["a:1"], "worker", 0, "should look like"),
+    ],
+)
+def test_a_tf_config_that_cannot_be_is_one_sentence(jobs, kind, index, part):
+    with pytest.raises(UserError, match=part):
+        _cluster(jobs, kind, index)
+    with pytest.raises(UserError, match="should look like"):
+        distribution.cluster({"TF_CONFIG": "{"})
+
+
+@pytest.mark.parametrize(
+    ("devices", "part"),
+    [
+        ("TPU:0", "expected devices such as"),
+        ("CPU:0,CPU:0", "names a device twice"),
+        ("CPU:0,GPU:0", "mixes GPUs and CPUs"),
+        ("GPU:99", "TensorFlow sees"),
+    ],
+)
+def test_devices_that_cannot_be_are_one_sentence(tmp_path, devices, part):
+    assert part in sentence(command("train", f"--devices={devices}", cwd=tmp_path))
+    assert not list(tmp_path.rglob("config.json"))
+
+
+def test_workers_read_parts_of_each_batch_that_do_not_overlap():
+    images = np.arange(40, dtype=np.uint8).reshape(40, 1, 1, 1)
+    image_set = ImageSet(np.broadcast_to(images, (40, *SHAPE)))
+
+    def rows(steps, start=0, **workers):
+        batches = datasets.batches(image_set, 8, seed=3, start_step=start, **workers).take(steps)
+        return np.concatenate([batch["image"].numpy()[:, 0, 0, 0] for batch in batches])
+
+    whole = rows(10, start=1).reshape(10, 2, 4)  # steps, workers, rows of one worker
+    for worker in (0, 1):
+        assert np.array_equal(rows(5, start=1, num_workers=2, worker=worker).reshape(10, 4), whole[:, worker])
+    one_pass = rows(5)
+    assert len(np.unique(one_pass)) == 40
+
+
+FLAGS = ("--steps=4", "--batch_size=32", "--log_every_steps=1", "--checkpoint_every_steps=4", "--instance_noise_std=0.1")
+# Where rounding moves a value across a kink (of a leaky ReLU, or of a learned deviation at its limit) the gradient jumps, and the digits' equal backgrounds
+# jump together. Without kinks only rounding remains.
+SMOOTH = ("--posterior_std=1", "--leaky_relu_slope=1", "--generator_average_decay=0.9")
+
+
+@pytest.fixture(scope="module")
+def one_device(tmp_path_factory):
+    """The checkpoint and the log of a run on one device."""
+    directory = tmp_path_factory.mktemp("one") / "run"
+    result = command("train", f"--run_dir={directory}", "--devices=CPU:0", *FLAGS, *SMOOTH)
+    assert result.returncode == 0, result.stderr
+    return directory
+
+
+def _assert_equal(directory, reference):
+    ours, theirs = checkpoint(directory), checkpoint(reference)
+    assert ours.keys() == theirs.keys()
+    for path, value in ours.items():
+        # As a whole: a weight whose gradient is nothing but rounding moves by Adam's full step size all the same.
+        assert np.linalg.norm(value - theirs[path]) <= 5e-3 * np.linalg.norm(theirs[path]) + 1e-3, path
+    logs = [[json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] for run in (directory, reference)]
+    assert len(logs[0]) == 4
+    for line, expected in zip(*logs, strict=True):
+        assert line == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_devices_train_the_weights_that_one_would(one_device, tmp_path, count):
+    devices = ",".join(f"CPU:{index}" for index in range(count))
+    result = command("train", f"--run_dir={tmp_path / 'run'}", f"--devices={devices}", *FLAGS, *SMOOTH)
+    assert result.returncode == 0, result.stderr
+    assert f"on {count} devices" in result.stdout
+    _assert_equal(tmp_path / "run", one_device)
+
+
+def test_two_workers_train_the_weights_that_one_device_would(one_device, tmp_path):
+    hosts = [f"localhost:{port}" for port in free_ports(2)]
+    processes = []
+    for index in (0, 1):
+        environment = {**os.environ, "TF_CONFIG": json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}})}
+        # The other worker has no part in the run directory: it need not even share the disk.
+        arguments = [f"--run_dir={tmp_path / ('run' if index == 0 else 'elsewhere')}", *FLAGS, *SMOOTH]
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "keras_infogan.train", *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        )
+    outputs = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert not (tmp_path / "elsewhere").exists()
+    _assert_equal(tmp_path / "run", one_device)
+
+
+def test_a_batch_that_devices_cannot_share_and_a_compiled_step_on_several_are_refused(tmp_path):
+    two = "--devices=CPU:0,CPU:1"
+    assert "cannot be shared equally by 2 devices" in sentence(command("train", f"--run_dir={tmp_path / 'run'}", two, "--batch_size=33"))
+    assert "--jit_compile trains on one device" in sentence(command("train", f"--run_dir={tmp_path / 'run'}", two, "--jit_compile"))
+    assert not (tmp_path / "run" / "config.json").exists()
