@@ -38,7 +38,6 @@ class Config:
     batch_size: int = setting(128, "global batch size in images, over all devices together", minimum=2)
     seed: int = setting(0, "seed of the weights, the latents and the order of the data", minimum=0, maximum=2**31 - 1)
     precision: str = setting("float32", "Keras dtype policy of the networks", choices=("float32", "mixed_bfloat16", "mixed_float16"))
-    jit_compile: bool = setting(False, "compile the training step with XLA; on one device only")
     log_every_steps: int = setting(10, "steps between two lines of metrics.jsonl, each the mean since the last", minimum=1)
     picture_every_steps: int = setting(500, "steps between two sets of pictures", minimum=1)
     checkpoint_every_steps: int = setting(500, "steps between two checkpoints", minimum=1)

@@ -16,9 +16,6 @@ import numpy as np
 
 from keras_infogan.config import UserError, did_you_mean
 
-# Named, because XLA and some devices would choose others: the latents of a seed are the same everywhere.
-_RANDOM_BITS = "philox"
-
 
 def _operations(values):
     """Returns the operations of the library that `values` belong to: numpy's and SciPy's, or keras.ops."""
@@ -59,7 +56,7 @@ class Categorical:
     def draw(self, seed, count):
         import tensorflow as tf
 
-        return tf.one_hot(tf.random.stateless_uniform((count,), seed, maxval=self.num_categories, dtype=tf.int32, alg=_RANDOM_BITS), self.num_categories)
+        return tf.one_hot(tf.random.stateless_uniform((count,), seed, maxval=self.num_categories, dtype=tf.int32), self.num_categories)
 
     def log_prob(self, codes, parameters, posterior):
         """Returns log Q(c|x), float32 (batch,), for one-hot codes (batch, K) and logits (batch, K)."""
@@ -106,7 +103,7 @@ class Bernoulli:
     def draw(self, seed, count):
         import tensorflow as tf
 
-        return tf.cast(tf.random.stateless_uniform((count, 1), seed, alg=_RANDOM_BITS) < self.probability, tf.float32)
+        return tf.cast(tf.random.stateless_uniform((count, 1), seed) < self.probability, tf.float32)
 
     def log_prob(self, codes, parameters, posterior):
         """Returns log Q(c|x), float32 (batch,), for codes in {0, 1} (batch, 1) and logits (batch, 1)."""
@@ -174,7 +171,7 @@ class Uniform:
     def draw(self, seed, count):
         import tensorflow as tf
 
-        return tf.random.stateless_uniform((count, 1), seed, minval=-1.0, maxval=1.0, alg=_RANDOM_BITS)
+        return tf.random.stateless_uniform((count, 1), seed, minval=-1.0, maxval=1.0)
 
     def log_prob(self, codes, parameters, posterior):
         """Returns log Q(c|x), float32 (batch,): a Gaussian density at the codes (batch, 1)."""
@@ -222,7 +219,7 @@ class Gaussian(Uniform):
     def draw(self, seed, count):
         import tensorflow as tf
 
-        return tf.random.stateless_normal((count, 1), seed, alg=_RANDOM_BITS)
+        return tf.random.stateless_normal((count, 1), seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -241,8 +238,8 @@ class Noise:
         import tensorflow as tf
 
         if self.distribution == "uniform":
-            return tf.random.stateless_uniform((count, self.size), seed, minval=-1.0, maxval=1.0, alg=_RANDOM_BITS)
-        return tf.random.stateless_normal((count, self.size), seed, alg=_RANDOM_BITS)
+            return tf.random.stateless_uniform((count, self.size), seed, minval=-1.0, maxval=1.0)
+        return tf.random.stateless_normal((count, self.size), seed)
 
 
 _KINDS = {"categorical": Categorical, "uniform": Uniform, "gaussian": Gaussian, "bernoulli": Bernoulli}
@@ -355,7 +352,7 @@ class LatentSpec:
         import tensorflow as tf
 
         parts = (self.noise, *self.codes)
-        seeds = tf.random.experimental.stateless_split(seed, len(parts), alg=_RANDOM_BITS)
+        seeds = tf.random.experimental.stateless_split(seed, len(parts))
         return tf.concat([part.draw(seeds[index], count) for index, part in enumerate(parts)], axis=-1)
 
     def unpack(self, latents):

@@ -28,16 +28,10 @@ def train(run, devices=None, workers=distribution.ALONE):
         if workers.is_chief:
             stack.enter_context(runs.locked(run))
         strategy = distribution.strategy(devices, workers)
-        _check_share(run.config, strategy.num_replicas_in_sync)
+        if run.config.batch_size % strategy.num_replicas_in_sync:
+            raise UserError(f"--batch_size={run.config.batch_size} cannot be shared equally by {strategy.num_replicas_in_sync} devices; give a multiple.")
         with distribution.workers_present():
             return _train(run, image_set, strategy, workers)
-
-
-def _check_share(settings, num_replicas):
-    if settings.batch_size % num_replicas:
-        raise UserError(f"--batch_size={settings.batch_size} cannot be shared equally by {num_replicas} devices; give a multiple.")
-    if settings.jit_compile and num_replicas > 1:
-        raise UserError(f"--jit_compile trains on one device, not on {num_replicas}; give --devices=GPU:0, or --nojit_compile.")
 
 
 def _train(run, image_set, strategy, workers):

@@ -30,6 +30,32 @@ def test_a_loss_that_is_not_finite_stops_with_its_name(new_run, value):
         observer.on_train_batch_end(0, {"generator_loss": 1.0, "discriminator_loss": value})
 
 
+def test_loss_scaling_that_no_longer_helps_stops(new_run):
+    observer = _observer(callbacks.StopOnNonFinite, new_run("a"), 17)
+    observer.model.loss_scale = 1.0
+    observer.on_train_batch_end(0, {"generator_loss": 1.0})
+    observer.model.loss_scale = 0.5
+    with pytest.raises(UserError, match="a gradient is not finite however small the loss is scaled at step 17"):
+        observer.on_train_batch_end(0, {"generator_loss": 1.0})
+
+
+def test_skipped_updates_are_counted_and_shown(new_run, capsys):
+    run = new_run("a", log_every_steps=2)
+    runs.create(run)
+    log, bar = (_observer(kind, run, 0) for kind in (callbacks.MetricsLog, callbacks.ProgressBar))
+    bar.set_model(log.model)
+    for observer in (log, bar):
+        observer.on_train_begin()
+    for step, skipped in ((1, 1), (2, 3)):
+        log.model.step, log.model.skipped_updates = step, skipped
+        for observer in (log, bar):
+            observer.on_train_batch_end(0, {"generator_loss": 1.0})
+    log.on_train_end()
+    bar.close()
+    assert json.loads(run.metrics_log.read_text())["skipped_updates"] == 3
+    assert "skipped=3" in capsys.readouterr().err
+
+
 def test_metrics_are_means_since_the_last_line(new_run):
     run = new_run("a", log_every_steps=2)
     runs.create(run)

@@ -129,10 +129,3 @@ def test_two_workers_train_the_weights_that_one_device_would(one_device, tmp_pat
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert not (tmp_path / "elsewhere").exists()
     _assert_equal(tmp_path / "run", one_device)
-
-
-def test_a_batch_that_devices_cannot_share_and_a_compiled_step_on_several_are_refused(tmp_path):
-    two = "--devices=CPU:0,CPU:1"
-    assert "cannot be shared equally by 2 devices" in sentence(command("train", f"--run_dir={tmp_path / 'run'}", two, "--batch_size=33"))
-    assert "--jit_compile trains on one device" in sentence(command("train", f"--run_dir={tmp_path / 'run'}", two, "--jit_compile"))
-    assert not (tmp_path / "run" / "config.json").exists()

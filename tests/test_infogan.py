@@ -1,6 +1,7 @@
 """What is InfoGAN's own: where the information's gradient goes, and what the recognizer may see."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -117,3 +118,17 @@ def test_the_game_is_that_of_equation_6(small, batch):
     real, fake = tf.constant(real[:, None]), tf.constant(fake[:, None])
     objectives = model._objectives(losses.discriminator_loss(real, fake), losses.generator_loss(fake), penalty)
     assert [float(objective) for _, objective, _ in objectives] == pytest.approx([discriminator - 0.7 * bound, generator - 0.7 * bound], abs=1e-4)
+
+
+def test_a_gradient_that_is_not_finite_spoils_the_loss_it_comes_from(small, batch, monkeypatch):
+    model = models.build("infogan", small, SHAPE)
+
+    @tf.custom_gradient
+    def broken(values):
+        return tf.identity(values), lambda upstream: upstream * float("inf")
+
+    whole = losses.generator_loss
+    monkeypatch.setattr(losses, "generator_loss", lambda logits: broken(whole(logits)))
+    report = {name: float(value) for name, value in model.train_step(batch).items()}
+    assert math.isnan(report.pop("generator_loss"))
+    assert all(math.isfinite(value) for value in report.values())

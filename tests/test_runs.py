@@ -176,3 +176,43 @@ def test_a_run_without_checkpoint_says_how_to_train(new_run):
     runs.create(run)
     with pytest.raises(UserError, match=r"no checkpoint yet; train first: python -m keras_infogan\.train"):
         runs.load(run.directory)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_a_run_computes_in_float32_whatever_it_was_trained_in(new_run, precision):
+    run = new_run("a", precision=precision)
+    runs.create(run)
+    model = models.build(run.model, run.config, run.image_shape)
+    model.steps_taken.assign(3)
+    runs.save(run, model)
+    _, loaded = runs.load(run.directory)
+    assert loaded.step == 3
+    assert {layer.compute_dtype for layer in loaded.generator.layers} == {"float32"}
+    assert np.array_equal(loaded.generator.trainable_variables[0].numpy(), model.generator.trainable_variables[0].numpy())
+
+
+def test_a_run_of_version_1_loads(trained):
+    """Its checkpoints had neither a count of steps beside the optimizers' nor a seal."""
+    import h5py
+
+    run, _, weights = trained
+    for path in runs.checkpoint_paths(run):
+        with h5py.File(path, "r+") as file:
+            del file["vars"]
+        path.write_bytes(path.read_bytes().split(runs._SEAL)[0])
+    config = run.directory / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"version": 1}))
+    again, model = runs.load(run.directory)
+    assert again == run
+    assert model.step == 5
+    assert np.array_equal(model.trainable_variables[0].numpy(), weights[5])
+
+
+def test_a_flipped_bit_is_noticed(trained, capsys):
+    run, model, _ = trained
+    newest = runs.checkpoint_paths(run)[0]
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    assert runs.restore(run, model) == 4
+    assert "its bytes are not those that were written" in capsys.readouterr().err

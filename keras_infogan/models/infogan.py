@@ -59,7 +59,8 @@ class InfoGAN(keras.Model):
     def compile(self):
         """Creates the optimizers. Which of them owns the recognizer, `recognizer_optimizer` says."""
         config = self.config
-        super().compile(optimizer=None, jit_compile=config.jit_compile)
+        # Without XLA, which was measured not to help (BUILD_NOTES.md).
+        super().compile(optimizer=None, jit_compile=False)
         average = {"use_ema": True, "ema_momentum": config.generator_average_decay} if config.generator_average_decay else {}
         self.generator_optimizer = self._adam(config.generator_learning_rate, **average)
         self.discriminator_optimizer = self._adam(config.discriminator_learning_rate)
@@ -244,7 +245,7 @@ class InfoGAN(keras.Model):
     def _seed(self, draw):
         """Returns an int32 (2,) seed that depends on the run's seed, the step and the use made of it: all random state of training is the step count."""
         seed = tf.stack([self.config.seed, tf.cast(self.steps_taken.value, tf.int32)])
-        return tf.random.experimental.stateless_fold_in(seed, draw, alg="philox")
+        return tf.random.experimental.stateless_fold_in(seed, draw)
 
     def _slice(self, draw_global, images):
         """Returns this replica's rows of a draw for the whole global batch, so that the latents do not depend on the number of replicas."""
@@ -263,7 +264,7 @@ class InfoGAN(keras.Model):
             return images
         elapsed = tf.cast(self.steps_taken.value, tf.float32) / self.config.instance_noise_steps
         std = self.config.instance_noise_std * tf.maximum(0.0, 1.0 - elapsed)
-        noise = self._slice(lambda count: tf.random.stateless_normal((count, *self.image_shape), self._seed(draw), alg="philox"), images)
+        noise = self._slice(lambda count: tf.random.stateless_normal((count, *self.image_shape), self._seed(draw)), images)
         return images + std * noise
 
     def _report(self, discriminator_losses, generator_losses, information, faults):
