@@ -1,6 +1,8 @@
 """Training: a run from its newest checkpoint, or from nothing, to its last step, on one device, several, or several workers."""
 
 import contextlib
+import errno
+import os
 import signal
 
 from keras_infogan import datasets, distribution, models, runs
@@ -30,8 +32,9 @@ def train(run, devices=None, workers=distribution.ALONE):
         strategy = distribution.strategy(devices, workers)
         if run.config.batch_size % strategy.num_replicas_in_sync:
             raise UserError(f"--batch_size={run.config.batch_size} cannot be shared equally by {strategy.num_replicas_in_sync} devices; give a multiple.")
-        with distribution.workers_present():
-            return _train(run, image_set, strategy, workers)
+        if workers.num_workers > 1:
+            stack.enter_context(distribution.workers_present())
+        return _train(run, image_set, strategy, workers)
 
 
 def _train(run, image_set, strategy, workers):
@@ -64,7 +67,9 @@ def _train(run, image_set, strategy, workers):
     batches = datasets.batches(image_set, settings.batch_size, settings.seed, start, workers.num_workers, workers.index)
     try:
         model.fit(batches, steps_per_epoch=settings.steps - start, shuffle=False, verbose=0, callbacks=[*observers, stop])
-    except tf.errors.ResourceExhaustedError:
+    except tf.errors.ResourceExhaustedError as error:
+        if "No space left" in str(error):  # of the events for TensorBoard
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), run.events) from None
         raise UserError(
             f"--batch_size={settings.batch_size} does not fit in the memory of {strategy.num_replicas_in_sync} device(s); give a smaller one, or more devices. "
             f"What is saved in {run.checkpoints} is kept."
@@ -74,5 +79,6 @@ def _train(run, image_set, strategy, workers):
     if model.step < settings.steps:
         name, status = signal.Signals(stop.received or signal.SIGTERM).name, 130 if stop.received == signal.SIGINT else 75
         raise UnfinishedError(f"Stopped by {name} at step {model.step} of {settings.steps}, saved; the same command continues.", status)
-    print(f"Done: {run.directory}. Pictures in {run.samples} and {run.traversals}; next: python -m keras_infogan.sample --run_dir={run.directory}")
+    if workers.is_chief:
+        print(f"Done: {run.directory}. Pictures in {run.samples} and {run.traversals}; next: python -m keras_infogan.sample --run_dir={run.directory}")
     return model
