@@ -312,7 +312,7 @@ def _check_seal(path):
 
 
 def save(run, model):
-    """Writes a checkpoint: complete under its name or not there. Older ones but the newest few are removed.
+    """Writes a checkpoint: complete and sealed under its name, or not there. Older ones but the newest few are removed.
 
     Raises:
       UserError: if a weight is not finite; the checkpoints before stay.

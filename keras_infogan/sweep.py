@@ -17,7 +17,7 @@ import sys
 
 from absl import flags
 
-from keras_infogan import config, metrics, models, runs, sweeps, train
+from keras_infogan import config, distribution, metrics, models, runs, sweeps, train
 from keras_infogan.config import UserError
 
 FLAGS = flags.FLAGS
@@ -88,6 +88,8 @@ def define_flags():
 def main():
     if not FLAGS.sweep_dir:
         raise UserError("where to? Give --sweep_dir=DIR, the directory for all runs of the sweep.")
+    if distribution.cluster().num_workers > 1:
+        raise UserError("a sweep trains each run on one machine; unset TF_CONFIG.")
     metrics.chosen(FLAGS.metrics)
     devices = sweeps.parse_devices(FLAGS.devices)
     directory = pathlib.Path(config.user_path(FLAGS.sweep_dir))

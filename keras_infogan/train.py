@@ -2,8 +2,11 @@
 
 Without flags it trains on the embedded handwritten digits (about 3 minutes on two CPU cores). The same command again resumes where it stopped; Ctrl-C saves
 first. Everything is written to the run directory: checkpoints, metrics.jsonl, TensorBoard events, pictures of samples and of each code's traversal.
+Several machines train together where TF_CONFIG names them. Exit status: 0, trained; 2, a mistake to mend; 75 (SIGTERM, a lost worker) or 130 (Ctrl-C), the same
+command continues.
 
     python -m keras_infogan.train --dataset=mnist --steps=5000 --seed=1
+    python -m keras_infogan.train --dataset=celeb_a --devices=GPU:0,GPU:1 --precision=mixed_bfloat16
     python -m keras_infogan.train --dataset=folder --data_dir=my_images --image_size=64 --codes="kind=categorical(10), 3*uniform"
 """
 
