@@ -10,6 +10,7 @@ import functools
 import json
 import os
 import re
+import signal
 import zlib
 
 from keras_infogan.config import UnfinishedError, UserError
@@ -116,8 +117,13 @@ def strategy(devices=None, workers=ALONE):
         _make_virtual_cpus(1 + max(index for _, index in devices))
     if workers.num_workers > 1:
         print(f"Worker {workers.index} of {workers.num_workers}: waiting until all are there.", flush=True)
-        with workers_present():
-            return tf.distribute.MultiWorkerMirroredStrategy()
+        # Python's own handler of Ctrl-C would wait with the rest of this process; nothing is lost by ending at once.
+        previous = signal.signal(signal.SIGINT, signal.SIG_DFL)
+        try:
+            with workers_present():
+                return tf.distribute.MultiWorkerMirroredStrategy()
+        finally:
+            signal.signal(signal.SIGINT, previous)
     # GPUs that are not wanted are invisible by now, and those left are counted from 0.
     names = [f"GPU:{number}" for number in range(len(devices))] if "GPU" in kinds else [f"{kind}:{index}" for kind, index in devices or ()]
     return tf.distribute.MirroredStrategy(names or None)

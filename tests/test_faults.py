@@ -153,6 +153,15 @@ def test_workers_with_different_flags_are_refused(tmp_path):
     assert not (tmp_path / "run" / "config.json").exists()
 
 
+def test_ctrl_c_ends_the_wait_for_other_workers(tmp_path):
+    process = _start(tmp_path / "run", index=0, ports=free_ports(2))
+    assert "waiting until all are there" in process.stdout.readline()
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    _finish(process)
+    assert process.returncode == -signal.SIGINT
+
+
 def test_sigterm_saves_and_asks_for_a_restart(tmp_path):
     process = _start(tmp_path / "run", "--steps=100000")
     wait_for_lines(tmp_path / "run" / "metrics.jsonl", process)
