@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import os
 import socket
 import subprocess
@@ -113,6 +114,12 @@ def checkpoint(directory):
     with h5py.File(runs.checkpoint_paths(runs.read(directory))[0]) as file:
         file.visititems(lambda path, item: arrays.__setitem__(path, item[()]) if isinstance(item, h5py.Dataset) else None)
     return arrays
+
+
+def worker_environment(ports, index):
+    """Returns the environment of worker `index` of those that listen on `ports` of this machine."""
+    cluster = {"worker": [f"localhost:{port}" for port in ports]}
+    return {**os.environ, "TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})}
 
 
 def free_ports(count):

@@ -1,13 +1,12 @@
 """Devices and workers: what is asked for is checked, and training does not depend on how many there are."""
 
 import json
-import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from conftest import SHAPE, checkpoint, command, free_ports, sentence
+from conftest import SHAPE, checkpoint, command, free_ports, sentence, worker_environment
 
 from keras_infogan import datasets, distribution
 from keras_infogan.config import UserError
@@ -114,17 +113,12 @@ def test_devices_train_the_weights_that_one_would(one_device, tmp_path, count):
 
 
 def test_two_workers_train_the_weights_that_one_device_would(one_device, tmp_path):
-    hosts = [f"localhost:{port}" for port in free_ports(2)]
-    processes = []
+    ports, processes = free_ports(2), []
     for index in (0, 1):
-        environment = {**os.environ, "TF_CONFIG": json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}})}
         # The other worker has no part in the run directory: it need not even share the disk.
         arguments = [f"--run_dir={tmp_path / ('run' if index == 0 else 'elsewhere')}", *FLAGS, *SMOOTH]
-        processes.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "keras_infogan.train", *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-            )
-        )
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        processes.append(subprocess.Popen([sys.executable, "-m", "keras_infogan.train", *arguments], env=worker_environment(ports, index), **pipes))
     outputs = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert not (tmp_path / "elsewhere").exists()

@@ -3,7 +3,6 @@
 The long ones run with `python -m pytest tests/test_faults.py -m slow`; they print what they did.
 """
 
-import json
 import os
 import random
 import re
@@ -16,7 +15,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import checkpoint, free_ports, sentence, wait_for_lines
+from conftest import checkpoint, free_ports, sentence, wait_for_lines, worker_environment
 
 from keras_infogan import runs
 
@@ -32,10 +31,7 @@ SMALL_LAYERS = (
 
 def _start(directory, *arguments, index=None, ports=None, log=None, **kwargs):
     """Starts the train command, as worker `index` of those on `ports` if given, and returns the process."""
-    environment = dict(os.environ)
-    if ports:
-        hosts = [f"localhost:{port}" for port in ports]
-        environment["TF_CONFIG"] = json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}})
+    environment = worker_environment(ports, index) if ports else None
     command = [sys.executable, "-m", "keras_infogan.train", f"--run_dir={directory}", *SMALL_LAYERS, *arguments]
     if not log:
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **kwargs)
