@@ -2,8 +2,10 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_infogan import runs, training
 from keras_infogan.config import UserError
@@ -55,3 +57,19 @@ def test_nan_in_training_keeps_the_last_good_checkpoint(new_run, image_set):
     with pytest.raises(UserError, match=r"became nan at step|no longer finite at step"):
         training.train(run, ONE)
     assert all(np.isfinite(value).all() for path in runs.checkpoint_paths(run)[:1] for value in _weights(run))
+
+
+@pytest.mark.parametrize(
+    ("message", "error", "part"),
+    [
+        ("OOM when allocating tensor with shape[4096,64,32,32]", UserError, "--batch_size=16 does not fit in the memory"),
+        ("events.out.tfevents.1; No space left on device", OSError, "No space left on device"),
+    ],
+)
+def test_what_is_exhausted_is_named(new_run, image_set, monkeypatch, message, error, part):
+    def fit(self, *arguments, **settings):
+        raise tf.errors.ResourceExhaustedError(None, None, message)
+
+    monkeypatch.setattr(keras.Model, "fit", fit)
+    with pytest.raises(error, match=part):
+        training.train(new_run("a"), ONE)
