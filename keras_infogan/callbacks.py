@@ -34,7 +34,8 @@ class StopOnNonFinite(_RunCallback):
         for name, value in logs.items():
             if not math.isfinite(value):
                 self._stop(f"{name}, or its gradient, became {value}")
-        if self.model.loss_scale is not None and self.model.loss_scale < 1:
+        scale = self.model.loss_scale
+        if scale is not None and scale < 1:
             self._stop("a gradient is not finite however small the loss is scaled")
 
     def _stop(self, fault):

@@ -210,7 +210,8 @@ def create(run):
             write_atomically(directory / "config.json", json.dumps(run.to_json(), indent=2) + "\n")
         for folder in (run.checkpoints, run.events, run.samples, run.traversals):
             folder.mkdir(exist_ok=True)
-        for unfinished in (*directory.glob(".writing_*"), *run.checkpoints.glob(".writing_*")):  # of a process that was killed
+        # Of a process that was killed. Only checkpoints: another command may be writing into the run directory itself at this moment.
+        for unfinished in run.checkpoints.glob(".writing_*"):
             unfinished.unlink()
     except OSError as error:
         raise UserError(f"cannot write to {directory}: {error.strerror}; give a --run_dir that can be written.") from None

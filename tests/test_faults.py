@@ -109,37 +109,34 @@ def test_fifty_kills(tmp_path):
     print(f"50 kills, {half_written} of them left a half-written checkpoint; {ends} runs reached their end, all equal to the undisturbed one.")
 
 
-def test_two_workers_of_which_one_is_killed_or_stopped(reference, tmp_path):
+def test_two_workers_of_which_one_is_killed_or_stopped(tmp_path):
     """One of two workers is killed, then one is asked to stop: each time both end with a status that asks for a restart, and go on from the checkpoint."""
     directory, ports = tmp_path / "run", free_ports(2)
 
-    def both(*arguments):
-        arguments = (*arguments, "--checkpoint_every_steps=5")
-        return [_start(directory, *arguments, index=index, ports=ports, log=tmp_path / f"log_{index}") for index in (0, 1)]
+    def both(steps, place=directory):
+        arguments = (place, f"--steps={steps}", "--checkpoint_every_steps=5")
+        return [_start(*arguments, index=index, ports=ports, log=tmp_path / f"log_{index}") for index in (0, 1)]
 
-    workers = both("--steps=100000")
+    workers = both(100_000)
     wait_for_lines(directory / "metrics.jsonl", workers[0], 8)
     workers[1].kill()
     assert [worker.wait(timeout=120) for worker in workers] == [75, -signal.SIGKILL]
     assert "another worker is gone" in (tmp_path / "log_0").read_text()
     killed_at = len((directory / "metrics.jsonl").read_text().splitlines())
 
-    workers = both("--steps=100000")
+    workers = both(100_000)
     wait_for_lines(directory / "metrics.jsonl", workers[0], killed_at + 8)
     workers[1].send_signal(signal.SIGTERM)
     assert [worker.wait(timeout=120) for worker in workers] == [75, 75]
     stopped = [int(re.search(r"Stopped by SIGTERM at step (\d+)", (tmp_path / f"log_{index}").read_text())[1]) for index in (0, 1)]
     assert stopped[0] == stopped[1] == runs.step_of(runs.checkpoint_paths(runs.read(directory))[0])
 
-    workers = both(f"--steps={stopped[0] + 5}")
+    workers = both(stopped[0] + 5)
     assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
     assert "Resuming" in (tmp_path / "log_1").read_text()
-    undisturbed = tmp_path / "undisturbed"
-    workers = [
-        _start(undisturbed, f"--steps={stopped[0] + 5}", "--checkpoint_every_steps=5", index=index, ports=ports, log=tmp_path / "log") for index in (0, 1)
-    ]
+    workers = both(stopped[0] + 5, tmp_path / "undisturbed")
     assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
-    _assert_same(directory, undisturbed)
+    _assert_same(directory, tmp_path / "undisturbed")
 
 
 def test_workers_with_different_flags_are_refused(tmp_path):
