@@ -26,7 +26,17 @@ def _operations(values):
     from scipy import special
 
     return types.SimpleNamespace(
-        exp=np.exp, sum=np.sum, square=np.square, sigmoid=special.expit, log_sigmoid=special.log_expit, log_softmax=special.log_softmax
+        cast=lambda values, dtype: values.astype(dtype),
+        cos=np.cos,
+        exp=np.exp,
+        log=np.log,
+        sqrt=np.sqrt,
+        sum=np.sum,
+        square=np.square,
+        sigmoid=special.expit,
+        softmax=special.softmax,
+        log_sigmoid=special.log_expit,
+        log_softmax=special.log_softmax,
     )
 
 
@@ -66,6 +76,10 @@ class Categorical:
     def traversal(self, num_columns):
         """Returns the values of a traversal (one-hots, one per category), the text of each, and whether each lies in the range the code is trained on."""
         return np.eye(self.num_categories, dtype=np.float32), [str(index) for index in range(self.num_categories)], [True] * self.num_categories
+
+    def ends(self):
+        """Returns the first and the last value the code can take, (2, K)."""
+        return np.eye(self.num_categories, dtype=np.float32)[[0, -1]]
 
     def value(self, codes):
         """Returns the category, int (batch,), that one-hot codes (batch, K) stand for."""
@@ -112,6 +126,9 @@ class Bernoulli:
 
     def traversal(self, num_columns):
         return np.array([[0.0], [1.0]], np.float32), ["0", "1"], [True, True]
+
+    def ends(self):
+        return np.array([[0.0], [1.0]], np.float32)
 
     def value(self, codes):
         """Returns the bit, int (batch,), of codes (batch, 1)."""
@@ -189,6 +206,10 @@ class Uniform:
         """Returns whether each value lies where the prior does."""
         return [bool(abs(value) <= 1) for value in values]
 
+    def ends(self):
+        """Returns both ends of the range the code is drawn from, (2, 1); of an unbounded one, where all but 0.3% of draws lie between."""
+        return np.array([[-1.0], [1.0]], np.float32)
+
     def value(self, codes):
         """Returns the number, float (batch,), of codes (batch, 1)."""
         return codes[:, 0]
@@ -213,6 +234,9 @@ class Gaussian(Uniform):
     def in_trained_range(self, values):
         return [True] * len(values)
 
+    def ends(self):
+        return np.array([[-3.0], [3.0]], np.float32)
+
     def sample(self, generator, count):
         return generator.standard_normal((count, 1)).astype(np.float32)
 
@@ -220,6 +244,21 @@ class Gaussian(Uniform):
         import tensorflow as tf
 
         return tf.random.stateless_normal((count, 1), seed)
+
+
+# Seeds of images lie below it.
+NUM_SEEDS = 2**32
+
+
+def _mix(values):
+    """Returns integers below 2**32, int64 (...), that seem unrelated to the given ones: a permutation of them, twice xor-shift and multiply, and a shift.
+
+    The constants are those of lowest bias in Chris Wellons's search for 32-bit hashes, https://nullprogram.com/blog/2018/07/31/. Written with what numpy and
+    TensorFlow (and a browser) compute alike, no number reaching 2**63.
+    """
+    for shift, factor in ((2**16, 0x21F0AAAD), (2**15, 0x735A2D97), (2**15, 1)):
+        values = (values ^ (values // shift)) * factor % 2**32
+    return values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,6 +279,26 @@ class Noise:
         if self.distribution == "uniform":
             return tf.random.stateless_uniform((count, self.size), seed, minval=-1.0, maxval=1.0)
         return tf.random.stateless_normal((count, self.size), seed)
+
+    def from_seeds(self, seeds):
+        """Returns the noise, float32 (count, size), that integer seeds, int64 (count,) from 0 to 2**32 - 1, stand for. Works on arrays and tensors.
+
+        An image's noise depends on its own seed only, and is the same in every exported format: bit for bit if uniform, up to rounding if normal.
+        """
+        ops = _operations(seeds)
+        # Numbered from 2**31 on, far from seeds that people give: a seed equal to a column's number gives its lowest value there.
+        columns = 2**31 + np.arange(2 * self.size)
+        first, second = (_mix(_mix(seeds)[:, None] ^ _mix(part)[None]) // 2**9 for part in np.split(columns, 2))
+        # 23 bits and a half are exact in float32, and neither 0 nor 1.
+        if self.distribution == "uniform":
+            return (ops.cast(first, "float32") + 0.5) / 2**22 - 1
+        radius, angle = ((ops.cast(bits, "float32") + 0.5) / 2**23 for bits in (first, second))
+        return ops.sqrt(-2 * ops.log(radius)) * ops.cos(2 * math.pi * angle)  # Box and Muller
+
+    def ends(self):
+        """Returns two vectors, (2, size): all numbers at the lower and at the upper end of their range (a normal one's: -3 and 3)."""
+        end = 1 if self.distribution == "uniform" else 3
+        return np.full((2, self.size), [[-end], [end]], np.float32)
 
 
 _KINDS = {"categorical": Categorical, "uniform": Uniform, "gaussian": Gaussian, "bernoulli": Bernoulli}
@@ -277,17 +336,20 @@ def parse_codes(text):
             if name is None:
                 unnamed[_UNNAMED[kind]] += 1
                 name = f"{_UNNAMED[kind]}_{unnamed[_UNNAMED[kind]]}"
-            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", name):
-                raise UserError(f"--codes: {name!r} is no name; use letters, digits and underscores, beginning with a letter.")
             codes.append(_KINDS[kind](name, **arguments))
-    names = [code.name for code in codes]
+    _check_names("--codes", [code.name for code in codes])
+    return tuple(codes)
+
+
+def _check_names(flag, names):
     for name in names:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", name):
+            raise UserError(f"{flag}: {name!r} is no name; use letters, digits and underscores, beginning with a letter.")
         # "image", "label" and the endings are columns of the table that encode writes.
         if name in ("noise", "image", "label") or name.endswith(("_probability", "_mean", "_std")):
-            raise UserError(f"--codes: the name {name!r} is reserved; give the code another one.")
+            raise UserError(f"{flag}: the name {name!r} is reserved; give the code another one.")
         if names.count(name) > 1:
-            raise UserError(f"--codes: the name {name!r} is given twice; give every code a name of its own.")
-    return tuple(codes)
+            raise UserError(f"{flag}: the name {name!r} is given twice; give every code a name of its own.")
 
 
 def _parse_arguments(kind, text, part):
@@ -332,6 +394,23 @@ class LatentSpec:
     def size(self):
         """Length of a latent vector."""
         return self.noise.size + sum(code.size for code in self.codes)
+
+    def renamed(self, names):
+        """Returns the same inputs with some codes under other names.
+
+        Args:
+          names: dict from old to new name.
+
+        Raises:
+          UserError: if there is no such code, or a new name is no name, is reserved, or is taken.
+        """
+        known = [code.name for code in self.codes]
+        for name in names:
+            if name not in known:
+                raise UserError(f"--rename: there is no code {name!r}{did_you_mean(name, known)}; the codes are {', '.join(known)}.")
+        codes = tuple(dataclasses.replace(code, name=names.get(code.name, code.name)) for code in self.codes)
+        _check_names("--rename", [code.name for code in codes])
+        return dataclasses.replace(self, codes=codes)
 
     def num_parameters(self, code):
         """Returns how many numbers the recognizer outputs for one code."""
@@ -398,6 +477,13 @@ class LatentSpec:
         """Returns what Q takes each code to be, a dict from code name to (batch,): the likeliest category or bit, or the mean."""
         parts = self.unpack_parameters(parameters)
         return {code.name: code.answer(parts[code.name]) for code in self.codes}
+
+    def edges(self, seed):
+        """Returns latent vectors (rows, size): each part in turn, then all together, at the ends of its range, the others drawn with `seed`."""
+        ends = {"noise": self.noise.ends()} | {code.name: code.ends() for code in self.codes}
+        places = [{name: values} for name, values in ends.items()] + [ends]
+        drawn = np.split(self.sample(2 * len(places), seed), len(places))
+        return np.concatenate([self.pack(self.unpack(latents) | place) for latents, place in zip(drawn, places, strict=True)])
 
     def redraw(self, name, latents, seed):
         """Returns latent vectors (batch, size) in which one part, a code or "noise", is drawn anew from its prior and all else stays."""

@@ -147,3 +147,42 @@ def test_sampling_is_repeatable():
     assert np.array_equal(SPEC.sample(4, 1), SPEC.sample(4, 1))
     assert not np.array_equal(SPEC.sample(4, 1), SPEC.sample(4, 2))
     assert np.array_equal(SPEC.unpack(SPEC.rows(5, 0))["kind"].argmax(axis=1), [0, 1, 2, 0, 1])
+
+
+@pytest.mark.parametrize(("distribution", "cdf"), [("uniform", scipy.stats.uniform(-1, 2).cdf), ("normal", scipy.stats.norm.cdf)])
+def test_noise_of_seeds_has_the_priors_distribution_and_is_the_same_in_tensorflow(distribution, cdf):
+    noise = Noise(20, distribution)
+    seeds = np.arange(5000)
+    drawn = noise.from_seeds(seeds)
+    assert (drawn.shape, drawn.dtype) == ((5000, 20), np.float32)
+    assert scipy.stats.kstest(drawn.ravel(), cdf).pvalue > 1e-3
+    assert min(scipy.stats.kstest(column, cdf).pvalue for column in drawn.T) > 1e-4
+    assert np.abs(np.corrcoef(drawn.T) - np.eye(20)).max() < 5 / np.sqrt(5000)
+    np.testing.assert_allclose(noise.from_seeds(tf.constant(seeds)).numpy(), drawn, rtol=0, atol=0 if distribution == "uniform" else 2e-6)
+    # An image's noise is that of its own seed, whatever else is in the batch; the largest seed is one as any.
+    np.testing.assert_array_equal(noise.from_seeds(np.array([7, 2**32 - 1]))[:1], drawn[7:8])
+    assert np.isfinite(noise.from_seeds(np.array([2**32 - 1]))).all()
+
+
+def test_noise_of_a_seed_never_changes():
+    """Exported models and saved links rely on it. The numbers follow from the hash as published, worked in plain integers."""
+
+    def mix(value):
+        for shift, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97)):
+            value = ((value ^ (value >> shift)) * factor) & 0xFFFFFFFF
+        return value ^ (value >> 15)
+
+    expected = [((mix(mix(3) ^ mix(2**31 + column)) >> 9) + 0.5) / 2**22 - 1 for column in range(4)]
+    assert Noise(4).from_seeds(np.array([3]))[0].tolist() == expected
+
+
+def test_edges_are_the_ends_of_every_range():
+    spec = LatentSpec(Noise(3), parse_codes("kind=categorical(4), slant=uniform, tilt=gaussian, smile=bernoulli"))
+    edges = spec.edges(seed=0)
+    assert edges.shape == (12, spec.size)
+    values = spec.values(edges)
+    assert values["kind"][[2, 3, 10, 11]].tolist() == [0, 3, 0, 3]
+    assert values["slant"][[4, 5, 10, 11]].tolist() == [-1, 1, -1, 1]
+    assert values["tilt"][[6, 7, 10, 11]].tolist() == [-3, 3, -3, 3]
+    assert values["smile"][[8, 9, 10, 11]].tolist() == [0, 1, 0, 1]
+    assert spec.unpack(edges)["noise"][[0, 1, 10, 11]].tolist() == [[-1] * 3, [1] * 3, [-1] * 3, [1] * 3]
