@@ -225,14 +225,25 @@ def locked(run):
       UserError: if another process trains there, or the directory cannot be written.
     """
     check(run)
+    with locked_directory(run.directory, "--run_dir", "training"):
+        yield
+
+
+@contextlib.contextmanager
+def locked_directory(directory, flag, doing):
+    """While it lasts no other process holds the directory, which is created, in this way.
+
+    Raises:
+      UserError: if another process does, which is said to be `doing` it, or the directory cannot be written; the remedy is another value of `flag`.
+    """
     try:
-        run.directory.mkdir(parents=True, exist_ok=True)
-        file = open(run.directory / _LOCK, "a")  # noqa: SIM115, it stays open as long as the lock lasts
+        directory.mkdir(parents=True, exist_ok=True)
+        file = open(directory / _LOCK, "a")  # noqa: SIM115, it stays open as long as the lock lasts
     except OSError as error:
-        raise UserError(f"cannot write to {run.directory}: {error.strerror}; give a --run_dir that can be written.") from None
+        raise UserError(f"cannot write to {directory}: {error.strerror}; give a {flag} that can be written.") from None
     with file:
         if not _lock(file):
-            raise UserError(f"another process is training in {run.directory}; wait until it ends, or give another --run_dir.")
+            raise UserError(f"another process is {doing} in {directory}; wait until it ends, or give another {flag}.")
         yield
 
 
