@@ -5,6 +5,9 @@ probability, or mean and standard deviation. With labels it also prints how well
 so they are matched to labels first, one to one, as agrees best.
 
     python -m keras_infogan.encode --run_dir=runs/mnist-infogan-1 --images=my_digits --output=codes.csv
+    python -m keras_infogan.encode --onnx=runs/mnist-infogan-1/export/recognizer.onnx --images=my_digits --output=codes.csv
+
+The last one does not load TensorFlow.
 
 10,000 MNIST images take about 15 seconds on two CPU cores.
 """
@@ -16,17 +19,18 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from keras_infogan import config, datasets, runs
+from keras_infogan import config, datasets, model_source, runs
 from keras_infogan.config import UserError
 
 FLAGS = flags.FLAGS
 
 
-def encode(run_dir, output, image_dir=None, split=None, data_dir=None):
+def encode(run, load_model, output, image_dir=None, split=None, data_dir=None):
     """Writes the recognizer's answers on real images as a table.
 
     Args:
-      run_dir: a trained run.
+      run: the Run that the model is of.
+      load_model: function () -> the trained model; called once the images are there.
       output: path of the CSV file.
       image_dir: folder or zip of images, or None to read `split` of the run's data set.
       split: name of a split.
@@ -35,12 +39,11 @@ def encode(run_dir, output, image_dir=None, split=None, data_dir=None):
     Returns:
       Lines to print: agreement with the labels, if there are any.
     """
-    run = runs.check_trained(run_dir)
     if image_dir:
         image_set = datasets.load("folder", "train", run.image_shape, image_dir)
     else:
         image_set = datasets.load(run.dataset, split, run.image_shape, data_dir or run.data_dir)
-    _, model = runs.load(run_dir)
+    model = load_model()
     count = len(image_set.images)
     answers = [model.encode(datasets.to_float(image_set.images[start : start + 4096])) for start in range(0, count, 4096)]
     columns = model.latents.describe(np.concatenate(answers))
@@ -69,7 +72,7 @@ def _agreement(name, categories, image_set):
 
 
 def define_flags():
-    flags.DEFINE_string("run_dir", None, "the run directory that keras_infogan.train wrote.")
+    model_source.define_flags("recognizer.onnx")
     flags.DEFINE_string("images", None, "a folder or zip of images to read.")
     flags.DEFINE_string("split", None, "a split of the run's own data set instead, for example test.")
     flags.DEFINE_string("data_dir", None, "where the data set lies now, if not where it was trained from.")
@@ -77,12 +80,12 @@ def define_flags():
 
 
 def main():
-    runs.check_trained(FLAGS.run_dir)
+    run, load = model_source.chosen(needs=("recognizer",))
     if bool(FLAGS.images) == bool(FLAGS.split):
         raise UserError("which images? Give either --images=FOLDER or --split=NAME, for example --split=test.")
     if not pathlib.Path(FLAGS.output).absolute().parent.is_dir():
         raise UserError(f"the directory of --output={FLAGS.output} does not exist; create it first.")
-    for line in encode(FLAGS.run_dir, FLAGS.output, config.user_path(FLAGS.images), FLAGS.split, config.user_path(FLAGS.data_dir)):
+    for line in encode(run, load, FLAGS.output, config.user_path(FLAGS.images), FLAGS.split, config.user_path(FLAGS.data_dir)):
         print(line)
     print(FLAGS.output)
     return 0

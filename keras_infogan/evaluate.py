@@ -23,7 +23,7 @@ import sys
 
 from absl import flags
 
-from keras_infogan import __version__, config, datasets, features, metrics, onnx_model, runs
+from keras_infogan import __version__, config, datasets, features, metrics, model_source, runs
 from keras_infogan.config import UserError
 
 FLAGS = flags.FLAGS
@@ -75,8 +75,7 @@ def evaluate(run, model, names, split=None, data_dir=None, feature_space="learne
 
 
 def define_flags():
-    flags.DEFINE_string("run_dir", None, "the run directory that keras_infogan.train wrote.")
-    flags.DEFINE_string("onnx", None, "generator.onnx, instead of a run; scores and report go beside it.")
+    model_source.define_flags("generator.onnx, beside which scores and report go")
     flags.DEFINE_string("metrics", "all", f"scores, separated by commas: all, a group ({', '.join(metrics.GROUPS)}), or any of {', '.join(metrics.METRICS)}.")
     flags.DEFINE_string("split", None, "split of real images to score on; default: test, or train where there is no test split.")
     flags.DEFINE_string("data_dir", None, "where the data set lies now, if not where it was trained from.")
@@ -92,18 +91,11 @@ def define_flags():
 
 def main():
     names = metrics.chosen(FLAGS.metrics)
-    if FLAGS.onnx and FLAGS.run_dir:
-        raise UserError("give --run_dir or --onnx, not both.")
-    if FLAGS.onnx:
-        run, model = onnx_model.load(config.user_path(FLAGS.onnx))
-    else:
-        run = runs.check_trained(FLAGS.run_dir)
+    run, load = model_source.chosen()
     if not os.access(run.directory, os.W_OK):
         raise UserError(f"cannot write to {run.directory}; scores and report belong there, make it writable.")
-    if not FLAGS.onnx:
-        run, model = runs.load(FLAGS.run_dir)
     command, data_dir = shlex.join(["python", "-m", "keras_infogan.evaluate", *sys.argv[1:]]), config.user_path(FLAGS.data_dir)
-    result = evaluate(run, model, names, FLAGS.split, data_dir, FLAGS.features, FLAGS.num_images, FLAGS.seed, command, with_tensorflow=not FLAGS.onnx)
+    result = evaluate(run, load(), names, FLAGS.split, data_dir, FLAGS.features, FLAGS.num_images, FLAGS.seed, command, with_tensorflow=not FLAGS.onnx)
     for alarm in result["alarms"]:
         print(f"alarm: {alarm}")
     print(run.metrics, run.report, sep="\n")

@@ -85,6 +85,15 @@ def digits_run(tmp_path_factory):
     return directory
 
 
+@pytest.fixture(scope="session")
+def exported(digits_run, tmp_path_factory):
+    """The directory that the export command wrote of `digits_run`, its continuous code renamed from slant to tilt."""
+    directory = tmp_path_factory.mktemp("exported")
+    result = command("export", f"--run_dir={digits_run}", f"--output_dir={directory}", "--rename=slant=tilt")
+    assert result.returncode == 0, result.stderr
+    return directory
+
+
 def command(name, *arguments, **kwargs):
     """Runs `python -m keras_infogan.<name>` and returns the finished process, its output as text."""
     return subprocess.run([sys.executable, "-m", f"keras_infogan.{name}", *arguments], capture_output=True, text=True, timeout=300, **kwargs)

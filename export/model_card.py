@@ -1,0 +1,37 @@
+"""The model card of an export: README.md, with the lines that load each file, and the picture in it."""
+
+import pathlib
+
+import jinja2
+from PIL import Image
+
+from keras_infogan import images
+
+_PICTURE = "generator.png"
+_ROWS, _SEED, _GAP = 5, 0, 12
+
+
+def write(contract, model, content, directory):
+    """Writes README.md and its picture to a directory and returns their names; `content` is that of generator.json."""
+    picture = _stack([picture for _, picture in images.traversal_pictures(model.generate, contract.latents, _ROWS, _SEED)])
+    picture.save(directory / _PICTURE)
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined, autoescape=False)
+    template = environment.from_string(pathlib.Path(__file__).with_name("model_card.md").read_text())
+    saved_model = next((name for name in content["files"] if not name.endswith(".onnx")), None)
+    text = template.render(contract=contract, content=content, picture=_PICTURE, saved_model=saved_model, example=_example(contract))
+    (directory / "README.md").write_text(text)
+    return ["README.md", _PICTURE]
+
+
+def _stack(pictures):
+    canvas = Image.new("RGB", (max(picture.width for picture in pictures), sum(picture.height + _GAP for picture in pictures) - _GAP), "white")
+    top = 0
+    for picture in pictures:
+        canvas.paste(picture, (0, top))
+        top += picture.height + _GAP
+    return canvas
+
+
+def _example(contract):
+    """Returns values to ask for in examples, by code: the middle of each range."""
+    return {code.name: 0.5 if code.continuous else (code.size // 2 if code.kind == "categorical" else 1) for code in contract.latents.codes}

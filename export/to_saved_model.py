@@ -1,0 +1,79 @@
+"""Writes a trained model as a SavedModel that TensorFlow Serving loads: one signature per use, and requests that warm it up.
+
+Only core TensorFlow operations, and every weight once: the signatures share the networks' variables.
+"""
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+from keras_infogan.contract import PNG
+from keras_infogan.export import signatures
+
+# Where TensorFlow Serving looks for requests to replay when it loads a model, https://www.tensorflow.org/tfx/serving/saved_model_warmup; at most 1,000.
+WARM_UP = "assets.extra/tf_serving_warmup_requests"
+_WARM_UP_BATCHES = (1, 4, 16, 64)
+
+
+class _Exported(tf.Module):
+    """Holds the networks' variables, which a SavedModel's functions may only capture from what it saves."""
+
+    def __init__(self, model):
+        super().__init__(name=model.name)
+        self.weights = [weight.value for network in (model.generator, model.trunk, model.recognizer) for weight in network.weights]
+
+
+def write(contract, model, directory):
+    """Writes the SavedModel of a loaded model to a directory, with warm-up requests."""
+    module = _Exported(model)
+    functions = {}
+    for name, (inputs, _) in contract.signatures().items():
+        specs = [tf.TensorSpec((None, *tensor.shape), tensor.type, name=tensor.name) for tensor in inputs]
+        functions[name] = tf.function(_function(contract, model, name, inputs), input_signature=specs)
+    tf.saved_model.save(module, str(directory), signatures=functions)
+    _write_warm_up(contract, directory)
+
+
+def _function(contract, model, name, inputs):
+    """Returns the function of a signature: tensors in the order of `inputs` -> dict of tensors."""
+
+    def function(*values):
+        named = {tensor.name: value for tensor, value in zip(inputs, values, strict=True)}
+        checks = signatures.image_checks(named["images"]) if name == "encode" else signatures.input_checks(contract, named)
+        with tf.control_dependencies(signatures.raise_unless(checks)):
+            named = {key: tf.identity(value) for key, value in named.items()}
+        if name == "encode":
+            return signatures.encode(contract, model, named["images"])
+        images = signatures.generate(model, signatures.latents_of(contract, named))
+        return {PNG.name: tf.io.encode_png(to_uint8(images))} if name == "png" else {"images": images}
+
+    return function
+
+
+def to_uint8(images):
+    """Returns images in [0, 1] as uint8."""
+    return tf.cast(tf.round(images * 255), tf.uint8)
+
+
+def _write_warm_up(contract, directory):
+    """Asks every signature for batches of several sizes, and records what was asked. A request that fails would keep the server from loading the model."""
+    path = directory / WARM_UP
+    path.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for count in _WARM_UP_BATCHES:
+            latents, seeds = contract.latents.sample(count, count), np.arange(count)
+            images = np.full((count, *contract.run.image_shape), 0.5, np.float32)
+            for name in contract.signatures():
+                request = predict_pb2.PredictRequest()
+                request.model_spec.name, request.model_spec.signature_name = contract.name, name
+                for key, array in contract.feeds(name, latents, seeds, images).items():
+                    request.inputs[key].CopyFrom(tf.make_tensor_proto(array))
+                log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
+                writer.write(log.SerializeToString())
+
+
+def warm_up_requests(directory):
+    """Yields the signature and the named inputs, numpy arrays, of every recorded warm-up request of a SavedModel."""
+    for record in tf.data.TFRecordDataset(str(directory / WARM_UP)).as_numpy_iterator():
+        request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+        yield request.model_spec.signature_name, {name: tf.make_ndarray(proto) for name, proto in request.inputs.items()}
