@@ -59,6 +59,7 @@ def define_flags():
     flags.DEFINE_string("output_dir", None, "where the files go; default: <run_dir>/export.")
     flags.DEFINE_string("formats", ",".join(FORMATS), f"what to write, separated by commas: {', '.join(FORMATS)}.")
     flags.DEFINE_string("rename", "", "new names for codes: old=new, separated by commas.")
+    flags.DEFINE_bool("fp16", True, "whether the ONNX generator comes in half precision too; generators of hard edges can be too inexact in it.")
     flags.DEFINE_enum("onnx_categories", "index", CATEGORIES, "how the ONNX generator takes a discrete code: its index, or weights over categories, to blend.")
     flags.DEFINE_enum("onnx_image_type", "float32", IMAGE_TYPES, "type of the ONNX files' images: float32 in [0, 1], or uint8.")
     flags.DEFINE_enum("onnx_image_layout", "NHWC", IMAGE_LAYOUTS, "layout of the ONNX files' images.")
@@ -73,7 +74,7 @@ def main():
     output_dir = pathlib.Path(config.user_path(FLAGS.output_dir) or run.directory / "export")
     # A GPU would be taken from a training run, and its convolutions are less exact than the comparison asks for.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    for path in exporting.export(contract, output_dir, formats):
+    for path in exporting.export(contract, output_dir, formats, FLAGS.fp16):
         print(path)
     return 0
 

@@ -27,13 +27,14 @@ def check_output(agreed, output_dir):
             raise UserError(f"{output_dir} holds an export of {content['name']}, not {agreed.name}; give another --output_dir.")
 
 
-def export(agreed, output_dir, formats):
+def export(agreed, output_dir, formats, fp16=True):
     """Exports a run.
 
     Args:
       agreed: the Contract to fulfill.
       output_dir: directory, which is created. What is in it stays as it is unless all goes well.
       formats: list of "saved_model" and "onnx".
+      fp16: whether ONNX comes in half precision too.
 
     Returns:
       The paths of what was written.
@@ -47,14 +48,14 @@ def export(agreed, output_dir, formats):
             shutil.rmtree(unfinished)
         versions = [int(path.name) for path in output_dir.glob(f"{agreed.name}/*") if path.name.isdecimal()]
         with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=output_dir) as unfinished:
-            names = _write(agreed, pathlib.Path(unfinished), formats, f"{agreed.name}/{max(versions, default=0) + 1}")
+            names = _write(agreed, pathlib.Path(unfinished), formats, fp16, f"{agreed.name}/{max(versions, default=0) + 1}")
             for name in names:
                 (output_dir / name).parent.mkdir(exist_ok=True)
                 (pathlib.Path(unfinished) / name).replace(output_dir / name)
     return [output_dir / name for name in names]
 
 
-def _write(agreed, directory, formats, saved_model):
+def _write(agreed, directory, formats, fp16, saved_model):
     """Writes an export to a directory, the SavedModel under the name `saved_model`, and returns the names of its parts, the contract last."""
     # Here, because they load TensorFlow.
     from keras_infogan.export import model_card, parity
@@ -70,7 +71,7 @@ def _write(agreed, directory, formats, saved_model):
     if "onnx" in formats:
         from keras_infogan.export import to_onnx
 
-        names += to_onnx.write(agreed, model, directory)
+        names += to_onnx.write(agreed, model, directory, fp16)
         packages += ["tf2onnx", "onnx", "onnxruntime"]
     content = agreed.to_json() | {
         "exported": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -8,7 +8,7 @@ from PIL import Image
 from keras_infogan import images
 
 _PICTURE = "generator.png"
-_ROWS, _SEED, _GAP = 5, 0, 12
+_ROWS, _SEED, _GAP = 3, 0, 12
 
 
 def write(contract, model, content, directory):

@@ -92,9 +92,10 @@ def measure(contract, model, directory, names):
         session.close()
     for route in routes:
         if not route.worst <= route.tolerance:
+            remedy = " (leave this file out with --nofp16)" if "fp16" in route.file else ""
             raise UserError(
                 f"{route.file} ({route.signature}, through {route.through}) differs from Keras by {route.worst:.2g}, and {route.tolerance:.2g} is allowed: "
-                f"{route.where}; nothing was exported."
+                f"{route.where}; nothing was exported{remedy}."
             )
     return [
         {"file": route.file, "through": route.through, "signature": route.signature, "largest_difference": float(f"{route.worst:.3g}")}

@@ -17,17 +17,18 @@ from keras_infogan.export import signatures
 _OPSET = 18
 
 
-def write(contract, model, directory):
-    """Writes generator.onnx, generator_fp16.onnx and recognizer.onnx of a loaded model to a directory and returns their names."""
+def write(contract, model, directory, fp16=True):
+    """Writes generator.onnx, generator_fp16.onnx if wanted, and recognizer.onnx of a loaded model to a directory and returns their names."""
     run = contract.run
-    # Half precision as in training: the last layer, batch norm and all inputs and outputs stay float32, so that the same program loads either file.
-    half = models.build(run.model, run.config, run.image_shape, precision="mixed_float16")
-    half.generator.set_weights(model.generator.get_weights())
     files = {
         "generator.onnx": _convert(contract, "generator", lambda inputs: {"images": _generate(contract, model, inputs)}),
-        "generator_fp16.onnx": _convert(contract, "generator", lambda inputs: {"images": _generate(contract, half, inputs)}),
         "recognizer.onnx": _convert(contract, "recognizer", lambda inputs: _encode(contract, model, inputs["images"])),
     }
+    if fp16:
+        # Half precision as in training: the last layer, batch norm and all inputs and outputs stay float32, so that the same program loads either file.
+        half = models.build(run.model, run.config, run.image_shape, precision="mixed_float16")
+        half.generator.set_weights(model.generator.get_weights())
+        files["generator_fp16.onnx"] = _convert(contract, "generator", lambda inputs: {"images": _generate(contract, half, inputs)})
     for name, proto in files.items():
         onnx.checker.check_model(proto, full_check=True)
         (directory / name).write_bytes(proto.SerializeToString())

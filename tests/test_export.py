@@ -277,7 +277,7 @@ def test_an_export_that_fails_leaves_the_old_one(exported, digits_run, agreed, t
     (output / ".exporting_of_a_killed_process").mkdir()
     before = _contents(output)
     monkeypatch.setattr(parity, "_FLOAT16", 1e-9)
-    with pytest.raises(UserError, match=r"generator_fp16\.onnx .* nothing was exported"):
+    with pytest.raises(UserError, match=r"generator_fp16\.onnx .* nothing was exported \(leave this file out with --nofp16\)"):
         exporting.export(contract.Contract(runs.read(digits_run), agreed.latents, 6), output, ["onnx"])
     assert _contents(output) == before
     assert not list(output.glob(".exporting*"))
@@ -315,7 +315,8 @@ def test_scores_need_no_tensorflow(exported, digits_run, tmp_path):
     assert {"effect/noise", "clustering_accuracy/digit"} <= expected.keys()
     assert scored["scores"] == pytest.approx(expected, abs=1e-3)
     # An export after an evaluation says what was found, under the new names.
-    assert command("export", f"--run_dir={copy}", "--formats=onnx", "--rename=slant=tilt").returncode == 0
+    assert command("export", f"--run_dir={copy}", "--formats=onnx", "--nofp16", "--rename=slant=tilt").returncode == 0
+    assert [path.name for path in (copy / "export").glob("generator_fp16*")] == []
     said = json.loads((copy / "export" / "generator.json").read_text())["evaluation"]
     assert said["scores"] == expected
     assert len(said["labels_of_categories"]["digit"]) == 10
