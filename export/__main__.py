@@ -26,7 +26,7 @@ from keras_infogan.export import exporting
 
 FLAGS = flags.FLAGS
 # What each format needs beside TensorFlow.
-FORMATS = {"saved_model": ("tensorflow_serving", "onnxruntime"), "onnx": ("tf2onnx", "onnx", "onnxruntime")}
+FORMATS = {"saved_model": ("tensorflow_serving",), "onnx": ("tf2onnx", "onnx", "onnxruntime")}
 
 
 def parse_formats(text):

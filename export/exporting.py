@@ -1,5 +1,6 @@
 """Writes all files of an export, compares them with the Keras model, and puts them in place."""
 
+import contextlib
 import dataclasses
 import datetime
 import hashlib
@@ -10,29 +11,44 @@ import platform
 import shutil
 import tempfile
 
-from keras_infogan import contract, runs
+from keras_infogan import runs
 from keras_infogan.config import UserError
+from keras_infogan.contract import evaluation
 
 CONTRACT_FILE = "generator.json"
+_ONNX_FILES = ("generator.onnx", "generator_fp16.onnx", "recognizer.onnx")
 _UNFINISHED = ".exporting_"
 
 
-def check_output(agreed, output_dir):
-    """Raises UserError unless the directory is free, or holds an export of the same name."""
-    if output_dir.is_dir() and any(not path.name.startswith(".") for path in output_dir.iterdir()):
-        if not (output_dir / CONTRACT_FILE).exists():
+def check_output(contract, output_dir):
+    """Raises UserError unless the directory is free, or holds an earlier export of the same data set and codes."""
+    if not output_dir.is_dir():
+        return
+    path = output_dir / CONTRACT_FILE
+    # Without a contract it may still be an export that was killed while it was put in place.
+    ours = {contract.name, *_ONNX_FILES, "README.md", "generator.png"}
+    if not path.exists():
+        if any(not entry.name.startswith(".") and entry.name not in ours for entry in output_dir.iterdir()):
             raise UserError(f"{output_dir} is not empty and not an export; give another --output_dir.")
-        content, _ = contract.read(output_dir / CONTRACT_FILE)
-        if content["name"] != agreed.name:
-            raise UserError(f"{output_dir} holds an export of {content['name']}, not {agreed.name}; give another --output_dir.")
+        return
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        name, run = content["name"], content["run"]
+        held = run["settings"]["codes"], run["image_shape"], run["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error!r}); remove it, or give another --output_dir.") from None
+    wanted = contract.run.to_json()
+    if name != contract.name or held != (wanted["settings"]["codes"], wanted["image_shape"], wanted["fingerprint"]):
+        raise UserError(f"{output_dir} holds an export of {name} that has other images or codes; give another --output_dir.")
 
 
-def export(agreed, output_dir, formats, fp16=True):
+def export(contract, output_dir, formats, fp16=True):
     """Exports a run.
 
     Args:
-      agreed: the Contract to fulfill.
-      output_dir: directory, which is created. What is in it stays as it is unless all goes well.
+      contract: the Contract to fulfill.
+      output_dir: directory, which is created. What an earlier export left in it is replaced, but for its SavedModel, which stays as an older version; unless
+        all goes well everything stays as it is.
       formats: list of "saved_model" and "onnx".
       fp16: whether ONNX comes in half precision too.
 
@@ -42,50 +58,72 @@ def export(agreed, output_dir, formats, fp16=True):
     Raises:
       UserError: if the directory is in use, the run cannot be loaded, or a file differs from the Keras model by more than is allowed.
     """
-    check_output(agreed, output_dir)
+    check_output(contract, output_dir)
     with runs.locked_directory(output_dir, "--output_dir", "exporting"):
+        check_output(contract, output_dir)
         for unfinished in output_dir.glob(f"{_UNFINISHED}*"):  # of a process that was killed
             shutil.rmtree(unfinished)
-        versions = [int(path.name) for path in output_dir.glob(f"{agreed.name}/*") if path.name.isdecimal()]
+        versions = [int(path.name) for path in output_dir.glob(f"{contract.name}/*") if path.name.isdecimal()]
         with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=output_dir) as unfinished:
-            names = _write(agreed, pathlib.Path(unfinished), formats, fp16, f"{agreed.name}/{max(versions, default=0) + 1}")
-            for name in names:
-                (output_dir / name).parent.mkdir(exist_ok=True)
-                (pathlib.Path(unfinished) / name).replace(output_dir / name)
+            written, replaced = pathlib.Path(unfinished, "written"), pathlib.Path(unfinished, "replaced")
+            written.mkdir()
+            names = _write(contract, written, formats, fp16, f"{contract.name}/{max(versions, default=0) + 1}")
+            with contextlib.ExitStack() as undo:
+                for name in dict.fromkeys((*_ONNX_FILES, *names)):  # the contract, last, says that all is there
+                    if (output_dir / name).exists():
+                        _move(output_dir / name, replaced / name, undo)
+                    if name in names:
+                        _move(written / name, output_dir / name, undo)
+                undo.pop_all()
     return [output_dir / name for name in names]
 
 
-def _write(agreed, directory, formats, fp16, saved_model):
+def _move(source, target, undo):
+    """Moves a file or directory, and back should anything fail before `undo` is emptied."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.replace(target)
+    undo.callback(target.replace, source)
+
+
+def _write(contract, directory, formats, fp16, saved_model):
     """Writes an export to a directory, the SavedModel under the name `saved_model`, and returns the names of its parts, the contract last."""
     # Here, because they load TensorFlow.
     from keras_infogan.export import model_card, parity
 
-    run, model = runs.load(agreed.run.directory)
-    agreed = dataclasses.replace(agreed, step=model.step)
+    run, model = runs.load(contract.run.directory)
+    contract = dataclasses.replace(contract, step=model.step)
     names, packages = [], ["keras", "tensorflow"]
-    if "saved_model" in formats:
-        from keras_infogan.export import to_saved_model
-
-        to_saved_model.write(agreed, model, directory / saved_model)
-        names.append(saved_model)
     if "onnx" in formats:
         from keras_infogan.export import to_onnx
 
-        names += to_onnx.write(agreed, model, directory, fp16)
+        names += to_onnx.write(contract, model, directory, fp16)
         packages += ["tf2onnx", "onnx", "onnxruntime"]
-    content = agreed.to_json() | {
+    if "saved_model" in formats:
+        from keras_infogan.export import to_saved_model
+
+        to_saved_model.write(contract, model, directory / saved_model)
+        names.append(saved_model)
+    content = contract.to_json() | {
         "exported": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "files": {name: _facts(directory / name) for name in names},
-        "evaluation": contract.evaluation(agreed, runs.read_metrics(run)),
-        "parity": parity.measure(agreed, model, directory, names),
-        "versions": {"python": platform.python_version()} | {package: importlib.metadata.version(package) for package in packages},
+        "evaluation": evaluation(contract, runs.read_metrics(run)),
+        "parity": parity.measure(contract, model, directory, names),
+        "versions": {"python": platform.python_version()} | {package: _version(package) for package in packages},
     }
-    names += model_card.write(agreed, model, content, directory)
+    names = [*model_card.write(contract, model, content, directory), *names]
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     if "saved_model" in formats:
-        (directory / saved_model / "assets.extra" / CONTRACT_FILE).write_text(text)  # an older version, rolled back to, has its own
-    (directory / CONTRACT_FILE).write_text(text)
+        (directory / saved_model / "assets.extra" / CONTRACT_FILE).write_text(text, encoding="utf-8")  # an older version, rolled back to, has its own
+    (directory / CONTRACT_FILE).write_text(text, encoding="utf-8")
     return [*names, CONTRACT_FILE]
+
+
+def _version(package):
+    if package == "onnxruntime":  # which comes in packages of several names
+        import onnxruntime
+
+        return onnxruntime.__version__
+    return importlib.metadata.version(package)
 
 
 def _facts(path):

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from keras_infogan.config import UserError
 from keras_infogan.contract import PNG
 from keras_infogan.export import signatures
 
@@ -24,14 +25,21 @@ class _Exported(tf.Module):
 
 
 def write(contract, model, directory):
-    """Writes the SavedModel of a loaded model to a directory, with warm-up requests."""
+    """Writes the SavedModel of a loaded model to a directory, with warm-up requests.
+
+    Raises:
+      UserError: if it cannot be written.
+    """
     module = _Exported(model)
     functions = {}
     for name, (inputs, _) in contract.signatures().items():
         specs = [tf.TensorSpec((None, *tensor.shape), tensor.type, name=tensor.name) for tensor in inputs]
         functions[name] = tf.function(_function(contract, model, name, inputs), input_signature=specs)
-    tf.saved_model.save(module, str(directory), signatures=functions)
-    _write_warm_up(contract, directory)
+    try:
+        tf.saved_model.save(module, str(directory), signatures=functions)
+        _write_warm_up(contract, directory)
+    except tf.errors.OpError as error:  # TensorFlow's own class for a full disk
+        raise UserError(f"the SavedModel cannot be written ({error.message.splitlines()[0][:200]}); nothing was exported.") from None
 
 
 def _function(contract, model, name, inputs):
@@ -61,7 +69,7 @@ def _write_warm_up(contract, directory):
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for count in _WARM_UP_BATCHES:
-            latents, seeds = contract.latents.sample(count, count), np.arange(count)
+            latents, seeds = contract.latents.sample(count, count), np.arange(count, dtype=np.int64)
             images = np.full((count, *contract.run.image_shape), 0.5, np.float32)
             for name in contract.signatures():
                 request = predict_pb2.PredictRequest()

@@ -7,10 +7,11 @@ Inputs and outputs are batch-first: an input of shape (62,) takes float32 (batch
 
 import dataclasses
 import json
+import keyword
 
 import numpy as np
 
-from keras_infogan import __version__, datasets, runs
+from keras_infogan import __version__, alarms, datasets, runs
 from keras_infogan.config import UserError
 from keras_infogan.latents import NUM_SEEDS
 
@@ -52,11 +53,15 @@ class Contract:
     image_layout: str = "NHWC"
 
     def __post_init__(self):
-        codes = [code.name for code in self.latents.codes]
-        taken = [tensor.name for tensor in self.answers] + ["images", "latents", LATENT_SEED.name, PNG.name]
-        for name in codes:
-            if taken.count(name) > 1 or name in taken[len(self.answers) :]:
-                raise UserError(f"the name {name!r} is one that other inputs or outputs need; give the code another one with --rename={name}=NAME.")
+        others = [tensor.name for tensor in self.answers[:-1]] + ["parameters", "images", "latents", "noise", LATENT_SEED.name, PNG.name]
+        taken = [name.lower() for name in others]  # TensorFlow does not tell names apart that differ in case only
+        for trained, code in zip(self.run.config.latents.codes, self.latents.codes, strict=True):
+            # The names of arguments, in Python.
+            if taken.count(code.name.lower()) > 1 or keyword.iskeyword(code.name) or code.name == "self":
+                raise UserError(
+                    f"the name {code.name!r} cannot be that of an input: another input or output, or Python itself, needs it; "
+                    f"give the code another one with --rename={trained.name}=NAME."
+                )
 
     @property
     def name(self):
@@ -196,21 +201,28 @@ class Contract:
         described |= {"prior": "U(-1, 1), each number" if uniform else "N(0, 1), each number", "meaning": "everything that the codes leave open"}
         seed = {"name": "seed", "kind": "seed", "type": "int64", "shape": ["batch"], "range": [0, NUM_SEEDS - 1], "meaning": _SEED_MEANING}
         if noise.size:
-            seed["example"] = {"seed": 1, "noise_begins_with": [round(float(number), 6) for number in noise.from_seeds(np.array([1]))[0, :4]]}
+            numbers = noise.from_seeds(np.array([1], np.int64))[0, :4]
+            seed["example"] = {"seed": 1, "noise_begins_with": [round(float(number), 6) for number in numbers]}
         return [described, seed] if noise.size else [seed]
 
 
 _SEED_MEANING = "stands for noise (keras_infogan.latents.Noise.from_seeds says how): the same noise for the same seed in the SavedModel and in keras_infogan"
 # By what is wrong: what each format does.
+_AS_A_CATEGORY = {"saved_model": "as a category out of its range", "onnx": "as a category out of its range"}
 _INVALID_INPUTS = {
     "a category, bit or seed out of its range": {
         "saved_model": "InvalidArgument with a sentence that names the input; under batching by the server, for all requests of that batch",
         "onnx": "that image is NaN in every pixel (uint8: 0), the others are not touched; the recognizer's probabilities and means likewise, its categories -1",
     },
-    "NaN or infinity; weights that are negative or do not sum to 1": "as a category out of its range",
-    "images outside [0, 1], for the recognizer": "as a category out of its range (uint8 images cannot be)",
-    "a wrong shape, type or name; batches of different sizes": "an error of the runtime; nothing is computed",
-    "an empty batch": "an empty batch of images",
+    "NaN or infinity": _AS_A_CATEGORY,
+    "weights below 0, or whose sum is off 1 by more than 0.001": _AS_A_CATEGORY,
+    "images outside [0, 1] by more than 0.001, for the recognizer": {
+        "saved_model": "as a category out of its range",
+        "onnx": "as a category out of its range; uint8 images cannot be",
+    },
+    "numbers beyond what half precision holds (65,504)": {"saved_model": "extrapolates", "onnx": "extrapolates; in generator_fp16.onnx that image is NaN"},
+    "a wrong shape, type or name; batches of different sizes": {"saved_model": "an error; nothing is computed", "onnx": "an error; nothing is computed"},
+    "an empty batch": {"saved_model": "an empty batch of images; encode gives an error", "onnx": "an empty batch"},
 }
 
 
@@ -240,7 +252,7 @@ def read(path):
       UserError: if it is not there, is damaged, or a newer version wrote it.
     """
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         return content, from_json(path.parent, content)
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{path.parent} is not an export: it has no {path.name}; give the directory that keras_infogan.export wrote.") from None
@@ -254,23 +266,23 @@ def evaluation(contract, metrics):
     """Returns what generator.json says of the run's scores: the content of metrics.json, or None, made small, with codes under their exported names."""
     if metrics is None:
         return None
-    from scipy.optimize import linear_sum_assignment  # here, because it takes a third of a second that programs with only the file need not wait
-
     renamed = {old.name: new.name for old, new in zip(contract.run.config.latents.codes, contract.latents.codes, strict=True)}
+    parts = {}
+    for key in metrics["scores"]:
+        score, _, part = key.partition("/")
+        parts.setdefault(score, set()).add(part)
+    per_code = {score for score, found in parts.items() if found <= {*renamed, "noise"}}  # others have parts of other names
 
     def under_new_name(key):
-        score, slash, code = key.partition("/")
-        return score + slash + renamed.get(code, code)
+        score, slash, part = key.partition("/")
+        return score + slash + (renamed.get(part, part) if score in per_code else part)
 
-    labels = {}
-    for name, confusion in metrics["details"].get("confusion", {}).items():
-        rows, columns = linear_sum_assignment(np.asarray(confusion["counts"]), maximize=True)
-        labels[renamed.get(name, name)] = {
-            str(column): confusion["classes"][row] for row, column in sorted(zip(rows, columns, strict=True), key=lambda pair: pair[1])
-        }
+    scores = {under_new_name(key): value for key, value in metrics["scores"].items()}
+    details = {kind: {renamed.get(name, name): value for name, value in found.items()} for kind, found in metrics["details"].items()}
+    said = alarms.alarms(scores, contract.latents.codes, details.get("category_shares", {}), metrics["skipped"].values())
     return {
         "step": metrics["evaluated"]["step"],
-        "scores": {under_new_name(key): value for key, value in metrics["scores"].items()},
-        "labels_of_categories": labels,
-        "alarms": metrics["alarms"],
+        "scores": scores,
+        "labels_of_categories": {name: confusion["matches"] for name, confusion in details.get("confusion", {}).items()},
+        "alarms": said + [alarm for alarm in metrics["alarms"] if alarm.startswith("The run is unfinished")],
     }

@@ -57,11 +57,16 @@ def traversal(images, name, texts, trained):
     return canvas
 
 
-def traversal_pictures(generate, spec, num_rows, seed, num_columns=9):
-    """Yields (code name, picture) for each code of the LatentSpec `spec`: `num_rows` starting points drawn with `seed`, the code moving along columns."""
+def traversal_pictures(generate, spec, num_rows, seed, num_columns=9, most_columns=None):
+    """Yields (code name, picture) for each code of the LatentSpec `spec`: `num_rows` starting points drawn with `seed`, the code moving along columns.
+
+    Of a code with more categories than `most_columns` only every so manieth is shown.
+    """
     rows = spec.rows(num_rows, seed)
     for code in spec.codes:
         latents, texts, trained = spec.traverse(code, rows, num_columns)
+        step = -(-len(texts) // (most_columns or len(texts)))
+        latents, texts, trained = latents[:, ::step], texts[::step], trained[::step]
         images = generate(latents.reshape(-1, spec.size))
         yield code.name, traversal(images.reshape(*latents.shape[:2], *images.shape[1:]), code.name, texts, trained)
 

@@ -79,7 +79,9 @@ class Categorical:
 
     def ends(self):
         """Returns the first and the last value the code can take, (2, K)."""
-        return np.eye(self.num_categories, dtype=np.float32)[[0, -1]]
+        ends = np.zeros((2, self.num_categories), np.float32)
+        ends[0, 0] = ends[1, -1] = 1
+        return ends
 
     def value(self, codes):
         """Returns the category, int (batch,), that one-hot codes (batch, K) stand for."""
@@ -281,13 +283,13 @@ class Noise:
         return tf.random.stateless_normal((count, self.size), seed)
 
     def from_seeds(self, seeds):
-        """Returns the noise, float32 (count, size), that integer seeds, int64 (count,) from 0 to 2**32 - 1, stand for. Works on arrays and tensors.
+        """Returns the noise, float32 (count, size), that integer seeds, int64 (count,) from 0 to 2**32 - 1, stand for. Works on numpy arrays and tensors.
 
         An image's noise depends on its own seed only, and is the same in every exported format: bit for bit if uniform, up to rounding if normal.
         """
         ops = _operations(seeds)
         # Numbered from 2**31 on, far from seeds that people give: a seed equal to a column's number gives its lowest value there.
-        columns = 2**31 + np.arange(2 * self.size)
+        seeds, columns = ops.cast(seeds, "int64"), 2**31 + np.arange(2 * self.size, dtype=np.int64)
         first, second = (_mix(_mix(seeds)[:, None] ^ _mix(part)[None]) // 2**9 for part in np.split(columns, 2))
         # 23 bits and a half are exact in float32, and neither 0 nor 1.
         if self.distribution == "uniform":

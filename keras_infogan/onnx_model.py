@@ -10,8 +10,8 @@ import pathlib
 
 import numpy as np
 
-from keras_infogan import contract
 from keras_infogan.config import UserError
+from keras_infogan.contract import METADATA_KEY, from_json
 
 # What onnxruntime calls each, the most wanted first; it goes on to the next for what the first cannot do.
 PROVIDERS = {
@@ -31,13 +31,13 @@ class OnnxModel:
       step: the training step that was exported.
     """
 
-    def __init__(self, agreed, generator=None, recognizer=None):
+    def __init__(self, contract, generator=None, recognizer=None):
         """
         Args:
-          agreed: the Contract of the files.
+          contract: the Contract of the files.
           generator, recognizer: onnxruntime.InferenceSession of each; without one, what needs it fails.
         """
-        self.contract, self.latents, self.step = agreed, agreed.latents, agreed.step
+        self.contract, self.latents, self.step = contract, contract.latents, contract.step
         self._generator, self._recognizer = generator, recognizer
 
     @property
@@ -72,12 +72,12 @@ class BoundGenerator:
       images: onnxruntime.OrtValue that every `run` overwrites; `.numpy()` copies it to the host, `.data_ptr()` is its address on the device.
     """
 
-    def __init__(self, agreed, session, count):
+    def __init__(self, contract, session, count):
         import onnxruntime
 
         device = "cpu" if provider_of(session) == "cpu" else "cuda"
         allocate = onnxruntime.OrtValue.ortvalue_from_shape_and_type
-        inputs, (images,) = agreed.onnx_graphs()["generator"]
+        inputs, (images,) = contract.onnx_graphs()["generator"]
         self.inputs = {tensor.name: allocate((count, *tensor.shape), np.dtype(tensor.type).type, device, 0) for tensor in inputs}
         self.images = allocate((count, *images.shape), np.dtype(images.type).type, device, 0)
         self._session, self._binding = session, session.io_binding()
@@ -126,10 +126,10 @@ def load(path, needs=("generator", "recognizer"), provider="cpu", num_threads=0)
     if len(set(texts)) > 1:
         raise UserError(f"{path} and recognizer.onnx beside it are not of the same run and step; export both again.")
     try:
-        agreed = contract.from_json(path.parent, json.loads(texts[0]))
+        contract = from_json(path.parent, json.loads(texts[0]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} says of its run what this keras-infogan cannot read ({error!r}); export it again.") from None
-    return agreed.run, OnnxModel(agreed, **{name: session for name, (session, _) in opened.items()})
+    return contract.run, OnnxModel(contract, **{name: session for name, (session, _) in opened.items()})
 
 
 def _onnxruntime(provider):
@@ -161,7 +161,7 @@ def open_session(path, provider="cpu", num_threads=0):
         session = onnxruntime.InferenceSession(path, options, providers=wanted)
     except Exception as error:  # onnxruntime raises classes of its own, which have no common parent but Exception
         raise UserError(f"{path} cannot be read ({str(error).splitlines()[0][:200]}); export it again.") from None
-    text = session.get_modelmeta().custom_metadata_map.get(contract.METADATA_KEY)
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     if text is None:
         raise UserError(f"{path} does not say which codes it has: keras_infogan.export did not write it; give a file that it wrote.")
     return session, text

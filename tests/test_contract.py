@@ -67,9 +67,9 @@ def test_no_noise_is_no_input(agreed):
     assert [entry["name"] for entry in without.to_json()["inputs"]][-1] == "seed"
 
 
-@pytest.mark.parametrize("name", ["seed", "images", "latents", "image_bytes", "parameters", "kind_probabilities"])
-def test_names_that_other_inputs_or_outputs_have_are_refused(agreed, name):
-    with pytest.raises(UserError, match=f"'{name}' is one that other inputs"):
+@pytest.mark.parametrize("name", ["seed", "images", "latents", "image_bytes", "parameters", "kind_probabilities", "Seed", "KIND", "class", "self"])
+def test_names_that_no_input_can_have_are_refused(agreed, name):
+    with pytest.raises(UserError, match=f"the name '{name}' cannot be .*--rename=slant=NAME|the name 'kind' cannot be"):
         Contract(agreed.run, agreed.latents.renamed({"slant": name}), 4)
 
 
@@ -97,13 +97,35 @@ def test_scores_come_under_the_exported_names(agreed):
     renamed = dataclasses.replace(agreed, latents=agreed.latents.renamed({"kind": "species"}))
     metrics = {
         "evaluated": {"step": 4},
-        "scores": {"mutual_information/kind": 1.0, "effect/slant": 0.5, "frechet_distance": 2.0},
-        "details": {"confusion": {"kind": {"classes": ["cat", "dog", "owl"], "counts": [[0, 9, 1], [8, 1, 0], [0, 2, 7]]}}},
-        "alarms": ["beware"],
+        "scores": {
+            "mutual_information/kind": 1.0,
+            "effect/slant": 0.5,
+            "effect/noise": 0.01,
+            "frechet_distance": 2.0,
+            "dci/slant": 0.1,
+            "dci/completeness": 0.2,
+        },
+        "details": {"confusion": {"kind": {"matches": {"0": "dog", "1": "cat"}}}, "category_shares": {"kind": [0.98, 0.01, 0.01]}},
+        "skipped": {},
+        "alarms": ["The noise is ignored: ...", "Category 0 of kind holds ...", "The run is unfinished: step 4 of 5."],
     }
     said = contract.evaluation(renamed, metrics)
-    assert said["scores"] == {"mutual_information/species": 1.0, "effect/slant": 0.5, "frechet_distance": 2.0}
-    assert said["labels_of_categories"] == {"species": {"0": "dog", "1": "cat", "2": "owl"}}
+    # The parts of dci are no codes, whatever their names.
+    expected = {
+        "mutual_information/species": 1.0,
+        "effect/slant": 0.5,
+        "effect/noise": 0.01,
+        "frechet_distance": 2.0,
+        "dci/slant": 0.1,
+        "dci/completeness": 0.2,
+    }
+    assert said["scores"] == expected
+    assert said["labels_of_categories"] == {"species": {"0": "dog", "1": "cat"}}
+    assert [alarm.split(" hold")[0].split(":")[0] for alarm in said["alarms"]] == [
+        "The noise is ignored",
+        "Categories 1, 2 of species",
+        "The run is unfinished",
+    ]
     assert contract.evaluation(renamed, None) is None
 
 

@@ -43,8 +43,8 @@ class Facts:
 
 DATASETS = {
     "digits": Facts(digits.read, 16, 1, "embedded", "digits", "1,797 handwritten digits that come with scikit-learn", "CC BY 4.0", digits.SPLITS),
-    "sprites": Facts(sprites.read, 64, 1, "embedded", "sprites", "drawn shapes with the 737,280 factor combinations of dSprites", "none: drawn here"),
-    "sprites_32x32": Facts(sprites.read, 32, 1, "embedded", "general", "the same, half the size", "none: drawn here"),
+    "sprites": Facts(sprites.read, 64, 1, "embedded", "sprites", "drawn shapes with the 737,280 factor combinations of dSprites", "none needed: drawn images"),
+    "sprites_32x32": Facts(sprites.read, 32, 1, "embedded", "general", "the same, half the size", "none needed: drawn images"),
     "mnist": Facts(prepared.read, 28, 1, "prepared", "mnist", "handwritten digits (tensorflow-datasets)", "CC BY-SA 3.0"),
     "fashion_mnist": Facts(prepared.read, 28, 1, "prepared", "fashion_mnist", "clothes (tensorflow-datasets)", "MIT"),
     "svhn_cropped": Facts(prepared.read, 32, 3, "prepared", "svhn_cropped", "house numbers (tensorflow-datasets)", "non-commercial use only"),
@@ -52,9 +52,9 @@ DATASETS = {
     "cifar10": Facts(prepared.read, 32, 3, "prepared", "general", "small photographs (tensorflow-datasets)", "not stated"),
     "dsprites": Facts(prepared.read, 64, 1, "prepared", "dsprites", "shapes with true factors (tensorflow-datasets)", "Apache 2.0"),
     "shapes3d": Facts(prepared.read, 64, 3, "prepared", "general", "rendered rooms with true factors (tensorflow-datasets)", "Apache 2.0"),
-    "faces_3d": Facts(folder.read, 32, 1, "folder", "faces_3d", "your folder of rendered faces, --data_dir=FOLDER", "that of your images"),
-    "chairs_3d": Facts(folder.read, 64, 1, "folder", "chairs_3d", "your folder of rendered chairs, --data_dir=FOLDER", "that of your images"),
-    "folder": Facts(folder.read, 64, None, "folder", "general", "your own images, --data_dir=FOLDER or a .zip", "that of your images"),
+    "faces_3d": Facts(folder.read, 32, 1, "folder", "faces_3d", "your folder of rendered faces, --data_dir=FOLDER", "not known: the images were given"),
+    "chairs_3d": Facts(folder.read, 64, 1, "folder", "chairs_3d", "your folder of rendered chairs, --data_dir=FOLDER", "not known: the images were given"),
+    "folder": Facts(folder.read, 64, None, "folder", "general", "your own images, --data_dir=FOLDER or a .zip", "not known: the images were given"),
 }
 
 # Any further data set of tensorflow-datasets.
