@@ -8,52 +8,9 @@ import functools
 
 import tensorflow as tf
 
-from keras_infogan.latents import NUM_SEEDS
-
-_SUM_TOLERANCE = 1e-3  # of blending weights; images of other programs may round past 1 as far
-
-
-def _all(condition):
-    """Returns bool (batch,): whether all of an image's numbers meet the condition."""
-    return tf.reduce_all(tf.reshape(condition, (tf.shape(condition)[0], -1)), axis=1)
-
-
-def _finite(values):
-    # Not tf.math.is_finite, which ONNX lacks; infinity minus itself is no number either.
-    return tf.equal(values - values, 0.0)
-
-
-def _within(values, low, high):
-    return tf.logical_and(values >= low, values <= high)
-
-
-def input_checks(contract, inputs):
-    """Returns, for named inputs of the generator, a dict from name to (whether each image's is valid, bool (batch,); what is expected, text)."""
-    codes = {code.name: code for code in contract.latents.codes}
-    checks = {}
-    for name, values in inputs.items():
-        if name == "seed":
-            checks[name] = _within(values, 0, NUM_SEEDS - 1), f"an integer from 0 to {NUM_SEEDS - 1}"
-        elif name in ("noise", "latents") or codes[name].continuous:
-            checks[name] = _all(_finite(values)), "finite numbers"
-        elif values.dtype.is_integer:
-            last = max(codes[name].size, 2) - 1
-            checks[name] = _within(values, 0, last), f"an integer from 0 to {last}"
-        elif codes[name].kind == "categorical":
-            sums = _within(tf.reduce_sum(values, axis=1), 1 - _SUM_TOLERANCE, 1 + _SUM_TOLERANCE)
-            checks[name] = tf.logical_and(sums, _all(_within(values, 0.0, 1.0))), "weights from 0 to 1 that sum to 1"
-        else:
-            checks[name] = _within(values, 0.0, 1.0), "a number from 0 to 1"
-    return checks
-
-
-def image_checks(images):
-    """The same for images in [0, 1]."""
-    return {"images": (_all(_within(images, -_SUM_TOLERANCE, 1 + _SUM_TOLERANCE)), "numbers from 0 to 1")}
-
 
 def raise_unless(checks):
-    """Returns the operations that fail, with the input's name, unless all is valid."""
+    """Returns the operations that fail, with the input's name, unless all is valid; see Contract.checks."""
     return [tf.debugging.Assert(tf.reduce_all(valid), [f"{name}: expected {expected}"]) for name, (valid, expected) in checks.items()]
 
 

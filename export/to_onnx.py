@@ -37,7 +37,7 @@ def write(contract, model, directory, fp16=True):
 
 def _generate(contract, model, inputs):
     images = signatures.generate(model, signatures.latents_of(contract, inputs))
-    images = signatures.blank_unless(signatures.all_valid(signatures.input_checks(contract, inputs)), images)
+    images = signatures.blank_unless(signatures.all_valid(contract.checks(inputs)), images)
     if contract.image_type == "uint8":
         # What NaN becomes as an integer is anyone's guess.
         images = tf.where(tf.equal(images, images), tf.round(images * 255), 0.0)
@@ -51,7 +51,7 @@ def _encode(contract, model, images):
         images = tf.transpose(images, (0, 2, 3, 1))
     if contract.image_type == "uint8":
         return signatures.encode(contract, model, tf.cast(images, tf.float32) / 255)
-    valid = signatures.all_valid(signatures.image_checks(images))
+    valid = signatures.all_valid(contract.checks({"images": images}))
     return {name: signatures.blank_unless(valid, values) for name, values in signatures.encode(contract, model, images).items()}
 
 

@@ -47,7 +47,7 @@ def _function(contract, model, name, inputs):
 
     def function(*values):
         named = {tensor.name: value for tensor, value in zip(inputs, values, strict=True)}
-        checks = signatures.image_checks(named["images"]) if name == "encode" else signatures.input_checks(contract, named)
+        checks = contract.checks(named)
         with tf.control_dependencies(signatures.raise_unless(checks)):
             named = {key: tf.identity(value) for key, value in named.items()}
         if name == "encode":

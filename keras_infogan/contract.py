@@ -13,10 +13,12 @@ import numpy as np
 
 from keras_infogan import __version__, alarms, datasets, runs
 from keras_infogan.config import UserError
-from keras_infogan.latents import NUM_SEEDS
+from keras_infogan.latents import NUM_SEEDS, operations
 
 VERSION = 1
 METADATA_KEY = "keras_infogan"
+_LARGEST = float(np.finfo(np.float32).max)
+_SUM_TOLERANCE = 1e-3  # of blending weights; images of other programs may round past 1 as far
 CATEGORIES, IMAGE_TYPES, IMAGE_LAYOUTS = ("index", "weights"), ("float32", "uint8"), ("NHWC", "NCHW")
 
 
@@ -118,6 +120,36 @@ class Contract:
     def onnx_graphs(self):
         """Returns what the ONNX files take and give: (inputs, outputs) of "generator" and "recognizer"."""
         return {"generator": (self.inputs(self.categories), [self.onnx_images]), "recognizer": ([self.onnx_images], self.answers)}
+
+    def checks(self, inputs):
+        """Says which inputs are valid.
+
+        Args:
+          inputs: named inputs of a signature or ONNX graph whose images are float32, of the right shapes and types: numpy arrays or tensors.
+
+        Returns:
+          A dict from name to (whether each image's is valid, bool (batch,); what is expected, text).
+        """
+        codes = {code.name: code for code in self.latents.codes}
+        checks = {}
+        for name, values in inputs.items():
+            ops, axes = operations(values), tuple(range(1, len(values.shape)))
+            if name == "seed":
+                checks[name] = _within(values, 0, NUM_SEEDS - 1), f"an integer from 0 to {NUM_SEEDS - 1}"
+            elif name == "images":
+                checks[name] = ops.all(_within(values, -_SUM_TOLERANCE, 1 + _SUM_TOLERANCE), axis=axes), "numbers from 0 to 1"
+            elif name in ("noise", "latents") or codes[name].continuous:
+                valid = _within(values, -_LARGEST, _LARGEST)  # not is_finite, which ONNX lacks
+                checks[name] = ops.all(valid, axis=axes) if axes else valid, "finite numbers"
+            elif values.dtype.name == "int64":
+                last = max(codes[name].size, 2) - 1
+                checks[name] = _within(values, 0, last), f"an integer from 0 to {last}"
+            elif axes:
+                sums = _within(ops.sum(values, axis=1), 1 - _SUM_TOLERANCE, 1 + _SUM_TOLERANCE)
+                checks[name] = sums & ops.all(_within(values, 0.0, 1.0), axis=1), "weights from 0 to 1 that sum to 1"
+            else:
+                checks[name] = _within(values, 0.0, 1.0), "a number from 0 to 1"
+        return checks
 
     def feeds(self, graph, latents=None, seeds=None, images=None):
         """Returns named inputs, a dict of arrays, for one of `signatures` or `onnx_graphs`.
@@ -224,6 +256,10 @@ _INVALID_INPUTS = {
     "a wrong shape, type or name; batches of different sizes": {"saved_model": "an error; nothing is computed", "onnx": "an error; nothing is computed"},
     "an empty batch": {"saved_model": "an empty batch of images; encode gives an error", "onnx": "an empty batch"},
 }
+
+
+def _within(values, low, high):
+    return (values >= low) & (values <= high)
 
 
 def _listed(tensors):

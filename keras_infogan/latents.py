@@ -17,8 +17,8 @@ import numpy as np
 from keras_infogan.config import UserError, did_you_mean
 
 
-def _operations(values):
-    """Returns the operations of the library that `values` belong to: numpy's and SciPy's, or keras.ops."""
+def operations(values):
+    """Returns the operations of the library that `values` belong to: keras.ops for tensors; for arrays, those that are needed here and in contracts."""
     if not isinstance(values, np.ndarray):
         from keras import ops
 
@@ -26,6 +26,7 @@ def _operations(values):
     from scipy import special
 
     return types.SimpleNamespace(
+        all=np.all,
         cast=lambda values, dtype: values.astype(dtype),
         cos=np.cos,
         exp=np.exp,
@@ -70,7 +71,7 @@ class Categorical:
 
     def log_prob(self, codes, parameters, posterior):
         """Returns log Q(c|x), float32 (batch,), for one-hot codes (batch, K) and logits (batch, K)."""
-        ops = _operations(parameters)
+        ops = operations(parameters)
         return ops.sum(codes * ops.log_softmax(parameters, axis=-1), axis=-1)
 
     def traversal(self, num_columns):
@@ -123,7 +124,7 @@ class Bernoulli:
 
     def log_prob(self, codes, parameters, posterior):
         """Returns log Q(c|x), float32 (batch,), for codes in {0, 1} (batch, 1) and logits (batch, 1)."""
-        ops = _operations(parameters)
+        ops = operations(parameters)
         return ops.sum(codes * ops.log_sigmoid(parameters) + (1 - codes) * ops.log_sigmoid(-parameters), axis=-1)
 
     def traversal(self, num_columns):
@@ -170,7 +171,7 @@ class Posterior:
         if not self.learned:
             return math.log(self.std) + 0 * parameters[:, :1]
         low, high = math.log(self.min_std), math.log(self.max_std)
-        return low + (high - low) * _operations(parameters).sigmoid(parameters[:, 1:])
+        return low + (high - low) * operations(parameters).sigmoid(parameters[:, 1:])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,7 +195,7 @@ class Uniform:
 
     def log_prob(self, codes, parameters, posterior):
         """Returns log Q(c|x), float32 (batch,): a Gaussian density at the codes (batch, 1)."""
-        ops = _operations(parameters)
+        ops = operations(parameters)
         log_std = posterior.log_std(parameters)
         squares = ops.square((codes - parameters[:, :1]) * ops.exp(-log_std))
         return ops.sum(-0.5 * squares - log_std - 0.5 * math.log(2 * math.pi), axis=-1)
@@ -287,7 +288,7 @@ class Noise:
 
         An image's noise depends on its own seed only, and is the same in every exported format: bit for bit if uniform, up to rounding if normal.
         """
-        ops = _operations(seeds)
+        ops = operations(seeds)
         # Numbered from 2**31 on, far from seeds that people give: a seed equal to a column's number gives its lowest value there.
         seeds, columns = ops.cast(seeds, "int64"), 2**31 + np.arange(2 * self.size, dtype=np.int64)
         first, second = (_mix(_mix(seeds)[:, None] ^ _mix(part)[None]) // 2**9 for part in np.split(columns, 2))
