@@ -50,14 +50,23 @@ class OnnxModel:
         return self.generate(self.latents.sample(count, seed))
 
     def generate(self, latents):
-        """Returns images, float32 (count, height, width, channels) in [-1, 1], of latent vectors, float32 (count, latents.size)."""
+        """Returns images, float32 (count, height, width, channels) in [-1, 1], of latent vectors, float32 (count, latents.size).
+
+        Of a file that takes categories as an index, blends of categories become the likeliest one.
+        """
         parts = [self._generator.run(["images"], self.contract.feeds("generator", part))[0] for part in _parts(latents)]
         return self.contract.from_onnx_images(np.concatenate(parts)) * 2 - 1
 
     def encode(self, images):
         """Returns the recognizer's output, float32 (count, latents.total_parameters), for images float32 (count, height, width, channels) in [-1, 1]."""
+        return self.answers(images)["parameters"]
+
+    def answers(self, images):
+        """Returns what the recognizer says of images, as `encode` takes them: a dict from the names of Contract.answers to arrays."""
+        names = [tensor.name for tensor in self.contract.answers]
         feeds = (self.contract.feeds("recognizer", images=(part + 1) / 2) for part in _parts(images))
-        return np.concatenate([self._recognizer.run(["parameters"], feed)[0] for feed in feeds])
+        columns = zip(*(self._recognizer.run(names, feed) for feed in feeds), strict=True)
+        return {name: np.concatenate(column) for name, column in zip(names, columns, strict=True)}
 
     def bind(self, count):
         """Returns a `BoundGenerator` for batches of `count` images."""

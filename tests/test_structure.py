@@ -6,10 +6,10 @@ import tomllib
 
 ROOT = pathlib.Path(__file__).parents[1]
 # Beside keras_infogan/ in the checkout, installed within it.
-OUTER_ROOMS = ("export",)
+OUTER_ROOMS = ("export", "serving")
 # From the top down; a room may import from rooms below it and from its own, but models never import each other.
 LAYERS = [
-    {"export"},
+    {"export", "serving"},
     {"train", "evaluate", "sample", "encode", "sweep", "analysis"},
     {"report", "sweeps"},
     {"training"},

@@ -1,0 +1,1 @@
+"""Serves exported generators, and asks servers for images. Installed as keras_infogan.serving."""

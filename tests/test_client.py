@@ -1,0 +1,270 @@
+"""The client against a stand-in for TensorFlow Serving, over REST and gRPC, and against servers that are down, slow or wrong."""
+
+import base64
+import contextlib
+import http.server
+import io
+import json
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from conftest import command, free_ports, sentence
+from PIL import Image
+
+from keras_infogan import onnx_model, runs
+from keras_infogan.config import UserError
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("tensorflow_serving")
+client = pytest.importorskip("keras_infogan.serving.client")
+double = pytest.importorskip("tensorflow_serving_double")
+
+
+@pytest.fixture(scope="module")
+def addresses(exported):
+    with double.serve(exported / "digits-infogan") as (rest, grpc):
+        yield {"rest": f"http://localhost:{rest}", "grpc": f"grpc://localhost:{grpc}"}
+
+
+@pytest.fixture(params=["rest", "grpc"])
+def connected(request, addresses, exported):
+    return client.connect(addresses[request.param], exported)
+
+
+@pytest.fixture(scope="module")
+def model(digits_run):
+    return runs.load(digits_run)[1]
+
+
+def _expected(model, digit, tilt, seeds):
+    """Images, uint8, of digits (count, 10), one tilt, and seeds."""
+    spec = model.latents
+    noise = spec.noise.from_seeds(np.array(seeds, np.int64))
+    latents = spec.pack({"noise": noise, "digit": np.broadcast_to(digit, (len(noise), 10)), "slant": np.full((len(noise), 1), tilt)})
+    return np.round((model.generate(latents) + 1) * 127.5)
+
+
+def test_codes_go_in_by_name(connected, model):
+    images = connected.generate(digit=3, tilt=0.7, seed=5, num=70)
+    assert (images.shape, images.dtype) == ((70, 16, 16, 1), np.uint8)
+    # Half a level may fall on either side.
+    assert np.abs(images - _expected(model, np.eye(10)[3], 0.7, range(5, 75))).max() <= 1
+    each = connected.generate({"digit": np.arange(10)}, tilt=[0.1] * 10, seed=0, num=10)
+    assert np.abs(each - _expected(model, np.eye(10), 0.1, range(10))).max() <= 1
+
+
+def test_categories_blend(connected, model):
+    images = connected.generate(digit={2: 0.25, 7: 0.75}, tilt=0, seed=1, num=3)
+    assert np.abs(images - _expected(model, 0.25 * np.eye(10)[2] + 0.75 * np.eye(10)[7], 0, [1, 2, 3])).max() <= 1
+
+
+def test_codes_not_given_are_drawn_from_the_seed(connected):
+    first, again, other = (connected.generate(num=4, seed=seed) for seed in (0, 0, 9))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_images_are_encoded(connected, exported):
+    images = np.random.default_rng(0).integers(0, 256, (70, 16, 16, 1), np.uint8)
+    answers = connected.encode(images)
+    assert set(answers) == {"digit", "digit_probabilities", "tilt", "tilt_std", "parameters"}
+    recognizer = onnx_model.load(exported / "recognizer.onnx", ("recognizer",))[1]
+    np.testing.assert_allclose(answers["parameters"], recognizer.encode(images / np.float32(127.5) - 1), atol=1e-4)
+    assert answers["digit"].dtype == np.int64
+    np.testing.assert_allclose(connected.encode(images[:2] / 255)["tilt"], answers["tilt"][:2], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["rest", "grpc"])
+def test_without_a_contract_the_server_is_asked(addresses, kind):
+    offer = client.connect(addresses[kind], model="digits-infogan").offer
+    assert [(code.name, code.kind, code.size) for code in offer.latents.codes] == [("digit", "categorical", 10), ("tilt", "uniform", 1)]
+    assert (offer.latents.noise.size, offer.image_shape) == (16, (16, 16, 1))
+    with pytest.raises(UserError, match=r"refused with .*Servable not found"):
+        client.connect(addresses[kind], model="other")
+
+
+class _Nowhere:
+    def predict(self, *arguments):
+        raise AssertionError("something was sent")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        ({"dgit": 3}, "there is no code 'dgit' .did you mean 'digit'"),
+        ({"digit": 10}, "digit: expected a number from 0 to 9, received 10"),
+        ({"digit": -1}, "digit: expected a number from 0 to 9"),
+        ({"digit": 2.5}, "digit: expected an integer from 0 to 9, received 2.5; to blend"),
+        ({"digit": "three"}, "digit: expected a number or 2 of them, received 'three'"),
+        ({"digit": 10**400}, "digit: expected a number or 2 of them"),
+        ({"digit": np.nan}, "digit: expected a number from 0 to 9"),
+        ({"digit": {3: 0.5}}, "digit: expected weights of at least 0 that sum to 1"),
+        ({"digit": {3: 1.5, 4: -0.5}}, "digit: expected weights"),
+        ({"digit": {3: np.nan}}, "digit: expected weights"),
+        ({"digit": {11: 1.0}}, "digit: expected a category from 0 to 9"),
+        ({"digit": {True: 1.0}}, "digit: expected a category from 0 to 9"),
+        ({"digit": {3: "all"}}, "digit: expected a category from 0 to 9 and its weight"),
+        ({"tilt": {0: 1.0}}, "tilt: expected a number, received weights"),
+        ({"tilt": np.inf}, "tilt: expected finite numbers"),
+        ({"tilt": 1e300}, "tilt: expected finite numbers"),
+        ({"tilt": [0.1, 0.2, 0.3]}, "tilt: expected one value or 2, received the shape"),
+        ({"num": 0}, "num: expected a number of images"),
+        ({"num": 2.0}, "num: expected a number of images"),
+        ({"seed": -1}, "seed: expected an integer from 0 to 4294967294"),
+        ({"seed": 2**32 - 1}, "seed: expected an integer"),
+    ],
+)
+def test_arguments_are_checked_before_anything_is_sent(exported, arguments, part):
+    unsent = client.Client(_Nowhere(), client.read_contract(exported))
+    with pytest.raises(UserError, match=part):
+        unsent.generate(**{"num": 2, **arguments})
+
+
+@pytest.mark.parametrize("images", [np.zeros((0, 16, 16, 1)), np.zeros((16, 16, 1)), np.zeros((2, 8, 8, 1)), np.full((1, 16, 16, 1), np.nan)])
+def test_images_are_checked_before_anything_is_sent(exported, images):
+    with pytest.raises(UserError, match="images: expected"):
+        client.Client(_Nowhere(), client.read_contract(exported)).encode(images)
+
+
+@contextlib.contextmanager
+def _server(*answers):
+    """Serves on localhost: answer i to request i, the last one from then on; an answer is a function of the request's handler. Gives port and requests."""
+    requests = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *arguments):
+            pass
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            requests.append(self.client_address)
+            answers[min(len(requests), len(answers)) - 1](self)
+
+    server = http.server.ThreadingHTTPServer(("localhost", 0), Handler)
+    server.daemon_threads, server.block_on_close = True, False
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_address[1], requests
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _say(status, body, **headers):
+    def answer(handler):
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+def _hang_up(handler):
+    handler.close_connection = True
+    handler.connection.close()
+
+
+def _drip(handler):
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    with contextlib.suppress(OSError):
+        for _ in range(100):
+            handler.wfile.write(b" ")
+            handler.wfile.flush()
+            time.sleep(0.1)
+
+
+def _picture():
+    file = io.BytesIO()
+    Image.fromarray(np.full((16, 16), 7, np.uint8)).save(file, "PNG")
+    return json.dumps({"outputs": [{"b64": base64.b64encode(file.getvalue()).decode()}]}).encode()
+
+
+def _ask(port, exported, timeout=1.0, **arguments):
+    return client.connect(f"http://localhost:{port}", exported, timeout=timeout, **arguments).generate()
+
+
+def test_transient_failures_are_tried_again_on_one_connection(exported):
+    busy = _say(503, b"{}", Retry_After="3600")
+    with _server(busy, busy, _say(200, _picture())) as (port, requests):
+        start = time.monotonic()
+        assert (_ask(port, exported) == 7).all()
+        assert 0.4 < time.monotonic() - start < 5  # 0, then 0.4 s of backoff, whatever Retry-After says
+        assert len(requests) == 3
+    with _server(_hang_up, _say(200, _picture())) as (port, requests):
+        assert (_ask(port, exported) == 7).all()
+    with _server(_say(200, _picture())) as (port, requests):
+        connected = client.connect(f"http://localhost:{port}", exported)
+        for _ in range(5):
+            connected.generate()
+        assert len(set(requests)) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "part", "count"),
+    [
+        (_say(503, b'{"error": "busy"}'), "refused with status 503: busy", 4),
+        (_say(400, b'{"error": "no"}'), "refused with status 400: no", 1),
+        (_say(500, b'{"error": "broken"}'), "refused with status 500: broken", 1),
+        (_say(404, b"<html>"), "answers what is no JSON .status 404", 1),
+        (_say(302, b"{}", Location="http://localhost:1/"), "refused with status 302", 1),
+        (_say(200, b"[]"), "answers what TensorFlow Serving would not", 1),
+        (_say(200, b'{"outputs": [{"b64": "!"}]}'), "answers what TensorFlow Serving would not", 1),
+        (_say(200, b'{"outputs": [{"b64": "AAAA"}]}'), "no PNG image", 1),
+        (_say(200, b'{"outputs": []}'), "not what was asked for, 1 images", 1),
+        (_say(200, b'{"outputs": {"other": [1]}}'), "not what was asked for", 1),
+        (_say(200, b"[" * 100_000), "answers what is no JSON", 1),
+        (_hang_up, "cannot be reached", 4),
+        (lambda handler: time.sleep(1), "did not answer within 0.3 seconds", 1),
+        (_drip, "did not answer within 0.3 seconds", 1),
+    ],
+)
+def test_a_server_that_is_busy_slow_or_wrong_is_one_sentence(exported, answer, part, count):
+    with _server(answer) as (port, requests):
+        with pytest.raises(UserError, match=part):
+            _ask(port, exported, timeout=0.3)
+        assert len(requests) == count
+
+
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
+def test_a_server_that_is_down_is_one_sentence(exported, scheme):
+    (port,) = free_ports(1)
+    with pytest.raises(UserError, match=r"cannot be reached .*is the server there\?"):
+        client.connect(f"{scheme}://localhost:{port}", exported, timeout=2, retries=1).generate()
+
+
+def test_the_command_writes_a_picture_without_tensorflow(addresses, exported, tmp_path):
+    code = "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); runpy.run_module('keras_infogan.serving.client', run_name='__main__')"
+    flags = [f"--url={addresses['rest']}", f"--contract={exported}", "--codes=digit=3,tilt=0.5", "--num=12", f"--output={tmp_path / 'twelve.png'}"]
+    result = subprocess.run([sys.executable, "-c", code, *flags], capture_output=True, text=True, timeout=60, check=False)
+    assert (result.returncode, result.stdout[:12]) == (0, "12 images in"), result.stderr
+    with Image.open(tmp_path / "twelve.png") as picture:
+        assert picture.size == (10 * 50 - 2, 2 * 50 - 2)
+
+
+@pytest.mark.parametrize(
+    ("flags", "part"),
+    [
+        (["--url=localhost:8501"], "is no address; write it like"),
+        (["--url=http://"], "is no address"),
+        ([], "which model?"),
+        (["--contract=nowhere"], "is not an export"),
+        (["--model=a/b"], "is no name of a model"),
+        (["--model=m", "--codes=digit"], "cannot read 'digit'"),
+        (["--model=m", "--codes=digit=3:a"], "cannot read 'digit=3:a'"),
+        (["--model=m", "--output=nowhere/x.png"], "does not exist"),
+    ],
+)
+def test_bad_flags_are_one_sentence(tmp_path, flags, part):
+    assert part in sentence(command("serving.client", *flags, cwd=tmp_path))
+    assert list(tmp_path.iterdir()) == []
