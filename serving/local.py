@@ -1,0 +1,74 @@
+"""Serves an export on this machine, without TensorFlow: python -m keras_infogan.serving.local --export_dir=runs/digits-infogan-1/export
+
+It answers on TensorFlow Serving's REST paths, from the ONNX files, so that an application can be developed against them:
+
+    GET  /v1/models/NAME            its state             POST /v1/models/NAME:predict      {"signature_name": ..., "instances" or "inputs": ...}
+    GET  /v1/models/NAME/metadata   inputs and outputs    GET  /health, /metrics            for monitors (Prometheus)
+
+It is for development, and listens to this machine only unless --host says otherwise. Production means TensorFlow Serving (keras_infogan.serving.deploy writes
+what that needs) or another inference server for the ONNX files.
+"""
+
+import pathlib
+import socket
+
+from absl import flags
+
+from keras_infogan import config, contract, onnx_model
+from keras_infogan.config import UserError
+
+FLAGS = flags.FLAGS
+
+
+def listen(host, port):
+    """Returns a listening socket; raises OSError if there can be none."""
+    # Not socket.create_server: asyncio sends small answers at once only on sockets that name their protocol, others wait 40 ms for an acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def define_flags():
+    flags.DEFINE_string("export_dir", None, "the directory that keras_infogan.export wrote.")
+    flags.DEFINE_string("host", "localhost", "the address to listen on; 0.0.0.0 lets other machines in.")
+    flags.DEFINE_integer("port", 8501, "the port; 0 takes a free one.", lower_bound=0, upper_bound=65535)
+    flags.DEFINE_integer("max_batch", 256, "images in a request at most.", lower_bound=1)
+    flags.DEFINE_integer("max_body", 32, "MiB of a request at most.", lower_bound=1, upper_bound=1024)
+    flags.DEFINE_enum("provider", "cpu", onnx_model.PROVIDERS, "what it runs on, if it can be had.")
+
+
+def main():
+    try:
+        import uvicorn
+
+        from keras_infogan.serving.rest_application import RestApplication
+    except ImportError as error:
+        raise UserError(f"serving needs {error.name}, which is not installed; install keras-infogan with its extra: pip install '.[serving]'.") from None
+    if not FLAGS.export_dir:
+        raise UserError("which export? Give --export_dir=DIR, the directory that keras_infogan.export wrote.")
+    directory = pathlib.Path(config.user_path(FLAGS.export_dir))
+    _, agreed = contract.read(directory / "generator.json")
+    _, model = onnx_model.load(directory / "generator.onnx", provider=FLAGS.provider)
+    versions = [int(path.name) for path in directory.glob(f"{agreed.name}/*") if path.name.isdecimal()]
+    try:
+        listener = listen(FLAGS.host, FLAGS.port)
+    except OSError as error:
+        raise UserError(f"cannot listen on {FLAGS.host} port {FLAGS.port}: {error.strerror or error}; give another --port or --host.") from None
+    app = RestApplication(model, str(max(versions, default=1)), FLAGS.max_batch, FLAGS.max_body * 2**20).starlette()
+    settings = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=5)
+    url = f"http://{FLAGS.host}:{listener.getsockname()[1]}"
+    print(f"{agreed.name} answers at {url}/v1/models/{agreed.name} on {model.provider}, for development; Ctrl-C ends it. Production means TensorFlow Serving:")
+    print(f"python -m keras_infogan.serving.deploy. To try it: python -m keras_infogan.serving.client --url={url} --contract={FLAGS.export_dir}", flush=True)
+    uvicorn.Server(settings).run(sockets=[listener])
+    return 0
+
+
+if __name__ == "__main__":
+    define_flags()
+    config.run_command(main)

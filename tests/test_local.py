@@ -1,0 +1,325 @@
+"""The local REST server: the same answers as TensorFlow Serving's stand-in, limits, and hundreds of malformed requests."""
+
+import contextlib
+import gc
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import urllib3
+from conftest import command, free_ports, sentence, wait_for_lines
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from keras_infogan import onnx_model
+from keras_infogan.serving import local
+
+pytest.importorskip("onnxruntime")
+uvicorn = pytest.importorskip("uvicorn")
+rest_application = pytest.importorskip("keras_infogan.serving.rest_application")
+client = pytest.importorskip("keras_infogan.serving.client")
+
+MODEL = "/v1/models/digits-infogan"
+NAMES = ("digit", "tilt", "seed")
+GOOD = {"digit": 3, "tilt": 0.5, "seed": 7}
+
+
+@contextlib.contextmanager
+def _serve(directory, **limits):
+    _, model = onnx_model.load(directory / "generator.onnx", num_threads=1)
+    app = rest_application.RestApplication(model, **limits).starlette()
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, ws="none"))
+    listener = local.listen("localhost", 0)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"http://localhost:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+@pytest.fixture(scope="module")
+def url(exported):
+    with _serve(exported, max_batch=50, max_body=200_000) as url:
+        yield url
+
+
+def _post(url, body, path=f"{MODEL}:predict"):
+    """Returns status and answer of a predict request, `body` as JSON unless it is bytes."""
+    body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    response = urllib3.request("POST", url + path, body=body, timeout=10, retries=False)
+    return response.status, response.json()
+
+
+def test_it_answers_as_tensorflow_serving_does(url, exported):
+    pytest.importorskip("tensorflow_serving")
+    double = pytest.importorskip("tensorflow_serving_double")
+    model = double.Model(exported / "digits-infogan")
+    images = np.random.default_rng(0).random((2, 16, 16, 1)).tolist()
+    noise = np.random.default_rng(0).uniform(-1, 1, (2, 16)).tolist()
+    rows = [GOOD, GOOD | {"digit": 9, "tilt": -1, "seed": 2**32 - 1}]
+    bodies = [
+        {"instances": [{"digit": 1, "tilt": 1, "noise": noise[0]}, {"digit": 2, "tilt": 0.5, "noise": noise[1]}]},
+        {"signature_name": "serving_default", "inputs": {"digit": [1, 2], "tilt": [1, 0.5], "noise": noise}},
+        {"signature_name": "from_seed", "instances": rows},
+        {"signature_name": "png", "inputs": {name: [row[name] for row in rows] for name in NAMES}},
+        {"signature_name": "png", "instances": rows},
+        {"signature_name": "encode", "instances": images},
+        {"signature_name": "encode", "instances": [{"images": image} for image in images]},
+        {"signature_name": "encode", "inputs": images},
+        {"signature_name": "encode", "inputs": {"images": images}},
+    ]
+    for body in bodies:
+        status, answer = _post(url, body)
+        _assert_alike(answer, double.rest_predict(model, json.dumps(body)))
+        assert status == 200
+    own = urllib3.request("GET", f"{url}{MODEL}/metadata").json()["metadata"]["signature_def"]["signature_def"]
+    theirs = model.metadata()["metadata"]["signature_def"]["signature_def"]
+    assert set(own) == {"serving_default", "from_seed", "png", "encode"}
+    for name, signature in own.items():
+        for side in ("inputs", "outputs"):
+            listed = [{key: (tensor["dtype"], tensor["tensor_shape"]["dim"]) for key, tensor in one[name][side].items()} for one in (own, theirs)]
+            assert listed[0] == listed[1], signature
+
+
+def _assert_alike(own, theirs):
+    """Asserts that two JSON values have one structure, equal texts, and numbers within 1e-4; of encoded files, that both are PNG."""
+    assert type(own) is type(theirs)
+    if isinstance(own, dict):
+        assert own.keys() == theirs.keys()
+        for key in own:
+            _assert_alike(own[key], theirs[key])
+    elif isinstance(own, list):
+        assert len(own) == len(theirs)
+        for one, other in zip(own, theirs, strict=True):
+            _assert_alike(one, other)
+    elif isinstance(own, str):
+        assert own[:8] == theirs[:8] == "iVBORw0K"
+    else:
+        assert own == pytest.approx(theirs, abs=1e-4)
+
+
+def test_weights_are_taken_where_the_file_takes_them(digits_run, tmp_path):
+    flags = ["--formats=onnx", "--nofp16", "--onnx_categories=weights", f"--output_dir={tmp_path}"]
+    result = command("export", f"--run_dir={digits_run}", *flags)
+    assert result.returncode == 0, result.stderr
+    with _serve(tmp_path) as url:
+        connected = client.connect(url, model="digits-infogan")
+        half = connected.generate(digit={2: 0.5, 7: 0.5}, slant=0.0, num=3)
+        assert half.shape == (3, 16, 16, 1)
+        np.testing.assert_array_equal(connected.generate(digit={2: 1.0}, slant=0.0), connected.generate(digit=2, slant=0.0))
+        latents = np.zeros((1, 27)).tolist()
+        assert _post(url, {"signature_name": "latents", "inputs": latents})[0] == 200
+
+
+def test_state_health_and_metrics(url):
+    def get(path):
+        response = urllib3.request("GET", url + path)
+        return response.status, response.data.decode()
+
+    assert json.loads(get(MODEL)[1])["model_version_status"][0]["state"] == "AVAILABLE"
+    assert get(f"{MODEL}/versions/1")[0] == 200
+    assert json.loads(get("/health")[1]) == {"status": "ok"}
+
+    def count():
+        return [line for line in get("/metrics")[1].splitlines() if line.startswith('images_total{signature="from_seed"}')]
+
+    _post(url, {"signature_name": "from_seed", "instances": [GOOD] * 5})
+    before = float(count()[0].split()[1])
+    _post(url, {"signature_name": "from_seed", "instances": [GOOD] * 5})
+    assert float(count()[0].split()[1]) == before + 5
+    for path in ("/", "/v1/models/other", f"{MODEL}/versions/2", f"{MODEL}/labels/stable", "/v1/models/..%2f..%2fetc%2fpasswd", "/../../etc/passwd"):
+        status, text = get(path)
+        assert status == 404, path
+        assert "error" in json.loads(text)
+        assert "root:" not in text
+    assert _post(url, {}, f"{MODEL}/metadata")[0] == 405
+
+
+def _bad(**changes):
+    return {"signature_name": "from_seed", "instances": [GOOD, GOOD | changes]}
+
+
+@pytest.mark.parametrize(
+    ("body", "part"),
+    [
+        (b"", "is no JSON"),
+        (b'{"instances": [', "is no JSON"),
+        (b"\xff\xfe\x00", "is no JSON"),
+        (b"[" * 100_000, "is no JSON"),
+        (b'{"inputs": {"digit": [' + b"9" * 5000 + b"]}}", "is no JSON"),
+        ([], "expected a JSON object, received []"),
+        ({}, 'expected either "instances" or "inputs"'),
+        ({"instances": [], "inputs": {}}, 'either "instances" or "inputs"'),
+        ({"signature_name": "serving", "instances": [GOOD]}, "the signature 'serving' is not known (did you mean 'serving_default'?)"),
+        ({"signature_name": "blend", "instances": [GOOD]}, "export with --onnx_categories=weights"),
+        ({"signature_name": 3, "instances": [GOOD]}, "signature_name: expected a text, received 3"),
+        ({"instances": [GOOD]}, "instance 0: expected an object with digit, tilt, noise, received 'digit', 'tilt', 'seed'"),
+        ({"signature_name": "from_seed", "instances": []}, "instances: expected a list"),
+        ({"signature_name": "from_seed", "instances": 3}, "instances: expected a list"),
+        ({"signature_name": "from_seed", "instances": [3]}, "instance 0: expected an object with digit, tilt, seed, received 3"),
+        ({"signature_name": "from_seed", "inputs": {"digit": 3, "tilt": 0.5, "seed": 7}}, "digit: expected a list"),
+        ({"signature_name": "from_seed", "inputs": {"digit": [3], "tilt": [0.5], "seed": []}}, "seed: expected a list"),
+        ({"signature_name": "from_seed", "inputs": {"digit": [3, 4], "tilt": [0.5], "seed": [7]}}, "2 of digit, 1 of tilt, 1 of seed"),
+        ({"signature_name": "from_seed", "instances": [GOOD] * 51}, "digit: expected at most 50 images at once, received 51"),
+        (_bad(digit=10), "digit: expected an integer from 0 to 9, and number 1 is not"),
+        (_bad(digit=-1), "digit: expected an integer from 0 to 9"),
+        (_bad(digit=3.0), "digit: expected int64 numbers, received 3.0"),
+        (_bad(digit=True), "digit: expected int64 numbers, received True"),
+        (_bad(digit="3"), "digit: expected int64 numbers, received '3'"),
+        (_bad(digit=None), "digit: expected int64 numbers, received None"),
+        (_bad(digit=10**30), "digit: expected int64 of the shape (batch), received uneven lists or a number too large"),
+        (_bad(digit=[3]), "digit: expected int64 of the shape (batch), received uneven lists"),
+        (_bad(tilt=float("nan")), "tilt: expected finite numbers, and number 1 is not"),
+        (_bad(tilt=1e300), "tilt: expected finite numbers"),
+        (_bad(seed=2**32), "seed: expected an integer from 0 to 4294967295"),
+        (_bad(color=3), "instance 1: expected an object with digit, tilt, seed, received 'digit', 'tilt', 'seed', 'color'"),
+        ({"signature_name": "encode", "instances": [[[0.5]]]}, "images: expected the shape (batch, 16, 16, 1), received (1, 1, 1)"),
+        ({"signature_name": "encode", "instances": [[[[2.0]] * 16] * 16]}, "images: expected numbers from 0 to 1"),
+    ],
+)
+def test_a_bad_request_is_refused_with_a_sentence(url, body, part):
+    status, answer = _post(url, body)
+    assert (status, list(answer)) == (400, ["error"])
+    assert part in answer["error"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from((*NAMES, "noise", "images", "b64")) | st.text(max_size=4), inner, max_size=4),
+    max_leaves=12,
+)
+VALUE = st.integers(-2, 12) | st.floats() | st.integers() | JSON
+ROW = st.fixed_dictionaries({"digit": VALUE, "tilt": VALUE, "seed": VALUE}) | st.dictionaries(st.sampled_from(NAMES), VALUE) | JSON
+SIGNATURES = ("serving_default", "from_seed", "png", "encode", "blend", "latents", "")
+BODY = st.fixed_dictionaries(
+    {},
+    optional={
+        "signature_name": st.sampled_from(SIGNATURES) | JSON,
+        "instances": st.lists(ROW, max_size=3) | JSON,
+        "inputs": st.dictionaries(st.sampled_from(NAMES), st.lists(VALUE, max_size=3)) | JSON,
+    },
+)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@given(body=BODY.map(lambda body: json.dumps(body).encode()) | st.binary(max_size=50))
+def test_no_request_breaks_it(url, body):
+    status, answer = _post(url, body)
+    assert status == 200 or (status == 400 and list(answer) == ["error"]), (body, answer)
+
+
+def test_bodies_that_are_too_large_broken_off_or_slow(url, monkeypatch):
+    status, answer = _post(url, b" " * 200_001)
+    assert (status, "at most 200,000 bytes" in answer["error"]) == (413, True)
+    host = ("localhost", int(url.rpartition(":")[2]))
+    head = f"POST {MODEL}:predict HTTP/1.1\r\nHost: localhost\r\n".encode()
+
+    def first_line(connection):
+        with connection, connection.makefile("rb") as answer:
+            return answer.readline()
+
+    endless = socket.create_connection(host, timeout=10)
+    endless.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n" + b"10000\r\n" + b" " * 0x10000 + b"\r\n")
+    with contextlib.suppress(OSError):  # it may be closed while we are sending
+        for _ in range(10):
+            endless.sendall(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
+    assert b" 413 " in first_line(endless)
+    for _ in range(20):
+        with socket.create_connection(host, timeout=10) as broken:
+            broken.sendall(head + b"Content-Length: 1000\r\n\r\n{")
+    monkeypatch.setattr(rest_application, "_BODY_SECONDS", 0.3)
+    slow = socket.create_connection(host, timeout=10)
+    slow.sendall(head + b"Content-Length: 1000\r\n\r\n{")
+    assert b" 408 " in first_line(slow)
+    assert _post(url, {"signature_name": "png", "instances": [GOOD]})[0] == 200
+
+
+def test_more_requests_than_can_wait_are_sent_away_and_health_still_answers(exported, monkeypatch):
+    monkeypatch.setattr(rest_application, "_MOST_WAITING", 2)
+    with _serve(exported) as url:
+        host = ("localhost", int(url.rpartition(":")[2]))
+        with contextlib.ExitStack() as stack:
+            for _ in range(2):
+                waiting = stack.enter_context(socket.create_connection(host, timeout=10))
+                waiting.sendall(f"POST {MODEL}:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n".encode())
+            time.sleep(0.3)
+            assert _post(url, {"signature_name": "png", "instances": [GOOD]}) == (503, {"error": "2 requests are waiting; ask again in a moment."})
+            assert urllib3.request("GET", f"{url}/health").status == 200
+        time.sleep(0.3)
+        assert _post(url, {"signature_name": "png", "instances": [GOOD]})[0] == 200
+
+
+def test_memory_stays_flat(url):
+    statm = pathlib.Path("/proc/self/statm")
+    if not statm.exists():
+        pytest.skip("needs /proc")
+
+    def resident():
+        gc.collect()
+        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def ask(count):
+        for index in range(count):
+            _post(url, {"signature_name": "from_seed", "instances": [GOOD] * 20} if index % 2 else b"[" * 50_000)
+
+    ask(200)
+    before = resident()
+    ask(600)
+    assert resident() < before + 10
+
+
+def test_the_command_serves_without_tensorflow_until_it_is_told_to_stop(exported, tmp_path):
+    (port,) = free_ports(1)
+    code = "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); runpy.run_module('keras_infogan.serving.local', run_name='__main__')"
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        process = subprocess.Popen([sys.executable, "-c", code, f"--export_dir={exported}", f"--port={port}"], stdout=file, stderr=subprocess.STDOUT)
+    try:
+        wait_for_lines(log, process, 2)
+        images = client.connect(f"http://localhost:{port}", exported).generate(digit=3, num=2)
+        assert images.shape == (2, 16, 16, 1)
+        assert "error: cannot listen on localhost" in sentence(command("serving.local", f"--export_dir={exported}", f"--port={port}"))
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection((_own_address(), port), timeout=5)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+    assert "Traceback" not in log.read_text()
+
+
+def _own_address():
+    """An address of this machine other than localhost."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # nothing is sent
+        except OSError:
+            pytest.skip("has no network")
+        return probe.getsockname()[0]
+
+
+@pytest.mark.parametrize(
+    ("flags", "part"),
+    [
+        ([], "which export?"),
+        (["--export_dir=nowhere"], "is not an export"),
+        (["--export_dir=.", "--port=1"], "is not an export"),
+    ],
+)
+def test_bad_flags_are_one_sentence(tmp_path, flags, part):
+    assert part in sentence(command("serving.local", *flags, cwd=tmp_path))
+
+
+def test_an_export_without_onnx_is_one_sentence(exported, tmp_path):
+    (tmp_path / "generator.json").write_bytes((exported / "generator.json").read_bytes())
+    assert "generator.onnx is not there" in sentence(command("serving.local", f"--export_dir={tmp_path}"))
