@@ -90,13 +90,14 @@ def _shape(tensor):
     return [int(dimension["size"]) for dimension in tensor["tensor_shape"]["dim"]][1:]
 
 
-def connect(url="http://localhost:8501", contract=None, model=None, timeout=10.0, retries=3):
+def connect(url="http://localhost:8501", contract=None, model=None, label=None, timeout=10.0, retries=3):
     """Returns a Client of a server.
 
     Args:
       url: http://host:port, https://host:port, or grpc://host:port.
       contract: generator.json or its directory; without it the server is asked, which takes `model`.
       model: the model's name on the server, if another than the contract's.
+      label: which of the model's versions, by a label that the server gave it, such as "stable"; without one the server takes its newest.
       timeout: seconds that a request may take.
       retries: how often a request is sent again, after 0.2 s and then twice as long each time, that met a server that is not there, hung up, or said that
         it is busy (429, 502, 503, 504). One that timed out is not: it would give a slow server more to do.
@@ -111,9 +112,11 @@ def connect(url="http://localhost:8501", contract=None, model=None, timeout=10.0
         raise UserError("which model? Give its --contract, the generator.json of its export, or its name, --model.")
     offer = read_contract(contract) if contract else None
     name = model or offer.model
-    if not re.fullmatch(r"[\w.-]+", name):
-        raise UserError(f"--model={name!r} is no name of a model; use letters, digits, dots, hyphens and underscores.")
-    transport = Grpc(match[2], name, timeout, retries) if match[1] == "grpc" else Rest(str(url).rstrip("/"), name, timeout, retries)
+    for flag, text in (("model", name), ("label", label or "_")):
+        if not re.fullmatch(r"[\w.-]+", text):
+            raise UserError(f"--{flag}={text!r} is no name that a server can have; use letters, digits, dots, hyphens and underscores.")
+    server = (match[2] if match[1] == "grpc" else match[0]).rstrip("/")
+    transport = (Grpc if match[1] == "grpc" else Rest)(server, name, label, timeout, retries)
     return Client(transport, offer or read_metadata(name, transport.metadata()))
 
 
@@ -280,12 +283,13 @@ def define_connection_flags():
     flags.DEFINE_string("url", "http://localhost:8501", "the server: http://, https:// or grpc:// with host and port.")
     flags.DEFINE_string("contract", None, "generator.json, or the directory of the export; without it the server is asked about --model.")
     flags.DEFINE_string("model", None, "name of the model on the server; default: the contract's.")
+    flags.DEFINE_string("label", None, "which version, by its label on the server, such as stable; default: the newest.")
     flags.DEFINE_float("timeout", 10.0, "seconds that a request may take.", lower_bound=0.01)
 
 
 def connect_as_flags_say():
     """Returns a Client."""
-    return connect(FLAGS.url, config.user_path(FLAGS.contract), FLAGS.model, FLAGS.timeout)
+    return connect(FLAGS.url, config.user_path(FLAGS.contract), FLAGS.model, FLAGS.label, FLAGS.timeout)
 
 
 def define_flags():

@@ -5,6 +5,7 @@ Both have metadata() -> dict and predict(signature, named arrays) -> named array
 
 import base64
 import binascii
+import contextlib
 import json
 import time
 
@@ -31,8 +32,8 @@ class _Retry(urllib3.util.Retry):
 class Rest:
     """The REST interface, https://www.tensorflow.org/tfx/serving/api_rest, of http:// and https:// addresses."""
 
-    def __init__(self, url, model, timeout, retries):
-        self._url, self._timeout = f"{url}/v1/models/{model}", timeout
+    def __init__(self, url, model, label, timeout, retries):
+        self._url, self._timeout = f"{url}/v1/models/{model}" + (f"/labels/{label}" if label else ""), timeout
         self._retry = _Retry(
             retries,
             status_forcelist=_TRANSIENT_STATUSES,
@@ -66,16 +67,17 @@ class Rest:
             response = self._pool.request(
                 method, url, timeout=urllib3.Timeout(self._timeout), retries=self._retry, redirect=False, preload_content=False, **body
             )
-            parts, size, deadline = [], 0, time.monotonic() + self._timeout
-            while part := response.read1(2**16, decode_content=True):
-                parts.append(part)
-                size += len(part)
-                if size > _MOST_BYTES:
-                    raise UserError(f"{url} answers more than {_MOST_BYTES:,} bytes; is the address right?")
-                # A server that sends a byte now and then would never be too late for a single read.
-                if time.monotonic() > deadline:
-                    raise late
-            response.release_conn()
+            with contextlib.closing(response):
+                parts, size, deadline = [], 0, time.monotonic() + self._timeout
+                while part := response.read1(2**16, decode_content=True):
+                    parts.append(part)
+                    size += len(part)
+                    if size > _MOST_BYTES:
+                        raise UserError(f"{url} answers more than {_MOST_BYTES:,} bytes; is the address right?")
+                    # A server that sends a byte now and then would never be too late for a single read.
+                    if time.monotonic() > deadline:
+                        raise late
+                response.release_conn()
         except urllib3.exceptions.ReadTimeoutError:
             raise late from None
         except urllib3.exceptions.HTTPError as error:
@@ -106,13 +108,13 @@ def _reason(error):
 class Grpc:
     """The gRPC interface, of grpc:// addresses. Not encrypted."""
 
-    def __init__(self, address, model, timeout, retries):
+    def __init__(self, address, model, label, timeout, retries):
         try:
             import grpc
             from tensorflow_serving.apis import prediction_service_pb2_grpc
         except ImportError as error:
             raise UserError(f"gRPC needs {error.name}, which is not installed; install keras-infogan with its extra: pip install '.[export]'.") from None
-        self._address, self._model, self._timeout = address, model, timeout
+        self._address, self._model, self._label, self._timeout = address, model, label, timeout
         # The library sends a call again by itself only when the server has certainly not seen it; these rules add a server that says it is not available.
         policy = {"maxAttempts": min(retries, 4) + 1, "initialBackoff": f"{_BACKOFF}s", "maxBackoff": f"{_LONGEST_BACKOFF}s", "backoffMultiplier": 2}
         method = {"name": [{"service": "tensorflow.serving.PredictionService"}], "retryPolicy": policy | {"retryableStatusCodes": ["UNAVAILABLE"]}}
@@ -124,7 +126,7 @@ class Grpc:
         from tensorflow_serving.apis import get_model_metadata_pb2
 
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
-        request.model_spec.name = self._model
+        request.model_spec.name, request.model_spec.version_label = self._model, self._label or ""
         found = get_model_metadata_pb2.SignatureDefMap()
         self._call(self._stub.GetModelMetadata, request).metadata["signature_def"].Unpack(found)
         return {"metadata": {"signature_def": json_format.MessageToDict(found, preserving_proto_field_name=True)}}
@@ -134,7 +136,7 @@ class Grpc:
         from tensorflow_serving.apis import predict_pb2
 
         request = predict_pb2.PredictRequest()
-        request.model_spec.name, request.model_spec.signature_name = self._model, signature
+        request.model_spec.name, request.model_spec.version_label, request.model_spec.signature_name = self._model, self._label or "", signature
         for name, array in inputs.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
         return {name: tf.make_ndarray(proto) for name, proto in self._call(self._stub.Predict, request).outputs.items()}

@@ -24,7 +24,7 @@ from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, predict
 
 
 class Model:
-    """The newest version of a SavedModel, and what every interface needs of it."""
+    """The newest version of a SavedModel, which has the label "stable", and what every interface needs of it."""
 
     def __init__(self, directory):
         self.name = directory.name
@@ -119,7 +119,7 @@ class _Rest(http.server.BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def _model(self):
-        match = re.fullmatch(r"/v1/models/([^/:]+)(?:/versions/(\d+))?(:predict|/metadata)?", self.path)
+        match = re.fullmatch(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/stable)?(:predict|/metadata)?", self.path)
         model = self.server.model
         if not match or match[1] != model.name or match[2] not in (None, model.path.name):
             self._answer(404, {"error": f"Servable not found for request: {self.path}"})
@@ -147,7 +147,7 @@ class _Grpc(prediction_service_pb2_grpc.PredictionServiceServicer):
         self._model = model
 
     def _check_name(self, request, context):
-        if request.model_spec.name != self._model.name:
+        if request.model_spec.name != self._model.name or request.model_spec.version_label not in ("", "stable"):
             context.abort(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: Latest({request.model_spec.name})")
 
     def Predict(self, request, context):  # noqa: N802, the proto's name

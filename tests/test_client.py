@@ -83,8 +83,10 @@ def test_without_a_contract_the_server_is_asked(addresses, kind):
     offer = client.connect(addresses[kind], model="digits-infogan").offer
     assert [(code.name, code.kind, code.size) for code in offer.latents.codes] == [("digit", "categorical", 10), ("tilt", "uniform", 1)]
     assert (offer.latents.noise.size, offer.image_shape) == (16, (16, 16, 1))
-    with pytest.raises(UserError, match=r"refused with .*Servable not found"):
-        client.connect(addresses[kind], model="other")
+    for wrong in ({"model": "other"}, {"model": "digits-infogan", "label": "canary"}):
+        with pytest.raises(UserError, match=r"refused with .*Servable not found"):
+            client.connect(addresses[kind], **wrong)
+    assert client.connect(addresses[kind], model="digits-infogan", label="stable").generate(num=1).shape == (1, 16, 16, 1)
 
 
 class _Nowhere:
@@ -259,7 +261,8 @@ def test_the_command_writes_a_picture_without_tensorflow(addresses, exported, tm
         (["--url=http://"], "is no address"),
         ([], "which model?"),
         (["--contract=nowhere"], "is not an export"),
-        (["--model=a/b"], "is no name of a model"),
+        (["--model=a/b"], "--model='a/b' is no name"),
+        (["--model=m", "--label=a b"], "--label='a b' is no name"),
         (["--model=m", "--codes=digit"], "cannot read 'digit'"),
         (["--model=m", "--codes=digit=3:a"], "cannot read 'digit=3:a'"),
         (["--model=m", "--output=nowhere/x.png"], "does not exist"),
