@@ -6,14 +6,18 @@ Writes to --output_dir (default: <run_dir>/export):
     recognizer.onnx                          images -> codes
     generator.json                           the contract: inputs and outputs, ranges, scores, differences from the Keras model
     README.md, generator.png                 a model card with the lines that load each file
+and with --formats=web (alone, or with the others):
+    web/                                     the latent explorer, a page to publish or to open with keras_infogan.serving.explore
 
     python -m keras_infogan.export --run_dir=runs/mnist-infogan-1 --rename=continuous_1=slant,continuous_2=width
+    python -m keras_infogan.export --run_dir=runs/mnist-infogan-1 --rename=names.json --formats=web
 
 Every file is compared with the Keras model over 10,000 images before it is put in place; if one differs, nothing is exported and what was there stays. MNIST
 takes about a minute on two CPU cores.
 """
 
 import importlib.util
+import json
 import os
 import pathlib
 
@@ -26,7 +30,8 @@ from keras_infogan.export import exporting
 
 FLAGS = flags.FLAGS
 # What each format needs beside TensorFlow.
-FORMATS = {"saved_model": ("tensorflow_serving",), "onnx": ("tf2onnx", "onnx", "onnxruntime")}
+_ONNX = ("tf2onnx", "onnx", "onnxruntime")
+FORMATS = {"saved_model": ("tensorflow_serving",), "onnx": _ONNX, "web": _ONNX}
 
 
 def parse_formats(text):
@@ -44,7 +49,9 @@ def parse_formats(text):
 
 
 def parse_renames(text):
-    """Returns a dict from old to new name from text such as "continuous_1=slant,continuous_2=width"."""
+    """Returns a dict from old to new name from text such as "continuous_1=slant,continuous_2=width", or from the JSON file of that name (*.json)."""
+    if text.endswith(".json"):
+        return _read_renames(pathlib.Path(config.user_path(text)))
     renames = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         old, equals, new = (piece.strip() for piece in part.partition("="))
@@ -54,11 +61,23 @@ def parse_renames(text):
     return renames
 
 
+def _read_renames(path):
+    try:
+        renames = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"--rename: cannot read {path}: {error.strerror}.") from None
+    except (ValueError, RecursionError):
+        renames = None
+    if not isinstance(renames, dict) or not all(isinstance(name, str) for name in renames.values()):
+        raise UserError(f'--rename: expected {path} to hold names like {{"continuous_1": "slant"}}, as the latent explorer saves them; save them again.')
+    return renames
+
+
 def define_flags():
     flags.DEFINE_string("run_dir", None, "the run directory that keras_infogan.train wrote.")
     flags.DEFINE_string("output_dir", None, "where the files go; default: <run_dir>/export.")
-    flags.DEFINE_string("formats", ",".join(FORMATS), f"what to write, separated by commas: {', '.join(FORMATS)}.")
-    flags.DEFINE_string("rename", "", "new names for codes: old=new, separated by commas.")
+    flags.DEFINE_string("formats", "saved_model,onnx", f"what to write, separated by commas: {', '.join(FORMATS)}.")
+    flags.DEFINE_string("rename", "", "new names for codes: old=new, separated by commas; or the names.json of the latent explorer.")
     flags.DEFINE_bool("fp16", True, "whether the ONNX generator comes in half precision too; generators of hard edges can be too inexact in it.")
     flags.DEFINE_enum("onnx_categories", "index", CATEGORIES, "how the ONNX generator takes a discrete code: its index, or weights over categories, to blend.")
     flags.DEFINE_enum("onnx_image_type", "float32", IMAGE_TYPES, "type of the ONNX files' images: float32 in [0, 1], or uint8.")

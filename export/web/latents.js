@@ -1,0 +1,142 @@
+// What a state of the explorer means to the model: named inputs for generator.onnx. As keras_infogan.latents and keras_infogan.contract have it in Python.
+//
+// A state is {seed, values}: values[name] is a number for a continuous code, and {category, other, mix} for a discrete one: `mix` of `other`, the rest of `category`.
+
+export const LARGEST_SEED = 2 ** 32 - 1;
+const NAME = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;
+const RESERVED = /^(noise|image|images|label|seed|latents|parameters|image_bytes|self)$|_(probability|probabilities|mean|std)$/i;
+
+function mix(value) {
+  value = Math.imul(value ^ (value >>> 16), 0x21f0aaad);
+  value = Math.imul(value ^ (value >>> 15), 0x735a2d97);
+  return (value ^ (value >>> 15)) >>> 0;
+}
+
+// The noise that a seed stands for, Float32Array(size): Noise.from_seeds in Python.
+export function noiseFromSeed(seed, size, normal) {
+  const bits = (column) => mix(mix(seed) ^ mix(2 ** 31 + column)) >>> 9;
+  return Float32Array.from({ length: size }, (_, column) => {
+    if (!normal) return (bits(column) + 0.5) / 2 ** 22 - 1;
+    const radius = (bits(column) + 0.5) / 2 ** 23, angle = (bits(size + column) + 0.5) / 2 ** 23;
+    return Math.sqrt(-2 * Math.log(radius)) * Math.cos(2 * Math.PI * angle);
+  });
+}
+
+// What generator.json says of the inputs, in the terms of this page.
+export function readContract(content) {
+  const codes = content.inputs.filter((input) => input.trained_as).map((input) => ({
+    name: input.name,
+    trainedAs: input.trained_as,
+    discrete: input.kind === "categorical" || input.kind === "bernoulli",
+    bit: input.kind === "bernoulli",
+    categories: input.kind === "categorical" ? input.weights.shape[1] : 2,
+    labels: content.evaluation?.labels_of_categories?.[input.name] ?? {}, // of real images, matched to the categories after training
+    // Sliders go as far as the paper's plots, beyond the range that the code was trained on.
+    trained: input.range ?? [-3, 3],
+    range: input.kind === "uniform" ? [-2, 2] : [-3, 3],
+  }));
+  const noise = content.inputs.find((input) => input.kind === "noise");
+  const [, height, width, channels] = content.images.shape;
+  return { name: content.name, step: content.step, dataset: content.dataset, codes, height, width, channels, noiseSize: noise ? noise.shape[1] : 0, normal: noise ? !noise.range : false };
+}
+
+export function middle(contract) {
+  const values = Object.fromEntries(contract.codes.map((code) => [code.name, code.discrete ? { category: 0, other: 0, mix: 0 } : 0]));
+  return { seed: 1, values };
+}
+
+// Named inputs for a batch of states, {name: {data: Float32Array, dims}}.
+export function feedsOf(contract, states) {
+  const feeds = {};
+  for (const code of contract.codes) {
+    const width = code.discrete && !code.bit ? code.categories : 1;
+    const data = new Float32Array(states.length * width);
+    states.forEach(({ values }, row) => {
+      const value = values[code.name];
+      if (!code.discrete) data[row] = value;
+      else if (code.bit) data[row] = value.category * (1 - value.mix) + value.other * value.mix;
+      else {
+        data[row * width + value.category] += 1 - value.mix;
+        data[row * width + value.other] += value.mix;
+      }
+    });
+    feeds[code.name] = { data, dims: width === 1 ? [states.length] : [states.length, width] };
+  }
+  if (contract.noiseSize) {
+    const data = new Float32Array(states.length * contract.noiseSize);
+    states.forEach(({ seed }, row) => data.set(noiseFromSeed(seed, contract.noiseSize, contract.normal), row * contract.noiseSize));
+    feeds.noise = { data, dims: [states.length, contract.noiseSize] };
+  }
+  return feeds;
+}
+
+export function withValue(state, name, value) {
+  return { ...state, values: { ...state.values, [name]: value } };
+}
+
+// The values that a code takes in a row or column of the grid: all categories up to ten, or `count`; of the noise (name ""), seeds from the state's on.
+export function valuesAlong(contract, state, name, count) {
+  if (!name) return Array.from({ length: count }, (_, index) => (state.seed + index) % (LARGEST_SEED + 1));
+  const code = contract.codes.find((one) => one.name === name);
+  if (code.discrete) {
+    const shown = Math.min(code.categories, 10), step = code.categories / shown;
+    return Array.from({ length: shown }, (_, index) => ({ category: Math.floor(index * step), other: 0, mix: 0 }));
+  }
+  const [low, high] = code.range;
+  return Array.from({ length: count }, (_, index) => low + ((high - low) * index) / (count - 1));
+}
+
+export function at(state, name, value) {
+  return name ? withValue(state, name, value) : { ...state, seed: value };
+}
+
+// The place of a traversal at time 0 to 1: a continuous code from end to end and back, a discrete one through its categories, blending.
+export function alongTraversal(code, time) {
+  if (code.discrete) {
+    const place = time * code.categories, category = Math.floor(place) % code.categories;
+    return { category, other: (category + 1) % code.categories, mix: place - Math.floor(place) };
+  }
+  const [low, high] = code.range;
+  return low + (high - low) * (1 - Math.abs(1 - 2 * time));
+}
+
+export function describe(code, value, digits = 2) {
+  if (!code.discrete) return (value >= 0 ? "+" : "−") + Math.abs(value).toFixed(digits);
+  return value.mix > 0 ? `${value.category} · ${value.other}` : String(value.category);
+}
+
+// A state as text, codes as the Python client takes them (digit=3:0.5+7:0.5,slant=0.7), and back. What does not fit the model is left as it is in `state`.
+export function toText(contract, state) {
+  return contract.codes.map(({ name, discrete }) => {
+    const value = state.values[name];
+    if (!discrete) return `${name}=${+value.toFixed(4)}`;
+    return value.mix ? `${name}=${value.category}:${+(1 - value.mix).toFixed(4)}+${value.other}:${+value.mix.toFixed(4)}` : `${name}=${value.category}`;
+  }).join(",");
+}
+
+export function fromText(contract, state, text, seed) {
+  const restored = { seed: state.seed, values: { ...state.values } };
+  if (/^\d{1,10}$/.test(seed ?? "") && Number(seed) <= LARGEST_SEED) restored.seed = Number(seed);
+  let strange = 0;
+  for (const part of (text ?? "").split(",").filter(Boolean)) {
+    const [name, value] = part.split("="), code = contract.codes.find((one) => one.name === name);
+    const valid = (category) => /^\d+$/.test(category) && Number(category) < code.categories;
+    if (code && !code.discrete && /^-?\d+(\.\d+)?$/.test(value ?? "")) {
+      restored.values[name] = Math.min(Math.max(Number(value), code.range[0]), code.range[1]);
+    } else if (code?.discrete && value?.includes("+")) {
+      const [[category], [other, share]] = value.split("+").map((one) => one.split(":"));
+      if (valid(category) && valid(other) && Number(share) >= 0 && Number(share) <= 1) restored.values[name] = { category: Number(category), other: Number(other), mix: Number(share) };
+      else strange += 1;
+    } else if (code?.discrete && valid(value ?? "")) {
+      restored.values[name] = { category: Number(value), other: Number(value), mix: 0 };
+    } else strange += 1;
+  }
+  return { state: restored, strange };
+}
+
+// Why a code cannot have a name, or "".
+export function nameProblem(name, others) {
+  if (!NAME.test(name)) return "A name has letters, digits and underscores, and begins with a letter.";
+  if (RESERVED.test(name)) return "This name is reserved; give another one.";
+  return others.some((other) => other.toLowerCase() === name.toLowerCase()) ? "Another code has this name." : "";
+}

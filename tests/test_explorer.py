@@ -1,0 +1,412 @@
+"""The latent explorer in headless Chromium: that it shows what the model gives, and what becomes of its controls, links, files and faults."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import command, sentence
+from PIL import Image
+
+from keras_infogan import datasets, onnx_model
+from keras_infogan.config import UserError
+from keras_infogan.export import __main__ as export_command
+from keras_infogan.export import web_runtime
+from keras_infogan.latents import Noise
+from keras_infogan.serving import explore
+
+pytest.importorskip("onnxruntime")
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+TIMEOUT = 60_000  # milliseconds
+MINUS = "\N{MINUS SIGN}"
+
+
+@pytest.fixture(scope="module")
+def explorer(digits_run, exported, tmp_path_factory):
+    """A copy of `exported` to which the explorer was added."""
+    try:
+        web_runtime.files()
+    except UserError as error:
+        pytest.skip(str(error))
+    directory = tmp_path_factory.mktemp("explorer") / "export"
+    shutil.copytree(exported, directory)
+    result = command("export", f"--run_dir={digits_run}", f"--output_dir={directory}", "--rename=slant=tilt", "--formats=web")
+    assert result.returncode == 0, result.stderr
+    return directory
+
+
+@contextlib.contextmanager
+def _served(directory):
+    """The address at which the explore command offers a directory."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "keras_infogan.serving.explore", f"--export_dir={directory}", "--nobrowser", "--port=0"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield re.search(r"http://localhost:\d+/", process.stdout.readline())[0]
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def address(explorer):
+    with _served(explorer) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM:
+        pytest.skip("needs Chromium")
+    with sync_api.sync_playwright() as playwright, playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as launched:
+        yield launched
+
+
+@pytest.fixture
+def opened(browser, address):
+    """A function (fragment of the address, options of the context) -> the page, ready. No error may reach its console, nor a request another machine."""
+    contexts, said = [], []
+
+    def go(fragment="", **options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: None if request.url.startswith((address, "blob:", "data:")) else said.append(request.url))
+        page.goto(address + fragment)
+        page.wait_for_selector("#grid[data-drawn]", timeout=TIMEOUT)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+@pytest.fixture(scope="module")
+def model(explorer):
+    return onnx_model.load(explorer / "web" / "generator.onnx")[1]
+
+
+def _shown(page, canvas="#image"):
+    """The pixels of a canvas, uint8 (height, width): its context must have bypass_csp."""
+    data = page.evaluate(
+        "canvas => { const c = document.querySelector(canvas); return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data] }", canvas
+    )
+    return np.array(data, np.uint8).reshape(16, 16, 4)[..., 0]
+
+
+def _settled(page):
+    """Waits until the image that stands for the controls is drawn."""
+    page.wait_for_timeout(300)
+
+
+def _expected(model, seed, digit, tilt):
+    """What the model gives, (16, 16) in [0, 1], of a digit's weights, the tilt and the noise's seed."""
+    spec = model.latents
+    latents = spec.pack({"noise": spec.noise.from_seeds(np.array([seed])), "digit": np.array([digit]), "tilt": np.array([[tilt]])})
+    return (model.generate(latents)[0, ..., 0] + 1) / 2
+
+
+def test_the_folder_is_complete_and_the_export_beside_it_untouched(explorer, exported):
+    for name in ("generator.onnx", "recognizer.onnx", "generator.json", "README.md"):
+        assert (explorer / name).read_bytes() == (exported / name).read_bytes()
+    content = json.loads((explorer / "web" / "generator.json").read_text())
+    assert content["categories"] == "weights"
+    assert {(row["file"], row["signature"]) for row in content["parity"]} == {("generator.onnx", "generator"), ("recognizer.onnx", "recognizer")}
+    page = (explorer / "web" / "index.html").read_text()
+    assert not re.search(r"(src|href)=\"https?:", page)
+    assert "Microsoft" in (explorer / "web" / "licenses.txt").read_text()
+
+
+def test_it_gives_what_onnx_runtime_gives_in_python(opened, model):
+    page = opened(bypass_csp=True)
+    script = """async (texts) => {
+        const { Models } = await import("./models.js"), { readContract, middle, fromText } = await import("./latents.js");
+        const contract = readContract(await (await fetch("generator.json")).json());
+        const states = texts.map(([seed, codes]) => fromText(contract, middle(contract), codes, String(seed)).state);
+        return (await new Models(contract, () => {}).generate(states)).map((pixels) => [...pixels]);
+    }"""
+    cases = [(0, "digit=0,tilt=0"), (1, "digit=9,tilt=-1"), (4294967295, "digit=3,tilt=2"), (77, "digit=2:0.25+7:0.75,tilt=0.5")]
+    weights = [np.eye(10)[0], np.eye(10)[9], np.eye(10)[3], 0.25 * np.eye(10)[2] + 0.75 * np.eye(10)[7]]
+    expected = [_expected(model, seed, digit, tilt) for (seed, _), digit, tilt in zip(cases, weights, (0, -1, 2, 0.5), strict=True)]
+    np.testing.assert_allclose(np.array(page.evaluate(script, cases)).reshape(-1, 16, 16), expected, atol=1e-5)
+
+
+def test_a_seed_is_the_same_noise_in_the_browser(opened):
+    page = opened(bypass_csp=True)
+    seeds = [0, 1, 2**31, 2**32 - 1, 123456789]
+    script = """async ([seeds, normal]) => {
+        const { noiseFromSeed } = await import("./latents.js");
+        return seeds.map((seed) => [...noiseFromSeed(seed, 62, normal)]);
+    }"""
+    np.testing.assert_array_equal(np.float32(page.evaluate(script, [seeds, False])), Noise(62, "uniform").from_seeds(np.array(seeds)))
+    np.testing.assert_allclose(page.evaluate(script, [seeds, True]), Noise(62, "normal").from_seeds(np.array(seeds)), atol=1e-6)
+
+
+def test_controls_change_the_picture(opened, model):
+    page = opened("#seed=5&codes=digit=3,tilt=0.5", bypass_csp=True)
+    assert np.abs(_shown(page) - _expected(model, 5, np.eye(10)[3], 0.5) * 255).max() <= 0.51
+    slider = page.get_by_role("slider", name="tilt")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    _settled(page)
+    assert slider.input_value() == "0.51"
+    assert np.abs(_shown(page) - _expected(model, 5, np.eye(10)[3], 0.51) * 255).max() <= 0.51
+    slider.fill("-1.5")
+    page.locator(".categories label", has_text="7").first.click()
+    _settled(page)
+    assert np.abs(_shown(page) - _expected(model, 5, np.eye(10)[7], -1.5) * 255).max() <= 0.51
+    page.get_by_role("button", name="Blend").click()
+    _settled(page)
+    half = 0.5 * np.eye(10)[7] + 0.5 * np.eye(10)[8]
+    assert np.abs(_shown(page) - _expected(model, 5, half, -1.5) * 255).max() <= 0.51
+    page.get_by_role("button", name="Blend").click()
+    page.locator("#seed").fill("6")
+    page.keyboard.press("Enter")
+    _settled(page)
+    assert np.abs(_shown(page) - _expected(model, 6, np.eye(10)[7], -1.5) * 255).max() <= 0.51
+    page.locator("h1").click()
+    page.keyboard.press("n")
+    _settled(page)
+    assert page.locator("#seed").input_value() != "6"
+
+
+def test_the_grid_shows_two_codes_and_its_images_are_taken_and_kept(opened, model):
+    page = opened("#seed=5&codes=digit=0,tilt=0&rows=digit&columns=tilt", bypass_csp=True)
+    assert page.locator("#grid button").count() == 10 * 9
+    page.locator("#grid button").nth(4 * 9 + 8).click()  # digit 4, tilt 2
+    _settled(page)
+    assert np.abs(_shown(page) - _expected(model, 5, np.eye(10)[4], 2.0) * 255).max() <= 0.51
+    assert page.locator("#kept .picture").count() == 1
+    page.get_by_role("button", name="Reset").click()
+    page.get_by_role("button", name="Keep", exact=True).click()
+    page.reload()
+    page.wait_for_selector("#grid[data-drawn]", timeout=TIMEOUT)
+    _settled(page)
+    assert page.locator("#kept .picture").count() == 2  # newest first
+    page.locator("#kept .picture").nth(1).click()
+    _settled(page)
+    assert page.locator("output").all_inner_texts() == ["4", "+2.00"]
+    page.locator("#kept .remove").first.click()
+    _settled(page)
+    assert page.locator("#kept .picture").count() == 1
+    page.locator("#rows").select_option("noise")
+    _settled(page)
+    assert page.locator("#grid button").count() == 7 * 9
+
+
+def test_a_traversal_plays_until_it_is_stopped(opened):
+    page = opened()
+    play = page.get_by_role("button", name="Play tilt")
+    play.click()
+    page.wait_for_timeout(700)
+    assert play.get_attribute("aria-pressed") == "true"
+    value = page.locator("output").nth(1).inner_text()
+    page.wait_for_timeout(300)
+    assert page.locator("output").nth(1).inner_text() != value
+    play.click()
+    value = page.locator("output").nth(1).inner_text()
+    page.wait_for_timeout(300)
+    assert page.locator("output").nth(1).inner_text() == value
+
+
+def test_files_are_saved(opened, model, tmp_path):
+    page = opened("#seed=5&codes=digit=3,tilt=0.5")
+
+    def save(button):
+        with page.expect_download(timeout=TIMEOUT) as download:
+            button.click()
+        path = tmp_path / download.value.suggested_filename
+        download.value.save_as(path)
+        return path
+
+    with Image.open(save(page.locator("#save-png"))) as png:
+        assert png.size == (256, 256)
+        pixels = np.asarray(png.convert("L"))[8::16, 8::16]
+    assert np.abs(pixels - _expected(model, 5, np.eye(10)[3], 0.5) * 255).max() <= 0.51
+    with Image.open(save(page.locator("#save-gif"))) as gif:
+        assert (gif.size, gif.n_frames, gif.info.get("loop")) == ((256, 256), 48, 0)
+        gif.seek(24)
+        shown = np.asarray(gif.convert("L"))[8::16, 8::16]
+    assert np.abs(shown - _expected(model, 5, np.eye(10)[3], 2.0) * 255).max() <= 0.51
+    with Image.open(save(page.locator("#save-grid"))) as grid:
+        assert grid.size == (9 * 50 - 2, 10 * 50 - 2)
+    page.get_by_role("textbox", name="name of tilt").fill("lean")
+    page.keyboard.press("Enter")
+    path = save(page.locator("#save-names"))
+    # By the name in training, from which the next export renames.
+    assert export_command.parse_renames(str(path)) == {"slant": "lean"}
+
+
+def test_names_are_checked_and_stay(opened):
+    page = opened()
+    name = page.get_by_role("textbox", name="name of digit")
+    for bad in ("two words", "seed", "tilt", "TILT", "x_std"):
+        name.fill(bad)
+        assert page.locator(".name:invalid").count() == 1, bad
+    name.fill("figure")
+    page.keyboard.press("Enter")
+    page.reload()
+    page.wait_for_selector("#grid[data-drawn]", timeout=TIMEOUT)
+    assert page.get_by_role("textbox", name="name of digit").input_value() == "figure"
+    assert "figure" in page.locator("#rows").inner_text()
+
+
+def test_a_link_restores_what_was_seen(opened):
+    page = opened(permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("slider", name="tilt").fill("-0.75")
+    page.locator(".categories label", has_text="8").first.click()
+    page.get_by_role("button", name="Blend").click()
+    page.locator("#columns").select_option("digit")
+    page.locator("#rows").select_option("tilt")
+    page.get_by_role("textbox", name="name of tilt").fill("lean")
+    page.get_by_role("button", name="Copy link").click()
+    page.wait_for_timeout(200)
+    assert "Copied" in page.inner_text("#status")
+    other = opened(page.url.partition("/#")[2].join(("#", "")))
+    assert other.locator("output").all_inner_texts() == ["8 · 9", f"{MINUS}0.75"]
+    assert [other.locator(f"#{name}").input_value() for name in ("rows", "columns")] == ["tilt", "digit"]
+    assert other.get_by_role("textbox", name="name of tilt").input_value() == "lean"
+
+
+def test_a_strange_link_harms_nothing(opened):
+    page = opened("#seed=-1&codes=digit=99,tilt=<img src=x onerror=alert(1)>,color=3&names=digit=<b>,tilt=digit&rows=nowhere")
+    assert page.inner_text("#alert") == "The link has 3 codes that this model has not or takes otherwise; the rest was restored."
+    assert page.locator("output").all_inner_texts() == ["0", "+0.00"]
+    assert page.get_by_role("textbox", name="name of digit").input_value() == "digit"
+
+
+def test_a_real_image_is_read(opened, explorer, tmp_path, model):
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "real.png")
+    page = opened(bypass_csp=True)
+    page.set_input_files("#file", tmp_path / "real.png")
+    page.wait_for_selector("#read:not([hidden])", timeout=TIMEOUT)
+    _settled(page)
+    np.testing.assert_array_equal(_shown(page, "#seen"), pixels)
+    recognizer = onnx_model.load(explorer / "web" / "recognizer.onnx", ("recognizer",))[1]
+    answers = recognizer.answers(datasets.to_float(pixels[None, ..., None]))
+    digit, tilt = int(answers["digit"][0]), float(answers["tilt"][0])
+    rows = page.locator("#answers tr").all_inner_texts()
+    assert rows[0].split("\t")[1].startswith(f"{digit} ({round(float(answers['digit_probabilities'][0, digit]) * 100)}%)")
+    assert rows[1].split("\t")[1] == f"{tilt:+.2f} ± {answers['tilt_std'][0]:.2f}".replace("-", MINUS)
+    assert np.abs(_shown(page, "#remade") - _expected(model, 1, np.eye(10)[digit], tilt) * 255).max() <= 0.6
+    page.get_by_role("button", name="Take these codes").click()
+    _settled(page)
+    assert np.abs(_shown(page) - _expected(model, 1, np.eye(10)[digit], tilt) * 255).max() <= 0.6
+    page.locator("#invert").check()
+    _settled(page)
+    np.testing.assert_array_equal(_shown(page, "#seen"), 255 - pixels)
+    (tmp_path / "text.png").write_text("no image")
+    page.set_input_files("#file", tmp_path / "text.png")
+    page.wait_for_selector("#alert:not([hidden])")
+    assert page.inner_text("#alert") == "text.png is no image that this browser can read; give a PNG or JPEG."
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_has_room_and_touch(opened, scheme):
+    page = opened(viewport={"width": 360, "height": 700}, has_touch=True, is_mobile=True, color_scheme=scheme)
+    assert page.locator("html").bounding_box()["width"] <= 360
+    assert max(box["x"] + box["width"] for box in (one.bounding_box() for one in page.locator("#codes *:visible, #grid *").all())) <= 360
+    page.locator(".categories label", has_text="5").first.tap()
+    assert page.locator("output").first.inner_text() == "5"
+
+
+def test_faults_are_said(browser, explorer, tmp_path):
+    def alert(directory, script=None):
+        page = browser.new_page()
+        if script:
+            page.add_init_script(script)
+        with _served(directory) as url:
+            page.goto(url)
+            page.wait_for_selector("#alert:not([hidden])", timeout=TIMEOUT)
+        text = page.inner_text("#alert")
+        page.close()
+        return text
+
+    assert "no WebAssembly with SIMD" in alert(explorer, "WebAssembly.validate = () => false")
+    assert "no WebAssembly with SIMD" in alert(explorer, "delete window.WebAssembly")
+    broken = tmp_path / "web"
+    shutil.copytree(explorer / "web", broken)
+    (broken / "generator.onnx").write_bytes(b"nonsense")
+    assert "generator.onnx is damaged" in alert(tmp_path)
+    (broken / "generator.onnx").unlink()
+    assert "generator.onnx cannot be loaded (status 404)" in alert(tmp_path)
+    (broken / "onnxruntime-web.js").unlink()
+    assert "The runtime could not be started" in alert(tmp_path)
+
+
+def test_other_directories_are_refused(exported, tmp_path):
+    assert "is not an export" in sentence(command("serving.explore", f"--export_dir={tmp_path}"))
+    assert "which export?" in sentence(command("serving.explore"))
+    assert "has no explorer; export the run with --formats=web" in sentence(command("serving.explore", f"--export_dir={exported}"))
+    with pytest.raises(UserError, match="has no explorer"):
+        explore.find(exported)
+
+
+def _fake_npm(tmp_path, monkeypatch, script):
+    """Puts a program called npm first on the path, and an empty cache."""
+    program = tmp_path / "bin" / "npm"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def test_another_archive_than_the_release_is_not_used(tmp_path, monkeypatch):
+    _fake_npm(tmp_path, monkeypatch, 'for last; do :; done; echo evil > "${last#--pack-destination=}/onnxruntime-web-1.30.0.tgz"')
+    with pytest.raises(UserError, match="another file than the release"):
+        web_runtime.files()
+    assert not list(pathlib.Path(tmp_path, "cache").rglob("*.tgz"))
+
+
+def test_without_network_or_npm_one_sentence_says_so(tmp_path, monkeypatch, digits_run):
+    _fake_npm(tmp_path, monkeypatch, "echo no network >&2; exit 1")
+    message = sentence(command("export", f"--run_dir={digits_run}", f"--output_dir={tmp_path / 'export'}", "--formats=web"))
+    assert "npm cannot fetch onnxruntime-web 1.30.0 (no network)" in message
+    assert not (tmp_path / "export" / "web").exists()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(web_runtime.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"install Node\.js, or keras-infogan with its extra"):
+        web_runtime.files()
+
+
+def test_a_damaged_archive_in_the_cache_is_fetched_again(explorer, tmp_path, monkeypatch):
+    cached = web_runtime.cache_directory() / "npm"
+    shutil.copytree(cached, tmp_path / "good")
+    _fake_npm(tmp_path, monkeypatch, f'for last; do :; done; cp "{tmp_path}/good/"* "${{last#--pack-destination=}}"')
+    damaged = tmp_path / "cache" / "keras_infogan" / "npm" / "gifenc-1.0.3.tgz"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"half")
+    assert web_runtime.files()["gifenc.js"] == (explorer / "web" / "gifenc.js").read_bytes()
+    assert damaged.read_bytes() == (tmp_path / "good" / "gifenc-1.0.3.tgz").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"[]", "to hold names like"),
+        (b'{"slant": 3}', "to hold names like"),
+        (b"\xff", "to hold names like"),
+        (b'{"color": "hue"}', "there is no code 'color'"),
+        (b'{"slant": "a b"}', "'a b' is no name"),
+        (None, "cannot read"),
+    ],
+)
+def test_bad_names_files_are_refused(digits_run, tmp_path, content, part):
+    if content is not None:
+        (tmp_path / "names.json").write_bytes(content)
+    result = command("export", f"--run_dir={digits_run}", f"--output_dir={tmp_path / 'export'}", "--rename=names.json", cwd=tmp_path)
+    assert part in sentence(result)
+    assert not (tmp_path / "export").exists()
