@@ -6,6 +6,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import matplotlib.ticker
 
 # Stands for the page's own text color until the SVG is written.
 _INK = "#010203"
@@ -67,6 +68,50 @@ def scores_of_runs(panels, runs):
             axes.set(title=panel, yticks=range(len(rows)), yticklabels=rows, ylim=(len(rows) - 0.5, -0.5))
         for axes in grid.flat[len(panels) :]:
             axes.remove()
+        data = io.BytesIO()
+        figure.savefig(data, format="png", dpi=110)
+        plt.close(figure)
+    return data.getvalue()
+
+
+def throughput_and_latency(title, rows):
+    """Returns a chart, PNG bytes, of a load test over its concurrency, a line per batch size: images per second, and the latency p50 with p95 above it.
+
+    Args:
+      title: what was measured.
+      rows: list of dicts with "batch_size", "concurrency", "images_per_second", and "latency_ms", a dict with "p50" and "p95", or None if nothing was answered.
+    """
+    sizes, concurrencies = (sorted({row[name] for row in rows}) for name in ("batch_size", "concurrency"))
+    with plt.rc_context({**_STYLE, **dict.fromkeys(_INKED, "black")}):
+        figure, (throughput, latency) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+        colors = plt.get_cmap("viridis")([0.85 * index / max(len(sizes) - 1, 1) for index in range(len(sizes))])
+        tail = {"marker": ".", "linestyle": "--", "linewidth": 1}
+        for size, color in zip(sizes, colors, strict=True):
+            answered = sorted((row for row in rows if row["batch_size"] == size and row["latency_ms"]), key=lambda row: row["concurrency"])
+            places = [row["concurrency"] for row in answered]
+            medians, tails = ([row["latency_ms"][name] for row in answered] for name in ("p50", "p95"))
+            throughput.plot(places, [row["images_per_second"] for row in answered], "o-", color=color, label=f"{size:,}")
+            latency.plot(places, medians, "o-", color=color)
+            latency.plot(places, tails, color=color, **tail)
+            latency.fill_between(places, medians, tails, color=color, alpha=0.12, linewidth=0)
+        latency.plot([], [], "o-", color="gray", label="p50, the median")
+        latency.plot([], [], color="gray", label="p95", **tail)
+        for axes, name, unit in ((throughput, "throughput", "images per second"), (latency, "latency of a request", "milliseconds")):
+            axes.set(title=name, xlabel="concurrency (requests under way at once)", ylabel=unit)
+            axes.set_xscale("log", base=2)
+            axes.set(xlim=(concurrencies[0] / 1.3, concurrencies[-1] * 1.3))
+            axes.set_xticks(concurrencies, map(str, concurrencies))
+            axes.set_xticks([], minor=True)
+            axes.set_yscale("log")
+            heights = [height for line in axes.lines for height in line.get_ydata()] or [1]  # or nothing was answered
+            low = min(heights) / 1.3
+            axes.set(ylim=(low, max(max(heights) * 1.3, 8 * low)))  # wide enough for two of the numbers beside it
+            axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(lambda height, _: f"{height:,.10g}")
+            axes.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+        latency.legend(loc="upper left")
+        figure.legend(*throughput.get_legend_handles_labels(), title="images in\na request", loc="outside right center")
+        figure.suptitle(title, fontsize=11)
         data = io.BytesIO()
         figure.savefig(data, format="png", dpi=110)
         plt.close(figure)

@@ -30,6 +30,7 @@ from keras_infogan.serving.transports import Grpc, Rest
 
 FLAGS = flags.FLAGS
 _LARGEST = float(np.finfo(np.float32).max)
+_LONGEST_TIMEOUT = 86_400  # seconds
 _BATCH_SIZE = 64  # images asked for in one request at most; a size that TensorFlow Serving has warmed up
 
 
@@ -95,7 +96,7 @@ def connect(url="http://localhost:8501", contract=None, model=None, label=None, 
 
     Args:
       url: http://host:port, https://host:port, or grpc://host:port.
-      contract: generator.json or its directory; without it the server is asked, which takes `model`.
+      contract: generator.json or its directory, or the Offer of another Client; without it the server is asked, which takes `model`.
       model: the model's name on the server, if another than the contract's.
       label: which of the model's versions, by a label that the server gave it, such as "stable"; without one the server takes its newest.
       timeout: seconds that a request may take.
@@ -108,9 +109,11 @@ def connect(url="http://localhost:8501", contract=None, model=None, label=None, 
     match = re.fullmatch(r"(http|https|grpc)://([^/\s?#]+(?:/[^\s?#]*)?)", str(url))
     if not match:
         raise UserError(f"--url={url} is no address; write it like http://localhost:8501 or grpc://localhost:8500.")
+    if not 0.01 <= timeout <= _LONGEST_TIMEOUT:
+        raise UserError(f"--timeout: expected seconds from 0.01 to {_LONGEST_TIMEOUT:,}, received {timeout}.")
     if not contract and not model:
         raise UserError("which model? Give its --contract, the generator.json of its export, or its name, --model.")
-    offer = read_contract(contract) if contract else None
+    offer = contract if isinstance(contract, Offer) or not contract else read_contract(contract)
     name = model or offer.model
     for flag, text in (("model", name), ("label", label or "_")):
         if not re.fullmatch(r"[\w.-]+", text):
@@ -125,10 +128,11 @@ class Client:
 
     Attributes:
       offer: Offer, what the server's model takes.
+      transport: Rest or Grpc, the connection.
     """
 
     def __init__(self, transport, offer):
-        self.offer, self._transport = offer, transport
+        self.offer, self.transport = offer, transport
 
     def generate(self, codes=None, /, *, seed=0, num=1, **more_codes):
         """Returns images, uint8 (num, height, width, channels).
@@ -155,6 +159,8 @@ class Client:
             if blended:
                 inputs |= {"noise": self.offer.latents.noise.from_seeds(seeds[rows])} if self.offer.latents.noise.size else {}
                 shown = self._predict("blend", inputs, "images", len(seeds[rows]), self.offer.image_shape)
+                if not np.isfinite(shown).all():
+                    raise UserError("the server's images hold what is no number; ask for codes nearer to the range that they were trained on.")
                 parts.append(np.round(np.clip(shown, 0, 1) * 255).astype(np.uint8))
             else:
                 files = self._predict("png", inputs | {"seed": seeds[rows]}, contract.PNG.name, len(seeds[rows]))
@@ -176,7 +182,7 @@ class Client:
             raise UserError(f"images: expected the shape (count, {', '.join(map(str, self.offer.image_shape))}), received {images.shape}.")
         if not np.all((images >= 0) & (images <= 1)):
             raise UserError("images: expected numbers from 0 to 1, or uint8.")
-        parts = [self._transport.predict("encode", {"images": images[start : start + _BATCH_SIZE]}) for start in range(0, len(images), _BATCH_SIZE)]
+        parts = [self.transport.predict("encode", {"images": images[start : start + _BATCH_SIZE]}) for start in range(0, len(images), _BATCH_SIZE)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _values(self, given, num, seed):
@@ -192,12 +198,7 @@ class Client:
         return ({name: _weights(known[name], array) for name, array in values.items()} if blended else values), blended
 
     def _predict(self, signature, inputs, output, count, shape=None):
-        """Returns one output of a signature, having checked that it has `count` entries, of a shape if one is given."""
-        answer = self._transport.predict(signature, inputs).get(output)
-        if answer is None or len(answer) != count or (shape and np.shape(answer) != (count, *shape)):
-            wanted = f"{count} images" + (f" of {shape}" if shape else "")
-            raise UserError(f"the server's answer is not what was asked for, {wanted}; is its model that of this contract?")
-        return answer
+        return checked_output(self.transport.predict(signature, inputs), output, count, shape)
 
     def _decode(self, file):
         try:
@@ -207,6 +208,15 @@ class Client:
         if image.size != math.prod(self.offer.image_shape) or image.dtype != np.uint8:
             raise UserError(f"the server's image is {image.shape}, and {self.offer.image_shape} was expected; is its model that of this contract?")
         return image.reshape(self.offer.image_shape)
+
+
+def checked_output(outputs, name, count, shape=None):
+    """Returns the output `name` of a transport's answer, having checked that it has `count` entries, of a shape if one is given; raises UserError."""
+    output = outputs.get(name)
+    if output is None or np.shape(output)[:1] != (count,) or (shape and np.shape(output) != (count, *shape)):
+        wanted = f"{count} images" + (f" of {shape}" if shape else "")
+        raise UserError(f"the server's answer is not what was asked for, {wanted}; is its model that of this contract?")
+    return output
 
 
 def _is_integer(value):
@@ -284,12 +294,12 @@ def define_connection_flags():
     flags.DEFINE_string("contract", None, "generator.json, or the directory of the export; without it the server is asked about --model.")
     flags.DEFINE_string("model", None, "name of the model on the server; default: the contract's.")
     flags.DEFINE_string("label", None, "which version, by its label on the server, such as stable; default: the newest.")
-    flags.DEFINE_float("timeout", 10.0, "seconds that a request may take.", lower_bound=0.01)
+    flags.DEFINE_float("timeout", 10.0, "seconds that a request may take.")
 
 
-def connect_as_flags_say():
-    """Returns a Client."""
-    return connect(FLAGS.url, config.user_path(FLAGS.contract), FLAGS.model, FLAGS.label, FLAGS.timeout)
+def connect_as_flags_say(offer=None, retries=3):
+    """Returns a Client; with the Offer of another one neither the contract is read nor the server asked again."""
+    return connect(FLAGS.url, offer or config.user_path(FLAGS.contract), FLAGS.model, FLAGS.label, FLAGS.timeout, retries)
 
 
 def define_flags():

@@ -1,6 +1,7 @@
 """How a client reaches a server: TensorFlow Serving's predict and metadata calls, over REST and over gRPC.
 
-Both have metadata() -> dict and predict(signature, named arrays) -> named arrays, in which encoded files are lists of bytes. Connections stay open.
+Both have metadata() -> dict and predict(signature, named arrays) -> named arrays, in which encoded files are lists of bytes. predict is send(prepare(...)):
+what prepare returns can be sent more than once, and over another connection to the same model. Connections stay open.
 """
 
 import base64
@@ -49,8 +50,15 @@ class Rest:
         return self._ask("GET", "/metadata")
 
     def predict(self, signature, inputs):
+        return self.send(self.prepare(signature, inputs))
+
+    def prepare(self, signature, inputs):
         body = {"signature_name": signature, "inputs": {name: array.tolist() for name, array in inputs.items()}}
-        answer = self._ask("POST", ":predict", json=body)
+        return signature, json.dumps(body, separators=(",", ":")).encode()
+
+    def send(self, prepared):
+        signature, body = prepared
+        answer = self._ask("POST", ":predict", body=body, headers={"Content-Type": "application/json"})
         try:
             outputs = answer["outputs"]
             # A single output comes without its name.
@@ -118,7 +126,11 @@ class Grpc:
         # The library sends a call again by itself only when the server has certainly not seen it; these rules add a server that says it is not available.
         policy = {"maxAttempts": min(retries, 4) + 1, "initialBackoff": f"{_BACKOFF}s", "maxBackoff": f"{_LONGEST_BACKOFF}s", "backoffMultiplier": 2}
         method = {"name": [{"service": "tensorflow.serving.PredictionService"}], "retryPolicy": policy | {"retryableStatusCodes": ["UNAVAILABLE"]}}
-        options = [("grpc.max_receive_message_length", _MOST_BYTES), ("grpc.service_config", json.dumps({"methodConfig": [method] if retries else []}))]
+        options = [
+            ("grpc.max_receive_message_length", _MOST_BYTES),
+            ("grpc.service_config", json.dumps({"methodConfig": [method] if retries else []})),
+            ("grpc.use_local_subchannel_pool", 1),  # or all of a process to one address would share one connection
+        ]
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(address, options))
 
     def metadata(self):
@@ -132,6 +144,9 @@ class Grpc:
         return {"metadata": {"signature_def": json_format.MessageToDict(found, preserving_proto_field_name=True)}}
 
     def predict(self, signature, inputs):
+        return self.send(self.prepare(signature, inputs))
+
+    def prepare(self, signature, inputs):
         import tensorflow as tf
         from tensorflow_serving.apis import predict_pb2
 
@@ -139,7 +154,12 @@ class Grpc:
         request.model_spec.name, request.model_spec.version_label, request.model_spec.signature_name = self._model, self._label or "", signature
         for name, array in inputs.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
-        return {name: tf.make_ndarray(proto) for name, proto in self._call(self._stub.Predict, request).outputs.items()}
+        return request
+
+    def send(self, prepared):
+        import tensorflow as tf
+
+        return {name: tf.make_ndarray(proto) for name, proto in self._call(self._stub.Predict, prepared).outputs.items()}
 
     def _call(self, method, request):
         import grpc

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -138,3 +139,25 @@ def free_ports(count):
         for one in sockets:
             one.bind(("localhost", 0))
         return [one.getsockname()[1] for one in sockets]
+
+
+@contextlib.contextmanager
+def serve_locally(directory, **limits):
+    """Serves an export as keras_infogan.serving.local does, with RestApplication's limits, while the `with` statement lasts; gives the address."""
+    import uvicorn
+
+    from keras_infogan import onnx_model
+    from keras_infogan.serving import local, rest_application
+
+    _, model = onnx_model.load(directory / "generator.onnx", num_threads=1)
+    app = rest_application.RestApplication(model, **limits).starlette()
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, ws="none"))
+    listener = local.listen("localhost", 0)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"http://localhost:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()

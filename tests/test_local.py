@@ -9,21 +9,17 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 import numpy as np
 import pytest
 import urllib3
-from conftest import command, free_ports, sentence, wait_for_lines
+from conftest import command, free_ports, sentence, serve_locally, wait_for_lines
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keras_infogan import onnx_model
-from keras_infogan.serving import local
-
 pytest.importorskip("onnxruntime")
-uvicorn = pytest.importorskip("uvicorn")
+pytest.importorskip("uvicorn")
 rest_application = pytest.importorskip("keras_infogan.serving.rest_application")
 client = pytest.importorskip("keras_infogan.serving.client")
 
@@ -32,25 +28,9 @@ NAMES = ("digit", "tilt", "seed")
 GOOD = {"digit": 3, "tilt": 0.5, "seed": 7}
 
 
-@contextlib.contextmanager
-def _serve(directory, **limits):
-    _, model = onnx_model.load(directory / "generator.onnx", num_threads=1)
-    app = rest_application.RestApplication(model, **limits).starlette()
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, ws="none"))
-    listener = local.listen("localhost", 0)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        yield f"http://localhost:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
-
-
 @pytest.fixture(scope="module")
 def url(exported):
-    with _serve(exported, max_batch=50, max_body=200_000) as url:
+    with serve_locally(exported, max_batch=50, max_body=200_000) as url:
         yield url
 
 
@@ -113,7 +93,7 @@ def test_weights_are_taken_where_the_file_takes_them(digits_run, tmp_path):
     flags = ["--formats=onnx", "--nofp16", "--onnx_categories=weights", f"--output_dir={tmp_path}"]
     result = command("export", f"--run_dir={digits_run}", *flags)
     assert result.returncode == 0, result.stderr
-    with _serve(tmp_path) as url:
+    with serve_locally(tmp_path) as url:
         connected = client.connect(url, model="digits-infogan")
         half = connected.generate(digit={2: 0.5, 7: 0.5}, slant=0.0, num=3)
         assert half.shape == (3, 16, 16, 1)
@@ -247,7 +227,7 @@ def test_bodies_that_are_too_large_broken_off_or_slow(url, monkeypatch):
 
 def test_more_requests_than_can_wait_are_sent_away_and_health_still_answers(exported, monkeypatch):
     monkeypatch.setattr(rest_application, "_MOST_WAITING", 2)
-    with _serve(exported) as url:
+    with serve_locally(exported) as url:
         host = ("localhost", int(url.rpartition(":")[2]))
         with contextlib.ExitStack() as stack:
             for _ in range(2):

@@ -426,9 +426,9 @@ async function begin() {
   if (!contract.noiseSize) for (const id of ["new-noise", "seed"]) (element(id).closest("label") ?? element(id)).hidden = true;
   const options = [...contract.codes.map((code) => [code.name, shownName(code.name)]), ...(contract.noiseSize ? [["", "noise"]] : [])];
   for (const id of ["rows", "columns"]) element(id).append(...options.map(([value, textContent]) => make("option", { value, textContent })));
-  const continuous = contract.codes.find((code) => !code.discrete), discrete = contract.codes.find((code) => code.discrete);
-  element("columns").value = (continuous ?? contract.codes[0]).name;
-  element("rows").value = (discrete ?? contract.codes.find((code) => code !== continuous))?.name ?? "";
+  const across = contract.codes.find((code) => !code.discrete) ?? contract.codes[0], others = contract.codes.filter((code) => code !== across);
+  element("columns").value = across.name;
+  element("rows").value = (others.find((code) => code.discrete) ?? others[0])?.name ?? "";
   moved = element("columns").value;
   kept = storage.read("kept", []).map(([seed, text]) => fromText(contract, state, text, String(seed)).state);
   listen();
