@@ -106,7 +106,7 @@ def _listed(name, array):
 
 class _Rest(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # an answer in two packets waits 40 ms for an acknowledgement of the first
+    disable_nagle_algorithm = True  # or an answer in two packets waits 40 ms for an acknowledgement of the first
 
     def log_message(self, *arguments):
         pass
