@@ -25,6 +25,9 @@ def check_output(contract, output_dir):
     if not output_dir.is_dir():
         return
     paths = [path for path in (output_dir / CONTRACT_FILE, output_dir / WEB / CONTRACT_FILE) if path.exists()]
+    web = output_dir / WEB
+    if web.exists() and not (web / "explorer.js").is_file() and not (web.is_dir() and not any(web.iterdir())):
+        raise UserError(f"{web} is not an explorer, whose place it has; give another --output_dir.")
     # Without a contract it may still be an export that was killed while it was put in place.
     ours = {contract.name, *_ONNX_FILES, "README.md", "generator.png", WEB}
     if not paths and any(not entry.name.startswith(".") and entry.name not in ours for entry in output_dir.iterdir()):
@@ -38,7 +41,7 @@ def check_output(contract, output_dir):
             raise UserError(f"{path} is damaged ({error!r}); remove it, or give another --output_dir.") from None
         wanted = contract.run.to_json()
         if name != contract.name or held != (wanted["settings"]["codes"], wanted["image_shape"], wanted["fingerprint"]):
-            raise UserError(f"{output_dir} holds an export of {name} that has other images or codes; give another --output_dir.")
+            raise UserError(f"{path.parent} holds an export of {name} that has other images or codes; give another --output_dir.")
 
 
 def export(contract, output_dir, formats, fp16=True):

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import io
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import tempfile
 from keras_infogan import runs
 from keras_infogan.config import UserError
 from keras_infogan.datasets.image_set import cache_directory
+
+_NPM_SECONDS = 300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,10 +89,14 @@ def _archive(package):
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as directory:
         command = [*_npm(), "pack", f"{package.name}@{package.version}", "--ignore-scripts", f"--pack-destination={directory}"]
-        result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=directory)
+        try:
+            result = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, cwd=directory, timeout=_NPM_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise UserError(f"npm did not fetch {package.name} within {_NPM_SECONDS} seconds; try again with a network, or export without web.") from None
         fetched = pathlib.Path(directory, package.archive)
         if result.returncode or not fetched.is_file():
-            said = (result.stderr.strip().splitlines() or ["it says nothing"])[0]
+            errors = [line for line in result.stderr.splitlines() if re.match(r"npm (error|ERR!) (?!code|errno|syscall)", line)]
+            said = (errors or result.stderr.strip().splitlines() or ["it says nothing"])[0]
             raise UserError(f"npm cannot fetch {package.name} {package.version} ({said[:200]}); try again with a network, or export without web.")
         data = fetched.read_bytes()
     if not _is_whole(package, data):

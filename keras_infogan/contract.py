@@ -17,8 +17,8 @@ from keras_infogan.latents import NUM_SEEDS, operations
 
 VERSION = 1
 METADATA_KEY = "keras_infogan"
-_LARGEST = float(np.finfo(np.float32).max)
-_SUM_TOLERANCE = 1e-3  # of blending weights; images of other programs may round past 1 as far
+LARGEST = float(np.finfo(np.float32).max)
+SUM_TOLERANCE = 1e-3  # of blending weights; images of other programs may round past 1 as far
 CATEGORIES, IMAGE_TYPES, IMAGE_LAYOUTS = ("index", "weights"), ("float32", "uint8"), ("NHWC", "NCHW")
 
 
@@ -97,14 +97,8 @@ class Contract:
 
     @property
     def answers(self):
-        """What the recognizer gives for an image, per code: the value to hand to the generator, and probabilities or a standard deviation."""
-        tensors = []
-        for code in self.latents.codes:
-            if code.continuous:
-                tensors += [Tensor(code.name, "float32"), Tensor(f"{code.name}_std", "float32")]
-            else:
-                tensors += [Tensor(code.name, "int64"), Tensor(f"{code.name}_probabilities", "float32", (max(code.size, 2),))]
-        return [*tensors, Tensor("parameters", "float32", (self.latents.total_parameters,))]
+        """What the recognizer gives for an image: what it says of the codes, and the parameters of Q."""
+        return [*answers(self.latents), Tensor("parameters", "float32", (self.latents.total_parameters,))]
 
     def signatures(self):
         """Returns the SavedModel's signatures by name: (inputs, outputs)."""
@@ -137,15 +131,15 @@ class Contract:
             if name == "seed":
                 checks[name] = _within(values, 0, NUM_SEEDS - 1), f"an integer from 0 to {NUM_SEEDS - 1}"
             elif name == "images":
-                checks[name] = ops.all(_within(values, -_SUM_TOLERANCE, 1 + _SUM_TOLERANCE), axis=axes), "numbers from 0 to 1"
+                checks[name] = ops.all(_within(values, -SUM_TOLERANCE, 1 + SUM_TOLERANCE), axis=axes), "numbers from 0 to 1"
             elif name in ("noise", "latents") or codes[name].continuous:
-                valid = _within(values, -_LARGEST, _LARGEST)  # not is_finite, which ONNX lacks
+                valid = _within(values, -LARGEST, LARGEST)  # not is_finite, which ONNX lacks
                 checks[name] = ops.all(valid, axis=axes) if axes else valid, "finite numbers"
             elif values.dtype.name == "int64":
                 last = max(codes[name].size, 2) - 1
                 checks[name] = _within(values, 0, last), f"an integer from 0 to {last}"
             elif axes:
-                sums = _within(ops.sum(values, axis=1), 1 - _SUM_TOLERANCE, 1 + _SUM_TOLERANCE)
+                sums = _within(ops.sum(values, axis=1), 1 - SUM_TOLERANCE, 1 + SUM_TOLERANCE)
                 checks[name] = sums & ops.all(_within(values, 0.0, 1.0), axis=1), "weights from 0 to 1 that sum to 1"
             else:
                 checks[name] = _within(values, 0.0, 1.0), "a number from 0 to 1"
@@ -236,6 +230,17 @@ class Contract:
             numbers = noise.from_seeds(np.array([1], np.int64))[0, :4]
             seed["example"] = {"seed": 1, "noise_begins_with": [round(float(number), 6) for number in numbers]}
         return [described, seed] if noise.size else [seed]
+
+
+def answers(latents):
+    """Returns what a recognizer says of the codes of a LatentSpec, Tensors: the value to hand to the generator, and probabilities or a standard deviation."""
+    tensors = []
+    for code in latents.codes:
+        if code.continuous:
+            tensors += [Tensor(code.name, "float32"), Tensor(f"{code.name}_std", "float32")]
+        else:
+            tensors += [Tensor(code.name, "int64"), Tensor(f"{code.name}_probabilities", "float32", (max(code.size, 2),))]
+    return tensors
 
 
 _SEED_MEANING = "stands for noise (keras_infogan.latents.Noise.from_seeds says how): the same noise for the same seed in the SavedModel and in keras_infogan"

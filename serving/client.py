@@ -14,7 +14,6 @@ http:// and https:// addresses need neither TensorFlow nor Keras; grpc://localho
 
 import dataclasses
 import io
-import math
 import pathlib
 import re
 import time
@@ -29,7 +28,6 @@ from keras_infogan.latents import NUM_SEEDS, Bernoulli, Categorical, LatentSpec,
 from keras_infogan.serving.transports import Grpc, Rest
 
 FLAGS = flags.FLAGS
-_LARGEST = float(np.finfo(np.float32).max)
 _LONGEST_TIMEOUT = 86_400  # seconds
 _BATCH_SIZE = 64  # images asked for in one request at most; a size that TensorFlow Serving has warmed up
 
@@ -99,7 +97,7 @@ def connect(url="http://localhost:8501", contract=None, model=None, label=None, 
       contract: generator.json or its directory, or the Offer of another Client; without it the server is asked, which takes `model`.
       model: the model's name on the server, if another than the contract's.
       label: which of the model's versions, by a label that the server gave it, such as "stable"; without one the server takes its newest.
-      timeout: seconds that a request may take.
+      timeout: seconds after which a server that says nothing is given up, and within which an answer must arrive once it has begun; of each try.
       retries: how often a request is sent again, after 0.2 s and then twice as long each time, that met a server that is not there, hung up, or said that
         it is busy (429, 502, 503, 504). One that timed out is not: it would give a slow server more to do.
 
@@ -182,8 +180,17 @@ class Client:
             raise UserError(f"images: expected the shape (count, {', '.join(map(str, self.offer.image_shape))}), received {images.shape}.")
         if not np.all((images >= 0) & (images <= 1)):
             raise UserError("images: expected numbers from 0 to 1, or uint8.")
-        parts = [self.transport.predict("encode", {"images": images[start : start + _BATCH_SIZE]}) for start in range(0, len(images), _BATCH_SIZE)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        parts = [images[start : start + _BATCH_SIZE] for start in range(0, len(images), _BATCH_SIZE)]
+        answers = [self._answers(self.transport.predict("encode", {"images": part}), len(part)) for part in parts]
+        return {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
+
+    def _answers(self, outputs, count):
+        """Returns what a recognizer's answer on `count` images holds by the names that the contract gives it, in the types that it should have."""
+        tensors = contract.answers(self.offer.latents)
+        try:
+            return {tensor.name: np.asarray(checked_output(outputs, tensor.name, count, tensor.shape), tensor.type) for tensor in tensors}
+        except (TypeError, ValueError):
+            raise UserError("the server's answer holds what are no numbers; is its model that of this contract?") from None
 
     def _values(self, given, num, seed):
         """Returns the inputs for all codes, arrays by name, and whether they are those of the signature "blend"."""
@@ -202,19 +209,20 @@ class Client:
 
     def _decode(self, file):
         try:
-            image = np.asarray(Image.open(io.BytesIO(file)))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            image = Image.open(io.BytesIO(file), formats=("PNG",))
+            shape = (image.height, image.width, len(image.getbands()))
+            if shape != self.offer.image_shape:  # before its pixels are read: they may be many
+                raise UserError(f"the server's image is {shape}, and {self.offer.image_shape} was expected; is its model that of this contract?")
+            return np.asarray(image, np.uint8).reshape(shape)
+        except (OSError, ValueError, SyntaxError, TypeError, Image.DecompressionBombError, Image.DecompressionBombWarning):
             raise UserError("the server's answer is no PNG image; is its model that of this contract?") from None
-        if image.size != math.prod(self.offer.image_shape) or image.dtype != np.uint8:
-            raise UserError(f"the server's image is {image.shape}, and {self.offer.image_shape} was expected; is its model that of this contract?")
-        return image.reshape(self.offer.image_shape)
 
 
 def checked_output(outputs, name, count, shape=None):
     """Returns the output `name` of a transport's answer, having checked that it has `count` entries, of a shape if one is given; raises UserError."""
     output = outputs.get(name)
-    if output is None or np.shape(output)[:1] != (count,) or (shape and np.shape(output) != (count, *shape)):
-        wanted = f"{count} images" + (f" of {shape}" if shape else "")
+    if output is None or np.shape(output)[:1] != (count,) or (shape is not None and np.shape(output) != (count, *shape)):
+        wanted = f"{count} of {name}" + (f", each {shape}" if shape else "")
         raise UserError(f"the server's answer is not what was asked for, {wanted}; is its model that of this contract?")
     return output
 
@@ -234,11 +242,11 @@ def _checked(code, value, num):
     if array.shape not in ((), (num,)):
         raise UserError(f"{code.name}: expected one value or {num}, received the shape {array.shape}.")
     array = np.broadcast_to(array, num)
-    last = math.inf if code.continuous else max(code.size, 2) - 1
-    if code.continuous and not np.all(np.abs(array) <= _LARGEST):
-        raise UserError(f"{code.name}: expected finite numbers, received {value!r}.")
     if code.continuous:
+        if not np.all(np.abs(array) <= contract.LARGEST):
+            raise UserError(f"{code.name}: expected finite numbers, received {value!r}.")
         return array.astype(np.float32)
+    last = max(code.size, 2) - 1
     if not np.all((array >= 0) & (array <= last)):
         raise UserError(f"{code.name}: expected a number from 0 to {last}, received {value!r}.")
     if np.all(array == np.round(array)):
@@ -257,7 +265,7 @@ def _blend(code, weights_of_categories):
         if not _is_integer(category) or not 0 <= category < code.num_categories or not isinstance(weight, (int, float, np.number)):
             raise UserError(f"{code.name}: expected a category from 0 to {code.num_categories - 1} and its weight, received {category!r}: {weight!r}.")
         weights[category] = weight
-    if not (weights.min() >= 0 and abs(weights.sum() - 1) <= 1e-3):
+    if not (weights.min() >= 0 and weights.max() <= 1 and abs(weights.sum() - 1) <= contract.SUM_TOLERANCE):
         raise UserError(f"{code.name}: expected weights of at least 0 that sum to 1, received {weights_of_categories!r}.")
     return weights
 
@@ -278,6 +286,8 @@ def parse_codes(text):
     codes = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, value = (piece.strip() for piece in part.partition("="))
+        if name in codes:
+            raise UserError(f"--codes names {name!r} twice; give each code once.")
         try:
             if ":" in value:
                 codes[name] = {int(category): float(weight) for category, weight in (piece.split(":") for piece in value.split("+"))}
@@ -294,7 +304,7 @@ def define_connection_flags():
     flags.DEFINE_string("contract", None, "generator.json, or the directory of the export; without it the server is asked about --model.")
     flags.DEFINE_string("model", None, "name of the model on the server; default: the contract's.")
     flags.DEFINE_string("label", None, "which version, by its label on the server, such as stable; default: the newest.")
-    flags.DEFINE_float("timeout", 10.0, "seconds that a request may take.")
+    flags.DEFINE_float("timeout", 10.0, "seconds to wait for an answer, and for all of it once it has begun.")
 
 
 def connect_as_flags_say(offer=None, retries=3):

@@ -201,7 +201,7 @@ def write(export_dir, output_dir, image_name=None, stable=None):
       (paths written, a dict from label to version of the labels that have yet to move: see `plan`)
 
     Raises:
-      UserError: if it is no export or has no SavedModel, the version or the image's name cannot be, or the output directory is in use.
+      UserError: if it is no export or has no SavedModel, the version or the image's name cannot be, or the output directory holds other things.
     """
     _, agreed = contract.read(export_dir / "generator.json")
     if not re.fullmatch(r"[\w.-]+", agreed.name, re.ASCII):

@@ -7,6 +7,8 @@ folder web/ may be published as it is.
 import functools
 import http.server
 import pathlib
+import sys
+import threading
 import webbrowser
 
 from absl import flags
@@ -30,6 +32,12 @@ class _Files(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exception(), ConnectionError):  # a tab that was closed while it loaded
+            super().handle_error(request, client_address)
+
+
 def find(export_dir):
     """Returns the folder of the explorer in an export, or the folder itself if it is one; raises UserError if there is none."""
     for directory in (export_dir / "web", export_dir):
@@ -51,13 +59,13 @@ def main():
         raise UserError("which export? Give --export_dir=DIR, the directory that keras_infogan.export wrote.")
     directory = find(pathlib.Path(config.user_path(FLAGS.export_dir)))
     try:
-        server = http.server.ThreadingHTTPServer(("localhost", FLAGS.port), functools.partial(_Files, directory=directory))
+        server = _Server(("localhost", FLAGS.port), functools.partial(_Files, directory=directory))
     except OSError as error:
         raise UserError(f"cannot listen on port {FLAGS.port}: {error.strerror}; give another --port, or 0 for a free one.") from None
     url = f"http://localhost:{server.server_address[1]}/"
     print(f"The latent explorer is at {url}; Ctrl-C ends it.", flush=True)
     if FLAGS.browser:
-        webbrowser.open(url)
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()  # some browsers return only when they are closed
     with server:
         server.serve_forever()
 

@@ -16,22 +16,34 @@ from absl import flags
 
 from keras_infogan import config, contract, onnx_model
 from keras_infogan.config import UserError
+from keras_infogan.serving.deploy import versions_of
 
 FLAGS = flags.FLAGS
 
 
 def listen(host, port):
     """Returns a listening socket; raises OSError if there can be none."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # Names mean an address of the older kind, where there is one: not every program tries both.
+    family, *_, address = min(found, key=lambda one: one[0] != socket.AF_INET)
     # Not socket.create_server: asyncio sends small answers at once only on sockets that name their protocol, others wait 40 ms for an acknowledgement.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
+        listener.bind(address)
         listener.listen(128)
     except OSError:
         listener.close()
         raise
     return listener
+
+
+def server(app):
+    """Returns the uvicorn.Server of an ASGI application; its run(sockets=[...]) serves it."""
+    import uvicorn
+
+    settings = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, ws="none", timeout_graceful_shutdown=5)
+    return uvicorn.Server(settings)
 
 
 def define_flags():
@@ -45,7 +57,7 @@ def define_flags():
 
 def main():
     try:
-        import uvicorn
+        import uvicorn  # noqa: F401, looked for before anything is loaded
 
         from keras_infogan.serving.rest_application import RestApplication
     except ImportError as error:
@@ -53,19 +65,22 @@ def main():
     if not FLAGS.export_dir:
         raise UserError("which export? Give --export_dir=DIR, the directory that keras_infogan.export wrote.")
     directory = pathlib.Path(config.user_path(FLAGS.export_dir))
-    _, agreed = contract.read(directory / "generator.json")
+    contract.read(directory / "generator.json")
     _, model = onnx_model.load(directory / "generator.onnx", provider=FLAGS.provider)
-    versions = [int(path.name) for path in directory.glob(f"{agreed.name}/*") if path.name.isdecimal()]
+    name = model.contract.name
+    if not FLAGS.host:
+        raise UserError("--host is empty, which would be every address of this machine; give localhost, or 0.0.0.0 if that is meant.")
     try:
         listener = listen(FLAGS.host, FLAGS.port)
     except OSError as error:
         raise UserError(f"cannot listen on {FLAGS.host} port {FLAGS.port}: {error.strerror or error}; give another --port or --host.") from None
-    app = RestApplication(model, str(max(versions, default=1)), FLAGS.max_batch, FLAGS.max_body * 2**20).starlette()
-    settings = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=5)
-    url = f"http://{FLAGS.host}:{listener.getsockname()[1]}"
-    print(f"{agreed.name} answers at {url}/v1/models/{agreed.name} on {model.provider}, for development; Ctrl-C ends it. Production means TensorFlow Serving:")
+    version = max(versions_of(directory, name), default=1)
+    app = RestApplication(model, str(version), FLAGS.max_batch, FLAGS.max_body * 2**20).starlette()
+    shown = {"0.0.0.0": "localhost", "::": "localhost"}.get(FLAGS.host, f"[{FLAGS.host}]" if ":" in FLAGS.host else FLAGS.host)
+    url = f"http://{shown}:{listener.getsockname()[1]}"
+    print(f"{name} answers at {url}/v1/models/{name} on {model.provider}, for development; Ctrl-C ends it. Production means TensorFlow Serving:")
     print(f"python -m keras_infogan.serving.deploy. To try it: python -m keras_infogan.serving.client --url={url} --contract={FLAGS.export_dir}", flush=True)
-    uvicorn.Server(settings).run(sockets=[listener])
+    server(app).run(sockets=[listener])
     return 0
 
 

@@ -30,7 +30,9 @@ class Predictor:
         if signature not in self.signatures:
             known = self._contract.signatures()
             reason = "takes weights, which this ONNX file does not; export with --onnx_categories=weights" if signature in known else "is not known"
-            raise UserError(f"the signature {signature!r} {reason}{did_you_mean(signature, self.signatures)}; it offers {', '.join(self.signatures)}.")
+            raise UserError(
+                f"the signature {signature[:60]!r} {reason}{did_you_mean(signature[:60], self.signatures)}; it offers {', '.join(self.signatures)}."
+            )
         return self.signatures[signature][0]
 
     def predict(self, signature, inputs):

@@ -8,6 +8,7 @@ import base64
 import binascii
 import contextlib
 import json
+import re
 import time
 
 import numpy as np
@@ -88,8 +89,10 @@ class Rest:
                 response.release_conn()
         except urllib3.exceptions.ReadTimeoutError:
             raise late from None
-        except urllib3.exceptions.HTTPError as error:
+        except (urllib3.exceptions.MaxRetryError, urllib3.exceptions.NewConnectionError, urllib3.exceptions.LocationValueError) as error:
             raise UserError(f"{url} cannot be reached ({_reason(error)}); is the server there?") from None
+        except urllib3.exceptions.HTTPError as error:
+            raise UserError(f"{url} broke off its answer, or does not speak HTTP ({_reason(error)}); is the address right?") from None
         try:
             content = json.loads(b"".join(parts))
         except (ValueError, RecursionError):
@@ -103,14 +106,15 @@ class Rest:
 def _array(values):
     if values and isinstance(values[0], dict):
         return [base64.b64decode(value["b64"], validate=True) for value in values]
-    return np.asarray(values, np.int64 if values and isinstance(values[0], int) else np.float32)
+    array = np.asarray(values)
+    return array.astype(np.int64 if array.dtype.kind == "i" else np.float32)
 
 
 def _reason(error):
     """Returns the innermost of the exceptions that urllib3 wraps into each other, in a few words."""
     while isinstance(getattr(error, "reason", None), Exception):
         error = error.reason
-    return str(error).rpartition(": ")[2][:200] or type(error).__name__
+    return re.sub(r"^.*?: |[)'\"]+$", "", str(error))[:200] or type(error).__name__
 
 
 class Grpc:

@@ -144,14 +144,12 @@ def free_ports(count):
 @contextlib.contextmanager
 def serve_locally(directory, **limits):
     """Serves an export as keras_infogan.serving.local does, with RestApplication's limits, while the `with` statement lasts; gives the address."""
-    import uvicorn
-
     from keras_infogan import onnx_model
     from keras_infogan.serving import local, rest_application
 
     _, model = onnx_model.load(directory / "generator.onnx", num_threads=1)
     app = rest_application.RestApplication(model, **limits).starlette()
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, ws="none"))
+    server = local.server(app)
     listener = local.listen("localhost", 0)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -71,9 +71,11 @@ def test_codes_not_given_are_drawn_from_the_seed(connected):
 def test_images_are_encoded(connected, exported):
     images = np.random.default_rng(0).integers(0, 256, (70, 16, 16, 1), np.uint8)
     answers = connected.encode(images)
-    assert set(answers) == {"digit", "digit_probabilities", "tilt", "tilt_std", "parameters"}
+    assert set(answers) == {"digit", "digit_probabilities", "tilt", "tilt_std"}
     recognizer = onnx_model.load(exported / "recognizer.onnx", ("recognizer",))[1]
-    np.testing.assert_allclose(answers["parameters"], recognizer.encode(images / np.float32(127.5) - 1), atol=1e-4)
+    expected = recognizer.answers(images / np.float32(127.5) - 1)
+    for name, array in answers.items():
+        np.testing.assert_allclose(array, expected[name], atol=1e-4)
     assert answers["digit"].dtype == np.int64
     np.testing.assert_allclose(connected.encode(images[:2] / 255)["tilt"], answers["tilt"][:2], atol=1e-5)
 
@@ -223,7 +225,7 @@ def test_transient_failures_are_tried_again_on_one_connection(exported):
         (_say(200, b"[]"), "answers what TensorFlow Serving would not", 1),
         (_say(200, b'{"outputs": [{"b64": "!"}]}'), "answers what TensorFlow Serving would not", 1),
         (_say(200, b'{"outputs": [{"b64": "AAAA"}]}'), "no PNG image", 1),
-        (_say(200, b'{"outputs": []}'), "not what was asked for, 1 images", 1),
+        (_say(200, b'{"outputs": []}'), "not what was asked for, 1 of image_bytes", 1),
         (_say(200, b'{"outputs": {"other": [1]}}'), "not what was asked for", 1),
         (_say(200, b"[" * 100_000), "answers what is no JSON", 1),
         (_hang_up, "cannot be reached", 4),
@@ -236,6 +238,34 @@ def test_a_server_that_is_busy_slow_or_wrong_is_one_sentence(exported, answer, p
         with pytest.raises(UserError, match=part):
             _ask(port, exported, timeout=0.3)
         assert len(requests) == count
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        {},
+        [],
+        {"digit": None},
+        {"digit": [3], "digit_probabilities": [[0.1] * 10], "tilt": [0.5]},
+        {"digit": [3], "digit_probabilities": [[0.1] * 9], "tilt": [0.5], "tilt_std": [0.1]},
+        {"digit": [3, 4], "digit_probabilities": [[0.1] * 10], "tilt": [0.5], "tilt_std": [0.1]},
+        {"digit": ["three"], "digit_probabilities": [[0.1] * 10], "tilt": [0.5], "tilt_std": [0.1]},
+        {"digit": [{"b64": "AAAA"}], "digit_probabilities": [[0.1] * 10], "tilt": [0.5], "tilt_std": [0.1]},
+    ],
+)
+def test_a_wrong_answer_about_images_is_one_sentence(exported, outputs):
+    with _server(_say(200, json.dumps({"outputs": outputs}).encode())) as (port, _), pytest.raises(UserError):
+        client.connect(f"http://localhost:{port}", exported).encode(np.zeros((1, 16, 16, 1)))
+
+
+def test_answers_have_the_types_of_the_contract(exported):
+    outputs = {"digit": [3, 4], "digit_probabilities": [[0] * 10] * 2, "tilt": [0, 0.7], "tilt_std": [1, 1]}
+    with _server(_say(200, json.dumps({"outputs": outputs}).encode())) as (port, _):
+        answers = client.connect(f"http://localhost:{port}", exported).encode(np.zeros((2, 16, 16, 1)))
+    assert {name: array.dtype for name, array in answers.items()} == {"digit": np.int64} | dict.fromkeys(
+        ("digit_probabilities", "tilt", "tilt_std"), np.float32
+    )
+    np.testing.assert_allclose(answers["tilt"], [0, 0.7])
 
 
 @pytest.mark.parametrize("scheme", ["http", "grpc"])
@@ -265,6 +295,7 @@ def test_the_command_writes_a_picture_without_tensorflow(addresses, exported, tm
         (["--model=m", "--label=a b"], "--label='a b' is no name"),
         (["--model=m", "--codes=digit"], "cannot read 'digit'"),
         (["--model=m", "--codes=digit=3:a"], "cannot read 'digit=3:a'"),
+        (["--model=m", "--codes=digit=3,digit=4"], "names 'digit' twice"),
         (["--model=m", "--output=nowhere/x.png"], "does not exist"),
     ],
 )

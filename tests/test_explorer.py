@@ -7,12 +7,15 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import urllib.request
 
 import numpy as np
 import pytest
-from conftest import command, sentence
+from conftest import command, sentence, wait_for_lines
 from PIL import Image
 
 from keras_infogan import datasets, onnx_model
@@ -20,7 +23,7 @@ from keras_infogan.config import UserError
 from keras_infogan.export import __main__ as export_command
 from keras_infogan.export import web_runtime
 from keras_infogan.latents import Noise
-from keras_infogan.serving import explore
+from keras_infogan.serving import client, explore
 
 pytest.importorskip("onnxruntime")
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -196,7 +199,7 @@ def test_the_grid_shows_two_codes_and_its_images_are_taken_and_kept(opened, mode
     assert page.locator("#kept .picture").count() == 2  # newest first
     page.locator("#kept .picture").nth(1).click()
     _settled(page)
-    assert page.locator("output").all_inner_texts() == ["4", "+2.00"]
+    assert page.locator(".value").all_inner_texts() == ["4", "+2.00"]
     page.locator("#kept .remove").first.click()
     _settled(page)
     assert page.locator("#kept .picture").count() == 1
@@ -211,13 +214,13 @@ def test_a_traversal_plays_until_it_is_stopped(opened):
     play.click()
     page.wait_for_timeout(700)
     assert play.get_attribute("aria-pressed") == "true"
-    value = page.locator("output").nth(1).inner_text()
+    value = page.locator(".value").nth(1).inner_text()
     page.wait_for_timeout(300)
-    assert page.locator("output").nth(1).inner_text() != value
+    assert page.locator(".value").nth(1).inner_text() != value
     play.click()
-    value = page.locator("output").nth(1).inner_text()
+    value = page.locator(".value").nth(1).inner_text()
     page.wait_for_timeout(300)
-    assert page.locator("output").nth(1).inner_text() == value
+    assert page.locator(".value").nth(1).inner_text() == value
 
 
 def test_files_are_saved(opened, model, tmp_path):
@@ -251,7 +254,7 @@ def test_files_are_saved(opened, model, tmp_path):
 def test_names_are_checked_and_stay(opened):
     page = opened()
     name = page.get_by_role("textbox", name="name of digit")
-    for bad in ("two words", "seed", "tilt", "TILT", "x_std"):
+    for bad in ("two words", "seed", "tilt", "TILT", "x_std", "class", "None"):
         name.fill(bad)
         assert page.locator(".name:invalid").count() == 1, bad
     name.fill("figure")
@@ -260,6 +263,88 @@ def test_names_are_checked_and_stay(opened):
     page.wait_for_selector("#grid[data-drawn]", timeout=TIMEOUT)
     assert page.get_by_role("textbox", name="name of digit").input_value() == "figure"
     assert "figure" in page.locator("#rows").inner_text()
+
+
+def test_what_a_browser_kept_outlives_a_renaming_export_and_damage(opened, browser, address):
+    context = browser.new_context(bypass_csp=True)
+    page = context.new_page()
+
+    def reload(renamed=None):
+        page.unroute_all()
+        if renamed:
+            page.route("**/generator.json", lambda route: route.fulfill(body=(route.fetch()).text().replace('"name": "tilt"', f'"name": "{renamed}"')))
+        page.goto(address)
+        page.reload()
+        page.wait_for_selector("#grid[data-drawn]", timeout=TIMEOUT)
+        _settled(page)
+
+    reload()
+    page.get_by_role("slider", name="tilt").fill("1.5")
+    page.get_by_role("textbox", name="name of tilt").fill("lean")
+    page.keyboard.press("Enter")
+    page.locator("#keep").click()
+    _settled(page)
+    stored = page.evaluate("Object.keys(localStorage)")
+    reload()
+    page.locator("#kept .picture").click()
+    assert page.locator(".value").all_inner_texts() == ["0", "+1.50"]
+    page.goto(f"{address}#names=slant=theirs")
+    page.reload()
+    page.wait_for_selector("#grid[data-drawn]", timeout=TIMEOUT)
+    assert page.get_by_role("textbox", name="name of tilt").input_value() == "theirs"
+    reload()
+    assert page.get_by_role("textbox", name="name of tilt").input_value() == "lean"  # a link's names are for one visit
+    for damaged in ("{}", "5", "[null]", "[[1, 5]]", '[["slant", 5]]', '[["slant", "digit"]]', "nonsense"):
+        page.evaluate("([keys, value]) => keys.forEach((key) => localStorage.setItem(key, value))", [stored, damaged])
+        reload()
+        assert page.locator("#alert").is_hidden()
+        assert page.get_by_role("textbox", name="name of tilt").input_value() == "tilt"
+        assert page.locator("#kept .picture").count() == 0
+    context.close()
+
+
+def test_a_kept_image_stays_what_it_was_when_the_next_export_renames_its_codes(opened):
+    script = """async () => {
+        const { fromText, middle, readContract, toText } = await import("./latents.js");
+        const content = await (await fetch("generator.json")).json(), contract = readContract(content);
+        const { state } = fromText(contract, middle(contract), "digit=3:0.25+7:0.75,tilt=-1.5", "9");
+        content.inputs[1].name = "lean";
+        const renamed = readContract(content);
+        return fromText(renamed, middle(renamed), toText(contract, state, "trainedAs"), "9", "trainedAs").state;
+    }"""
+    kept = opened(bypass_csp=True).evaluate(script)
+    assert kept == {"seed": 9, "values": {"digit": {"category": 3, "other": 7, "mix": 0.75}, "lean": -1.5}}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("tilt=.5", 0.5),
+        ("tilt=1e-1", 0.1),
+        ("tilt=2.5", None),
+        ("tilt=", None),
+        ("digit=3:1", {"category": 3, "other": 3, "mix": 0}),
+        ("digit=3:0.1+7:0.5", None),
+        ("digit=1:0.5+2:0.25+3:0.25", None),
+        ("digit=3:+7:", None),
+        ("digit=1.5", None),
+        ("bit=0.25", {"category": 0, "other": 1, "mix": 0.25}),
+        ("bit=1", {"category": 1, "other": 1, "mix": 0}),
+        ("bit=2", None),
+    ],
+)
+def test_codes_in_a_link_are_read_as_the_client_reads_them_or_not_at_all(opened, text, value):
+    script = """async ([text, name]) => {
+        const { fromText, toText } = await import("./latents.js");
+        const digit = { name: "digit", discrete: true, categories: 10 }, bit = { name: "bit", discrete: true, bit: true, categories: 2 };
+        const codes = [{ name: "tilt", range: [-2, 2] }, digit, bit];
+        const none = { category: 0, other: 0, mix: 0 }, state = { seed: 1, values: { tilt: 0, digit: none, bit: none } };
+        const { state: restored, strange } = fromText({ codes }, state, text);
+        return [strange ? null : restored.values[name], toText({ codes }, restored)];
+    }"""
+    read, written = opened(bypass_csp=True).evaluate(script, [text, text.split("=")[0]])
+    assert read == value
+    assert set(client.parse_codes(written)) == {"tilt", "digit", "bit"}
 
 
 def test_a_link_restores_what_was_seen(opened):
@@ -274,15 +359,15 @@ def test_a_link_restores_what_was_seen(opened):
     page.wait_for_timeout(200)
     assert "Copied" in page.inner_text("#status")
     other = opened(page.url.partition("/#")[2].join(("#", "")))
-    assert other.locator("output").all_inner_texts() == ["8 · 9", f"{MINUS}0.75"]
+    assert other.locator(".value").all_inner_texts() == ["8 · 9", f"{MINUS}0.75"]
     assert [other.locator(f"#{name}").input_value() for name in ("rows", "columns")] == ["tilt", "digit"]
     assert other.get_by_role("textbox", name="name of tilt").input_value() == "lean"
 
 
 def test_a_strange_link_harms_nothing(opened):
-    page = opened("#seed=-1&codes=digit=99,tilt=<img src=x onerror=alert(1)>,color=3&names=digit=<b>,tilt=digit&rows=nowhere")
-    assert page.inner_text("#alert") == "The link has 3 codes that this model has not or takes otherwise; the rest was restored."
-    assert page.locator("output").all_inner_texts() == ["0", "+0.00"]
+    page = opened("#seed=-1&codes=digit=99,tilt=<img src=x onerror=alert(1)>,color=3&names=digit=<b>,slant=digit&rows=nowhere")
+    assert page.inner_text("#alert") == "The link asks for 5 things that this model does not have; the rest was restored."
+    assert page.locator(".value").all_inner_texts() == ["0", "+0.00"]
     assert page.get_by_role("textbox", name="name of digit").input_value() == "digit"
 
 
@@ -319,7 +404,7 @@ def test_a_phone_has_room_and_touch(opened, scheme):
     assert page.locator("html").bounding_box()["width"] <= 360
     assert max(box["x"] + box["width"] for box in (one.bounding_box() for one in page.locator("#codes *:visible, #grid *").all())) <= 360
     page.locator(".categories label", has_text="5").first.tap()
-    assert page.locator("output").first.inner_text() == "5"
+    assert page.locator(".value").first.inner_text() == "5"
 
 
 def test_faults_are_said(browser, explorer, tmp_path):
@@ -344,6 +429,33 @@ def test_faults_are_said(browser, explorer, tmp_path):
     assert "generator.onnx cannot be loaded (status 404)" in alert(tmp_path)
     (broken / "onnxruntime-web.js").unlink()
     assert "The runtime could not be started" in alert(tmp_path)
+
+
+def test_an_explorer_is_put_in_no_other_place(digits_run, explorer, tmp_path):
+    (tmp_path / "site" / "web").mkdir(parents=True)
+    (tmp_path / "site" / "web" / "thesis.txt").write_text("precious")
+    message = sentence(command("export", f"--run_dir={digits_run}", f"--output_dir={tmp_path / 'site'}", "--formats=web"))
+    assert "web is not an explorer, whose place it has" in message
+    assert (tmp_path / "site" / "web" / "thesis.txt").read_text() == "precious"
+
+
+def test_a_browser_that_waits_and_one_that_hangs_up(explorer, tmp_path):
+    flags = [f"--export_dir={explorer}", "--port=0"]
+    environment = {**os.environ, "BROWSER": "sh -c 'sleep 5' %s"}
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        process = subprocess.Popen([sys.executable, "-m", "keras_infogan.serving.explore", *flags], stdout=file, stderr=file, env=environment)
+    wait_for_lines(log, process, 1)
+    port = int(re.search(r"localhost:(\d+)", log.read_text())[1])
+    for _ in range(5):
+        with socket.create_connection(("localhost", port), timeout=10) as closed:
+            closed.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not a farewell
+            closed.sendall(b"GET /generator.onnx HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    with urllib.request.urlopen(f"http://localhost:{port}/generator.json", timeout=10) as answer:
+        assert json.load(answer)["name"] == "digits-infogan"
+    process.send_signal(signal.SIGINT)
+    process.wait(20)
+    assert "Traceback" not in log.read_text()
 
 
 def test_other_directories_are_refused(exported, tmp_path):
@@ -372,9 +484,9 @@ def test_another_archive_than_the_release_is_not_used(tmp_path, monkeypatch):
 
 
 def test_without_network_or_npm_one_sentence_says_so(tmp_path, monkeypatch, digits_run):
-    _fake_npm(tmp_path, monkeypatch, "echo no network >&2; exit 1")
+    _fake_npm(tmp_path, monkeypatch, r"printf 'npm warn config\nnpm error code E1\nnpm error no network \351\n' >&2; exit 1")
     message = sentence(command("export", f"--run_dir={digits_run}", f"--output_dir={tmp_path / 'export'}", "--formats=web"))
-    assert "npm cannot fetch onnxruntime-web 1.30.0 (no network)" in message
+    assert "npm cannot fetch onnxruntime-web 1.30.0 (npm error no network" in message
     assert not (tmp_path / "export" / "web").exists()
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(web_runtime.importlib.util, "find_spec", lambda name: None)

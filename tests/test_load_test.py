@@ -118,7 +118,7 @@ def test_answers_that_were_not_asked_for_and_none_at_all_are_told(exported):
     with _slow_server(images=2) as (url, _):
         (row,) = _measure(url, exported, [1], [1], seconds=0.3)
     assert (row["requests"], row["latency_ms"], row["images_per_second"]) == (0, None, 0)
-    assert "is not what was asked for, 1 images" in row["first_error"]
+    assert "is not what was asked for, 1 of image_bytes" in row["first_error"]
     silent = row | {"errors": 0, "first_error": None}
     assert "nothing was answered within 0.3" in load_test.table([silent])
 

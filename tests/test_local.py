@@ -18,6 +18,8 @@ from conftest import command, free_ports, sentence, serve_locally, wait_for_line
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from keras_infogan.serving import local
+
 pytest.importorskip("onnxruntime")
 pytest.importorskip("uvicorn")
 rest_application = pytest.importorskip("keras_infogan.serving.rest_application")
@@ -298,6 +300,13 @@ def _own_address():
 )
 def test_bad_flags_are_one_sentence(tmp_path, flags, part):
     assert part in sentence(command("serving.local", *flags, cwd=tmp_path))
+
+
+def test_no_host_is_not_every_host(exported):
+    assert "--host is empty" in sentence(command("serving.local", f"--export_dir={exported}", "--host="))
+    assert "cannot listen on no.such.host.invalid" in sentence(command("serving.local", f"--export_dir={exported}", "--host=no.such.host.invalid"))
+    with local.listen("::1", 0) as listener:
+        assert listener.family == socket.AF_INET6
 
 
 def test_an_export_without_onnx_is_one_sentence(exported, tmp_path):

@@ -13,7 +13,9 @@ const MOST_BUTTONS = 40; // categories; more of them are chosen by number
 const element = (id) => document.getElementById(id);
 const random = (below) => crypto.getRandomValues(new Uint32Array(1))[0] % below;
 
-let contract, models, state, names = {}, kept = [], controls = {};
+let contract, models, state, kept = [], gridImages = [];
+let names = new Map(); // given on this page, by the name in training
+const controls = new Map(); // by the name of the code
 let moved; // the code that was moved last
 let playing = null;
 
@@ -41,8 +43,27 @@ function make(tag, properties = {}, ...children) {
   return made;
 }
 
-const shownName = (name) => names[name] ?? name;
-const sentence = (shown) => contract.codes.map((code) => `${shownName(code.name)} ${describe(code, shown.values[code.name])}`).join(", ") + `, seed ${shown.seed}`;
+// Runs an action that draws, never twice at once; asked for again meanwhile, it runs once more, for what is newest then.
+function newest(action) {
+  let running = false, again = false;
+  return safely(async () => {
+    again = true;
+    if (running) return;
+    running = true;
+    try {
+      while (again) {
+        again = false;
+        await action();
+      }
+    } finally {
+      running = false;
+    }
+  });
+}
+
+const codeOf = (name) => contract.codes.find((code) => code.name === name);
+const shownName = (code) => names.get(code.trainedAs) ?? code.name;
+const sentence = (shown) => contract.codes.map((code) => `${shownName(code)} ${describe(code, shown.values[code.name])}`).join(", ") + `, seed ${shown.seed}`;
 
 // What a browser keeps between visits, by model; without storage (a private window) it is forgotten.
 const storage = {
@@ -63,40 +84,31 @@ const storage = {
 
 // Drawing: the newest state wins, and the large image comes before the grid.
 
-let drawing = false, outdated = false, gridTimer, gridVersion = 0, pixels;
+let gridTimer, gridVersion = 0, pixels;
 
-const refresh = safely(async () => {
-  outdated = true;
-  if (drawing) return;
-  drawing = true;
-  try {
-    while (outdated) {
-      outdated = false;
-      const shown = state, start = performance.now();
-      [pixels] = await models.generate([shown]);
-      draw(element("image"), contract, pixels);
-      element("image").setAttribute("aria-label", sentence(shown));
-      element("speed").textContent = `${(performance.now() - start).toFixed(0)} ms, computed in this browser`;
-    }
-  } finally {
-    drawing = false;
-  }
+const refresh = newest(async () => {
+  const shown = state, start = performance.now();
+  [pixels] = await models.generate([shown]);
+  draw(element("image"), contract, pixels);
+  element("image").setAttribute("aria-label", sentence(shown));
+  element("speed").textContent = `${(performance.now() - start).toFixed(0)} ms, computed in this browser`;
 });
 
 function change(next, { controlsToo = true } = {}) {
+  const otherNoise = next.seed !== state.seed;
   state = next;
-  if (controlsToo) for (const control of Object.values(controls)) control.show();
+  if (controlsToo) for (const control of controls.values()) control.show(state.values[control.code.name], true);
   element("seed").value = state.seed;
   refresh();
   clearTimeout(gridTimer);
   gridTimer = setTimeout(refreshGrid, GRID_DELAY);
-  if (readPixels) remake();
+  if (otherNoise) remake();
 }
 
 const refreshGrid = safely(async () => {
   const version = ++gridVersion, grid = element("grid"), [rows, columns] = ["rows", "columns"].map((id) => element(id).value);
   const down = valuesAlong(contract, state, rows, GRID_ROWS), across = valuesAlong(contract, state, columns, GRID_COLUMNS);
-  const text = (name, value) => (name ? describe(contract.codes.find((code) => code.name === name), value, 1) : String(value));
+  const text = (name, value) => (name ? describe(codeOf(name), value, 1) : String(value));
   const cells = down.map((value) => across.map((other) => at(at(state, rows, value), columns, other)));
   if (grid.dataset.layout !== `${down.length} ${across.length}`) {
     grid.replaceChildren(make("span"), ...across.map(() => make("span", { className: "label" })));
@@ -107,18 +119,21 @@ const refreshGrid = safely(async () => {
   const labels = grid.querySelectorAll(".label"), buttons = grid.querySelectorAll("button");
   across.forEach((value, column) => { labels[column].textContent = text(columns, value); });
   down.forEach((value, row) => { labels[across.length + row].textContent = text(rows, value); });
-  grid.images = [];
+  const drawn = [];
+  element("save-grid").disabled = true;
   for (const [row, shown] of cells.entries()) {
     const images = await models.generate(shown); // a row at a time, so that the large image need not wait for all
     if (version !== gridVersion) return;
-    grid.images.push(...images);
+    drawn.push(...images);
     images.forEach((image, column) => {
       const button = buttons[row * across.length + column];
       draw(button.firstChild, contract, image);
       button.setAttribute("aria-label", sentence(shown[column]));
-      button.onclick = () => { keep(shown[column]); change(shown[column]); };
+      button.onclick = () => { stop(); keep(shown[column]); change(shown[column]); };
     });
   }
+  gridImages = drawn;
+  element("save-grid").disabled = false;
   grid.dataset.drawn = version;
 });
 
@@ -126,7 +141,7 @@ const refreshGrid = safely(async () => {
 
 function setValue(name, value) {
   moved = name;
-  controls[name].show(value);
+  controls.get(name).show(value, false);
   change(withValue(state, name, value), { controlsToo: false });
 }
 
@@ -149,7 +164,11 @@ function sliderOf(code) {
 function chooser(code, part, choose) {
   if (code.categories > MOST_BUTTONS) {
     const input = make("input", { type: "number", min: 0, max: code.categories - 1, step: 1 });
-    input.onchange = () => { if (input.checkValidity() && input.value !== "") choose(Number(input.value)); };
+    input.onchange = () => {
+      const valid = input.checkValidity() && input.value !== "";
+      alert(valid ? "" : `A category is a whole number from 0 to ${code.categories - 1}.`);
+      if (valid) choose(Number(input.value));
+    };
     return { box: input, show: (category) => { input.value = category; } };
   }
   const inputs = Array.from({ length: code.categories }, (_, category) => {
@@ -188,12 +207,12 @@ function categoriesOf(code) {
   return {
     parts: [first.box, blend],
     buttons: [open],
-    show: ({ category, other, mix }) => {
+    show: ({ category, other, mix }, whole) => {
       first.show(category);
       second.show(other);
       share.value = mix;
       text.textContent = `${Math.round((1 - mix) * 100)}% ${category}, ${Math.round(mix * 100)}% ${other}`;
-      if (mix > 0) toggle(true);
+      if (mix > 0 || whole) toggle(mix > 0);
     },
     label: (name) => {
       first.box.setAttribute("aria-label", name);
@@ -205,40 +224,51 @@ function categoriesOf(code) {
 
 function addCode(code) {
   const control = code.discrete ? categoriesOf(code) : sliderOf(code);
-  const name = make("input", { type: "text", className: "name", value: shownName(code.name), maxLength: 64, spellcheck: false, autocomplete: "off", title: "Give the code a name" });
+  const name = make("input", { type: "text", className: "name", value: shownName(code), maxLength: 64, spellcheck: false, autocomplete: "off", title: "Give the code a name" });
   name.setAttribute("aria-label", `name of ${code.name}`);
-  const value = make("output"), play = make("button", { className: "small", textContent: "Play" });
+  const value = make("span", { className: "value" }), play = make("button", { className: "small", textContent: "Play" });
   play.setAttribute("aria-pressed", false);
   play.onclick = () => (playing?.name === code.name ? stop() : start(code));
   name.oninput = () => {
-    const others = contract.codes.filter((other) => other !== code).map((other) => shownName(other.name));
-    name.setCustomValidity(nameProblem(name.value, others));
+    const wanted = new Map(names).set(code.trainedAs, name.value);
+    name.setCustomValidity(problemOf(wanted));
     name.reportValidity();
-    if (!name.validationMessage) rename(code.name, name.value);
+    if (!name.validationMessage) {
+      setNames(wanted);
+      storage.write("names", [...names]);
+    }
   };
-  name.onblur = () => { name.value = shownName(code.name); name.setCustomValidity(""); };
+  name.onblur = () => { name.value = shownName(code); name.setCustomValidity(""); };
   name.onkeydown = (event) => { if (event.key === "Enter") name.blur(); };
   const head = make("div", { className: "head" }, name, value, ...(control.buttons ?? []), play);
-  element("codes").append(make("div", { className: "code" }, head, ...control.parts));
-  controls[code.name] = {
+  const group = make("div", { className: "code", role: "group" }, head, ...control.parts);
+  element("codes").append(group);
+  controls.set(code.name, {
+    code,
     play,
-    show: (shown = state.values[code.name]) => { control.show(shown); value.textContent = describe(code, shown); },
-    label: () => { control.label(shownName(code.name)); play.setAttribute("aria-label", `Play ${shownName(code.name)}`); if (name !== document.activeElement) name.value = shownName(code.name); },
-  };
-  controls[code.name].label();
+    // `whole`: not this control moved the code, but all are shown anew.
+    show: (shown, whole) => { control.show(shown, whole); value.textContent = describe(code, shown); },
+    label: () => {
+      control.label(shownName(code));
+      group.setAttribute("aria-label", shownName(code));
+      play.setAttribute("aria-label", `Play ${shownName(code)}`);
+      if (name !== document.activeElement) name.value = shownName(code);
+    },
+  });
 }
 
-function rename(name, shown) {
-  if (shown === name) delete names[name];
-  else names[name] = shown;
-  storage.write("names", names);
-  showNames();
+// Why codes cannot have these names, a Map as `names`, or "".
+function problemOf(wanted) {
+  const shown = contract.codes.map((code) => wanted.get(code.trainedAs) ?? code.name);
+  return shown.map((name, index) => nameProblem(name, shown.filter((_, other) => other !== index))).find(Boolean) ?? "";
 }
 
-function showNames() {
-  for (const [name, control] of Object.entries(controls)) {
+// Takes names for this visit.
+function setNames(wanted) {
+  names = new Map([...wanted].filter(([trainedAs, name]) => contract.codes.some((code) => code.trainedAs === trainedAs && code.name !== name)));
+  for (const control of controls.values()) {
     control.label();
-    for (const option of document.querySelectorAll("#rows option, #columns option")) if (option.value === name) option.textContent = shownName(name);
+    for (const option of document.querySelectorAll("#rows option, #columns option")) if (option.value === control.code.name) option.textContent = shownName(control.code);
   }
 }
 
@@ -248,7 +278,7 @@ function start(code) {
   stop();
   moved = code.name;
   playing = { name: code.name, begun: performance.now() };
-  controls[code.name].play.setAttribute("aria-pressed", true);
+  controls.get(code.name).play.setAttribute("aria-pressed", true);
   const tick = (now) => {
     if (playing?.name !== code.name) return;
     const seconds = code.discrete ? code.categories * 0.7 : PLAY_SECONDS;
@@ -260,77 +290,105 @@ function start(code) {
 
 function stop() {
   if (!playing) return;
-  controls[playing.name].play.setAttribute("aria-pressed", false);
+  controls.get(playing.name).play.setAttribute("aria-pressed", false);
   playing = null;
 }
 
 // Keeping images.
 
-function keep(shown) {
-  if (kept.some((one) => toText(contract, one) === toText(contract, shown) && one.seed === shown.seed)) return say("It is kept already.");
-  kept = [shown, ...kept].slice(0, MOST_KEPT);
-  storage.write("kept", kept.map((one) => [one.seed, toText(contract, one)]));
-  say("Kept.");
-  return showKept();
+const thumbnails = new WeakMap(); // pixels by kept state
+
+function setKept(states) {
+  kept = states.slice(0, MOST_KEPT);
+  storage.write("kept", kept.map((one) => [one.seed, toText(contract, one, "trainedAs")]));
+  showKept();
 }
 
-const showKept = safely(async () => {
-  const shown = [...kept], images = shown.length ? await models.generate(shown) : [];
+function keep(shown) {
+  if (kept.some((one) => toText(contract, one) === toText(contract, shown) && one.seed === shown.seed)) return say("It is kept already.");
+  say("Kept.");
+  return setKept([shown, ...kept]);
+}
+
+const showKept = newest(async () => {
+  const shown = kept;
+  for (const one of shown) if (!thumbnails.has(one)) thumbnails.set(one, (await models.generate([one]))[0]);
   element("kept-none").hidden = shown.length > 0;
-  element("kept").replaceChildren(...shown.map((one, index) => {
+  element("kept").replaceChildren(...shown.map((one) => {
     const canvas = make("canvas"), take = make("button", { className: "picture", title: sentence(one) }, canvas);
-    draw(canvas, contract, images[index]);
+    draw(canvas, contract, thumbnails.get(one));
     take.setAttribute("aria-label", sentence(one));
     take.onclick = () => { stop(); change(one); };
     const remove = make("button", { className: "remove", textContent: "×", title: "Remove" });
-    remove.onclick = () => { kept = kept.filter((other) => other !== one); storage.write("kept", kept.map((other) => [other.seed, toText(contract, other)])); showKept(); };
+    remove.setAttribute("aria-label", `Remove ${sentence(one)}`);
+    remove.onclick = () => setKept(kept.filter((other) => other !== one));
     return make("div", {}, take, remove);
   }));
 });
 
+// What was kept before, as far as it can be read.
+function readKept() {
+  const stored = storage.read("kept", []), states = [];
+  for (const entry of Array.isArray(stored) ? stored : []) {
+    if (!Array.isArray(entry) || typeof entry[1] !== "string") continue;
+    const { state: one, strange } = fromText(contract, state, entry[1], String(entry[0]), "trainedAs");
+    if (!strange) states.push(one);
+  }
+  return states.slice(0, MOST_KEPT);
+}
+
+function readNames() {
+  const stored = storage.read("names", []);
+  const pairs = Array.isArray(stored) ? stored.filter((pair) => Array.isArray(pair) && pair.length === 2 && pair.every((one) => typeof one === "string")) : [];
+  return problemOf(new Map(pairs)) ? new Map() : new Map(pairs);
+}
+
 // Reading a real image.
 
-let readPixels = null, readState = null, readNumber = 0, lastFile = null;
+let lastFile = null, readNumber = 0, readValues = null;
 
 const read = safely(async (file) => {
+  const number = ++readNumber;
   lastFile = file;
   alert("");
+  let seen;
   try {
-    readPixels = await readFile(contract, file, element("invert").checked);
+    seen = await readFile(contract, file, element("invert").checked);
   } catch {
     throw new Error(`${file.name || "What you gave"} is no image that this browser can read; give a PNG or JPEG.`);
   }
   say("Reading the image…");
-  const answers = await models.encode(readPixels);
-  draw(element("seen"), contract, readPixels);
-  const values = {}, rows = contract.codes.map((code) => {
+  const answers = await models.encode(seen);
+  if (number !== readNumber) return; // another was given meanwhile
+  draw(element("seen"), contract, seen);
+  readValues = {};
+  const rows = contract.codes.map((code) => {
     if (!code.discrete) {
-      values[code.name] = Math.min(Math.max(answers[code.name][0], code.range[0]), code.range[1]);
-      return [shownName(code.name), `${describe(code, answers[code.name][0])} ± ${answers[`${code.name}_std`][0].toFixed(2)}`];
+      readValues[code.name] = Math.min(Math.max(answers[code.name][0], code.range[0]), code.range[1]);
+      return [shownName(code), `${describe(code, answers[code.name][0])} ± ${answers[`${code.name}_std`][0].toFixed(2)}`];
     }
     const likely = answers[`${code.name}_probabilities`].map((probability, category) => [probability, category]).sort((one, other) => other[0] - one[0]);
-    values[code.name] = { category: likely[0][1], other: likely[0][1], mix: 0 };
-    return [shownName(code.name), likely.slice(0, 3).filter(([probability]) => probability >= 0.005).map(([probability, category]) => `${category} (${Math.round(probability * 100)}%)`).join(", ")];
+    readValues[code.name] = { category: likely[0][1], other: likely[0][1], mix: 0 };
+    return [shownName(code), likely.slice(0, 3).filter(([probability]) => probability >= 0.005).map(([probability, category]) => `${category} (${Math.round(probability * 100)}%)`).join(", ")];
   });
   element("answers").replaceChildren(...rows.map((row) => make("tr", {}, make("th", { textContent: row[0], scope: "row" }), make("td", { textContent: row[1] }))));
-  readState = { values };
   element("read").hidden = false;
   await remake();
   say("Read.");
 });
 
 // G(Q(x)), with the noise of the present seed.
-const remake = safely(async () => {
-  if (!readState) return;
-  const number = ++readNumber, [image] = await models.generate([{ seed: state.seed, values: readState.values }]);
-  if (number === readNumber) draw(element("remade"), contract, image);
+const remake = newest(async () => {
+  if (!readValues) return;
+  const [image] = await models.generate([{ seed: state.seed, values: readValues }]);
+  draw(element("remade"), contract, image);
 });
 
 function listenToFiles() {
   const drop = element("drop");
   element("file").onchange = (event) => { if (event.target.files[0]) read(event.target.files[0]); event.target.value = ""; };
   element("invert").onchange = () => { if (lastFile) read(lastFile); };
-  element("take-codes").onclick = () => { stop(); change({ seed: state.seed, values: { ...readState.values } }); };
+  element("take-codes").onclick = () => { stop(); change({ seed: state.seed, values: { ...readValues } }); };
   for (const [type, over] of [["dragenter", true], ["dragover", true], ["dragleave", false], ["drop", false]]) {
     document.addEventListener(type, (event) => { event.preventDefault(); drop.classList.toggle("over", over); });
   }
@@ -345,21 +403,23 @@ function listenToFiles() {
 
 function link() {
   const parameters = new URLSearchParams({ seed: state.seed, codes: toText(contract, state), rows: element("rows").value, columns: element("columns").value });
-  if (Object.keys(names).length) parameters.set("names", Object.entries(names).map((pair) => pair.join("=")).join(","));
+  if (names.size) parameters.set("names", [...names].map((pair) => pair.join("=")).join(","));
   return `${location.origin}${location.pathname}#${parameters}`;
 }
 
 function restoreFromAddress() {
+  stop();
+  alert("");
   const parameters = new URLSearchParams(location.hash.slice(1));
   const codes = parameters.get("codes")?.replaceAll(" ", "+"); // a plus that was typed, not encoded, reads as a space
   const { state: restored, strange } = fromText(contract, state, codes, parameters.get("seed"));
   for (const id of ["rows", "columns"]) if ([...element(id).options].some((option) => option.value === parameters.get(id))) element(id).value = parameters.get(id);
-  for (const pair of (parameters.get("names") ?? "").split(",")) {
-    const [name, shown] = pair.split("="), code = contract.codes.find((one) => one.name === name);
-    const others = contract.codes.filter((other) => other !== code).map((other) => shownName(other.name));
-    if (code && shown && !nameProblem(shown, others)) rename(name, shown);
-  }
-  if (strange) alert(`The link has ${strange === 1 ? "a code" : `${strange} codes`} that this model has not or takes otherwise; the rest was restored.`);
+  // For this visit: whoever made the link must not overwrite the names that this browser keeps.
+  const given = new Map((parameters.get("names") ?? "").split(",").filter(Boolean).map((pair) => pair.split("=", 2)));
+  const known = [...given.keys()].every((trainedAs) => contract.codes.some((code) => code.trainedAs === trainedAs));
+  if (given.size && known && !problemOf(given)) setNames(given);
+  const missed = strange + (given.size && (!known || problemOf(given)) ? 1 : 0);
+  if (missed) alert(`The link asks for ${missed === 1 ? "something" : `${missed} things`} that this model does not have; the rest was restored.`);
   change(restored);
 }
 
@@ -375,36 +435,38 @@ const copyLink = safely(async () => {
 
 const saveMoved = safely(async () => {
   stop();
-  const code = contract.codes.find((one) => one.name === moved) ?? contract.codes[0];
-  say(`Drawing ${shownName(code.name)}…`);
+  const code = codeOf(moved);
+  say(`Drawing ${shownName(code)}…`);
   const states = Array.from({ length: GIF_FRAMES }, (_, frame) => withValue(state, code.name, alongTraversal(code, frame / GIF_FRAMES)));
   const frames = [];
   for (let first = 0; first < GIF_FRAMES; first += 8) frames.push(...(await models.generate(states.slice(first, first + 8))));
-  saveGif(contract, frames, 80, `${contract.name}_${shownName(code.name)}.gif`);
-  say(`Saved ${shownName(code.name)} from end to end.`);
+  saveGif(contract, frames, 80, `${contract.name}_${shownName(code)}.gif`);
+  say(`Saved ${shownName(code)} from end to end.`);
 });
 
 function listen() {
   const newNoise = () => change({ ...state, seed: random(10 ** 6) });
-  const playMoved = () => (playing ? stop() : start(contract.codes.find((code) => code.name === moved) ?? contract.codes[0]));
+  const playMoved = () => (playing ? stop() : start(codeOf(moved)));
   element("new-noise").onclick = newNoise;
   element("seed").onchange = (event) => {
-    if (event.target.checkValidity() && event.target.value !== "") change({ ...state, seed: Number(event.target.value) });
-    else { alert(`A seed is a whole number from 0 to ${LARGEST_SEED}.`); event.target.value = state.seed; }
+    const valid = event.target.checkValidity() && event.target.value !== "";
+    alert(valid ? "" : `A seed is a whole number from 0 to ${LARGEST_SEED}.`);
+    if (valid) change({ ...state, seed: Number(event.target.value) });
+    else event.target.value = state.seed;
   };
   element("reset").onclick = () => { stop(); alert(""); change({ ...middle(contract), seed: state.seed }); };
   element("keep").onclick = element("large").onclick = () => keep(state);
   element("save-png").onclick = () => savePng(contract, [pixels], 1, `${contract.name}.png`);
-  element("save-grid").onclick = () => savePng(contract, element("grid").images, Number(element("grid").style.getPropertyValue("--columns")), `${contract.name}_grid.png`);
+  element("save-grid").onclick = () => savePng(contract, gridImages, Number(element("grid").style.getPropertyValue("--columns")), `${contract.name}_grid.png`);
   element("save-gif").onclick = saveMoved;
   element("copy-link").onclick = copyLink;
   element("rows").onchange = element("columns").onchange = refreshGrid;
   element("save-names").onclick = () => {
-    const byTraining = Object.fromEntries(contract.codes.filter((code) => shownName(code.name) !== code.trainedAs).map((code) => [code.trainedAs, shownName(code.name)]));
+    const byTraining = Object.fromEntries(contract.codes.filter((code) => shownName(code) !== code.trainedAs).map((code) => [code.trainedAs, shownName(code)]));
     save(new Blob([`${JSON.stringify(byTraining, null, 1)}\n`], { type: "application/json" }), "names.json");
   };
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input[type=text], input[type=number], select")) return;
+    if (!element("keys").checked || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input[type=text], input[type=number], select")) return;
     const action = { n: newNoise, k: () => keep(state), p: playMoved }[event.key.toLowerCase()];
     if (action) { event.preventDefault(); action(); }
   });
@@ -415,22 +477,32 @@ async function begin() {
   if (!hasSimd()) throw new Error("This browser has no WebAssembly with SIMD, which the generator needs; take a recent Firefox, Chrome, Edge or Safari (16.4).");
   const response = await fetch("generator.json");
   if (!response.ok) throw new Error(`generator.json cannot be loaded (status ${response.status}); export again with --formats=web.`);
-  contract = readContract(await response.json());
+  try {
+    contract = readContract(await response.json());
+  } catch {
+    throw new Error("generator.json is damaged; export again with --formats=web.");
+  }
+  if (!contract.codes.length) throw new Error("This model has no codes; there is nothing to explore.");
   element("title").textContent = document.title = contract.name;
   element("about").textContent = `An InfoGAN trained without labels on ${contract.dataset.name}, step ${contract.step.toLocaleString("en")}. License of the training images: ${contract.dataset.license}.`;
-  models = new Models(contract, ({ name, size }) => say(`Loading ${name}: ${(size / 1e6).toFixed(1)} MB`));
+  let told = 0;
+  models = new Models(contract, ({ name, size }) => {
+    if (Math.abs(size - told) < 2e6) return; // not every piece of a large file, which a screen reader would read out
+    told = size;
+    say(`Loading ${name}: ${(size / 1e6).toFixed(0)} MB`);
+  });
   state = middle(contract);
   await models.generate([state]);
-  names = storage.read("names", {});
   for (const code of contract.codes) addCode(code);
   if (!contract.noiseSize) for (const id of ["new-noise", "seed"]) (element(id).closest("label") ?? element(id)).hidden = true;
-  const options = [...contract.codes.map((code) => [code.name, shownName(code.name)]), ...(contract.noiseSize ? [["", "noise"]] : [])];
+  const options = [...contract.codes.map((code) => [code.name, code.name]), ...(contract.noiseSize ? [["", "noise"]] : [])];
   for (const id of ["rows", "columns"]) element(id).append(...options.map(([value, textContent]) => make("option", { value, textContent })));
+  setNames(readNames());
   const across = contract.codes.find((code) => !code.discrete) ?? contract.codes[0], others = contract.codes.filter((code) => code !== across);
   element("columns").value = across.name;
   element("rows").value = (others.find((code) => code.discrete) ?? others[0])?.name ?? "";
   moved = element("columns").value;
-  kept = storage.read("kept", []).map(([seed, text]) => fromText(contract, state, text, String(seed)).state);
+  kept = readKept();
   listen();
   listenToFiles();
   element("main").hidden = false;

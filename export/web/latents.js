@@ -4,7 +4,10 @@
 
 export const LARGEST_SEED = 2 ** 32 - 1;
 const NAME = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;
-const RESERVED = /^(noise|image|images|label|seed|latents|parameters|image_bytes|self)$|_(probability|probabilities|mean|std)$/i;
+const RESERVED = /^(noise|image|images|label|seed|latents|parameters|image_bytes)$|_(probability|probabilities|mean|std)$/i;
+// What Python forbids as the name of an argument.
+const KEYWORDS = new Set(("False None True and as assert async await break class continue def del elif else except finally for from global if import in is lambda " +
+  "nonlocal not or pass raise return self try while with yield").split(" "));
 
 function mix(value) {
   value = Math.imul(value ^ (value >>> 16), 0x21f0aaad);
@@ -105,31 +108,44 @@ export function describe(code, value, digits = 2) {
   return value.mix > 0 ? `${value.category} · ${value.other}` : String(value.category);
 }
 
-// A state as text, codes as the Python client takes them (digit=3:0.5+7:0.5,slant=0.7), and back. What does not fit the model is left as it is in `state`.
-export function toText(contract, state) {
-  return contract.codes.map(({ name, discrete }) => {
-    const value = state.values[name];
-    if (!discrete) return `${name}=${+value.toFixed(4)}`;
-    return value.mix ? `${name}=${value.category}:${+(1 - value.mix).toFixed(4)}+${value.other}:${+value.mix.toFixed(4)}` : `${name}=${value.category}`;
+const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
+
+// The codes of a state as text, as the Python client takes them (digit=3:0.5+7:0.5,slant=0.7), under their present names or those in training ("trainedAs").
+export function toText(contract, state, key = "name") {
+  return contract.codes.map((code) => {
+    const value = state.values[code.name], number = (one) => String(+one.toFixed(4));
+    if (!code.discrete) return `${code[key]}=${number(value)}`;
+    if (code.bit) return `${code[key]}=${number(value.category * (1 - value.mix) + value.other * value.mix)}`;
+    return `${code[key]}=` + (value.mix ? `${value.category}:${number(1 - value.mix)}+${value.other}:${number(value.mix)}` : value.category);
   }).join(",");
 }
 
-export function fromText(contract, state, text, seed) {
+// The value that a text stands for, or undefined if the code has no such value.
+function valueOf(code, text) {
+  if (!code.discrete || code.bit) {
+    const number = NUMBER.test(text) ? Number(text) : NaN, [low, high] = code.bit ? [0, 1] : code.range;
+    if (!(number >= low && number <= high)) return undefined;
+    return code.bit ? { category: Number(number === 1), other: 1, mix: number % 1 } : number;
+  }
+  const parts = text.split("+").map((part) => part.split(":"));
+  const shares = parts.map(([, share]) => (parts.length === 1 && share === undefined ? 1 : NUMBER.test(share ?? "") ? Number(share) : NaN));
+  const valid = parts.every(([category]) => /^\d+$/.test(category) && Number(category) < code.categories) && shares.every((share) => share >= 0);
+  if (!valid || parts.length > 2 || !(Math.abs(shares.reduce((one, other) => one + other) - 1) <= 1e-3)) return undefined;
+  const [category, other = category] = parts.map(([one]) => Number(one));
+  return { category, other, mix: shares[1] ?? 0 };
+}
+
+// The state that such a text and a seed stand for, and how much of them does not fit the model: that is left as it is in `state`.
+export function fromText(contract, state, text, seed, key = "name") {
   const restored = { seed: state.seed, values: { ...state.values } };
-  if (/^\d{1,10}$/.test(seed ?? "") && Number(seed) <= LARGEST_SEED) restored.seed = Number(seed);
   let strange = 0;
+  if (/^\d{1,10}$/.test(seed ?? "") && Number(seed) <= LARGEST_SEED) restored.seed = Number(seed);
+  else if (seed) strange += 1;
   for (const part of (text ?? "").split(",").filter(Boolean)) {
-    const [name, value] = part.split("="), code = contract.codes.find((one) => one.name === name);
-    const valid = (category) => /^\d+$/.test(category) && Number(category) < code.categories;
-    if (code && !code.discrete && /^-?\d+(\.\d+)?$/.test(value ?? "")) {
-      restored.values[name] = Math.min(Math.max(Number(value), code.range[0]), code.range[1]);
-    } else if (code?.discrete && value?.includes("+")) {
-      const [[category], [other, share]] = value.split("+").map((one) => one.split(":"));
-      if (valid(category) && valid(other) && Number(share) >= 0 && Number(share) <= 1) restored.values[name] = { category: Number(category), other: Number(other), mix: Number(share) };
-      else strange += 1;
-    } else if (code?.discrete && valid(value ?? "")) {
-      restored.values[name] = { category: Number(value), other: Number(value), mix: 0 };
-    } else strange += 1;
+    const [name, ...rest] = part.split("="), code = contract.codes.find((one) => one[key] === name);
+    const value = code && valueOf(code, rest.join("="));
+    if (value === undefined) strange += 1;
+    else restored.values[code.name] = value;
   }
   return { state: restored, strange };
 }
@@ -137,6 +153,6 @@ export function fromText(contract, state, text, seed) {
 // Why a code cannot have a name, or "".
 export function nameProblem(name, others) {
   if (!NAME.test(name)) return "A name has letters, digits and underscores, and begins with a letter.";
-  if (RESERVED.test(name)) return "This name is reserved; give another one.";
+  if (RESERVED.test(name) || KEYWORDS.has(name)) return "This name is reserved; give another one.";
   return others.some((other) => other.toLowerCase() === name.toLowerCase()) ? "Another code has this name." : "";
 }

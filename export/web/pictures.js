@@ -60,10 +60,11 @@ export function saveGif(contract, frames, delay, name) {
   save(new Blob([gif.bytes()], { type: "image/gif" }), name);
 }
 
-// The pixels of an image file, as encode prepares them in Python: the middle square, on white, scaled to the model's size, gray if the model is.
+// The pixels of an image file, as encode prepares them in Python but for the browser's own way of scaling: the middle, in the proportions of the model's images, on
+// white, scaled to their size, gray if they are.
 export async function readFile({ height, width, channels }, file, invert) {
   const bitmap = await createImageBitmap(file);
-  const side = Math.min(bitmap.width, bitmap.height);
+  const scale = Math.min(bitmap.width / width, bitmap.height / height), [across, down] = [width * scale, height * scale];
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = height;
@@ -71,7 +72,7 @@ export async function readFile({ height, width, channels }, file, invert) {
   context.fillStyle = "white";
   context.fillRect(0, 0, width, height);
   context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, (bitmap.width - side) / 2, (bitmap.height - side) / 2, side, side, 0, 0, width, height);
+  context.drawImage(bitmap, (bitmap.width - across) / 2, (bitmap.height - down) / 2, across, down, 0, 0, width, height);
   const { data } = context.getImageData(0, 0, width, height), pixels = new Float32Array(height * width * channels);
   for (let place = 0; place < height * width; place++) {
     const [red, green, blue] = data.subarray(place * 4, place * 4 + 3);

@@ -35,13 +35,12 @@ async function open(name) {
 
 async function answer({ id, model, feeds }) {
   try {
-    sessions[model] ??= open(model);
+    sessions[model] ??= open(model).catch((error) => { delete sessions[model]; throw error; });
     const session = await sessions[model];
     const tensors = Object.fromEntries(Object.entries(feeds).map(([name, { data, dims }]) => [name, new Tensor("float32", data, dims)]));
     const outputs = await session.run(tensors);
     postMessage({ id, outputs: Object.fromEntries(Object.entries(outputs).map(([name, { data, dims }]) => [name, { data, dims }])) });
   } catch (error) {
-    delete sessions[model];
     postMessage({ id, error: error.message });
   }
 }
