@@ -208,7 +208,7 @@ def write(directory, settings, rows):
         "settings": settings,
         "client": {
             "cpu_count": os.cpu_count(),
-            "platform": platform.platform(),
+            "platform": f"{platform.system()} {platform.machine()}",
             "versions": {"keras_infogan": __version__, "python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages},
         },
         "results": rows,
