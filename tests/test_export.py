@@ -417,7 +417,7 @@ def test_scores_need_no_tensorflow(exported, digits_run, tmp_path):
     [
         ([], "Give --run_dir"),
         (["--run_dir=nowhere"], "not a run directory"),
-        (["--run_dir=RUN", "--formats=tflite"], "--formats: expected one or more of saved_model, onnx, received 'tflite'"),
+        (["--run_dir=RUN", "--formats=tflite"], "--formats: expected one or more of saved_model, onnx, web, received 'tflite'"),
         (["--run_dir=RUN", "--formats=saved_modl"], "did you mean 'saved_model'"),
         (["--run_dir=RUN", "--formats="], "received none"),
         (["--run_dir=RUN", "--rename=slant"], "cannot read 'slant'"),
