@@ -296,11 +296,23 @@ def read(path):
         content = json.loads(path.read_text(encoding="utf-8"))
         return content, from_json(path.parent, content)
     except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"{path.parent} is not an export: it has no {path.name}; give the directory that keras_infogan.export wrote.") from None
+        raise UserError(f"{path.parent} is not an export: {_missing(path)}.") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}.") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is damaged ({error!r}); export again.") from None
+
+
+def _missing(path):
+    """Returns why a contract is not there, and what to do, in words."""
+    directory = path.parent
+    if not directory.is_dir():
+        return "there is no such directory; give the one that keras_infogan.export wrote"
+    if (directory / "export" / path.name).exists():
+        return f"it has no {path.name}; {directory / 'export'} has"
+    if (directory / "web" / path.name).exists():
+        return "it has the explorer only; export with --formats=saved_model,onnx too"
+    return f"it has no {path.name}; give the directory that keras_infogan.export wrote"
 
 
 def evaluation(contract, metrics):

@@ -14,6 +14,7 @@ http:// and https:// addresses need neither TensorFlow nor Keras; grpc://localho
 
 import dataclasses
 import io
+import logging
 import pathlib
 import re
 import time
@@ -54,6 +55,8 @@ def read_contract(path):
       UserError: if it cannot be read.
     """
     path = pathlib.Path(path)
+    if not path.exists():
+        raise UserError(f"{path} is not there; give the generator.json of an export, or its directory.")
     _, agreed = contract.read(path / "generator.json" if path.is_dir() else path)
     return Offer(agreed.name, agreed.latents, tuple(agreed.run.image_shape))
 
@@ -309,6 +312,7 @@ def define_connection_flags():
 
 def connect_as_flags_say(offer=None, retries=3):
     """Returns a Client; with the Offer of another one neither the contract is read nor the server asked again."""
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # a retry that fails is told by the sentence that ends the command
     return connect(FLAGS.url, offer or config.user_path(FLAGS.contract), FLAGS.model, FLAGS.label, FLAGS.timeout, retries)
 
 

@@ -290,7 +290,7 @@ def test_the_command_writes_a_picture_without_tensorflow(addresses, exported, tm
         (["--url=localhost:8501"], "is no address; write it like"),
         (["--url=http://"], "is no address"),
         ([], "which model?"),
-        (["--contract=nowhere"], "is not an export"),
+        (["--contract=nowhere"], "nowhere is not there"),
         (["--model=a/b"], "--model='a/b' is no name"),
         (["--model=m", "--label=a b"], "--label='a b' is no name"),
         (["--model=m", "--codes=digit"], "cannot read 'digit'"),

@@ -133,6 +133,13 @@ def test_what_cannot_be_read_is_said(tmp_path, agreed):
     path = tmp_path / "generator.json"
     with pytest.raises(UserError, match="is not an export"):
         contract.read(path)
+    with pytest.raises(UserError, match="there is no such directory"):
+        contract.read(tmp_path / "nowhere" / "generator.json")
+    for folder, part in (("web", "has the explorer only"), ("export", r"it has no generator\.json; .*export has")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "generator.json").write_text("{}")
+        with pytest.raises(UserError, match=part):
+            contract.read(path)
     path.write_text("{}")
     with pytest.raises(UserError, match="is damaged"):
         contract.read(path)

@@ -257,6 +257,14 @@ def test_names_are_checked_and_stay(opened):
     for bad in ("two words", "seed", "tilt", "TILT", "x_std", "class", "None"):
         name.fill(bad)
         assert page.locator(".name:invalid").count() == 1, bad
+        page.keyboard.press("Enter")
+        assert name.input_value() == "digit"
+        assert page.inner_text("#alert").startswith("digit keeps its name: ")
+    name.fill("figure")
+    page.keyboard.press("Enter")
+    name.fill("")
+    page.keyboard.press("Enter")
+    assert name.input_value() == "digit"
     name.fill("figure")
     page.keyboard.press("Enter")
     page.reload()
@@ -310,7 +318,7 @@ def test_a_kept_image_stays_what_it_was_when_the_next_export_renames_its_codes(o
         const { state } = fromText(contract, middle(contract), "digit=3:0.25+7:0.75,tilt=-1.5", "9");
         content.inputs[1].name = "lean";
         const renamed = readContract(content);
-        return fromText(renamed, middle(renamed), toText(contract, state, "trainedAs"), "9", "trainedAs").state;
+        return fromText(renamed, middle(renamed), toText(contract, state), "9").state;
     }"""
     kept = opened(bypass_csp=True).evaluate(script)
     assert kept == {"seed": 9, "values": {"digit": {"category": 3, "other": 7, "mix": 0.75}, "lean": -1.5}}
@@ -336,8 +344,8 @@ def test_a_kept_image_stays_what_it_was_when_the_next_export_renames_its_codes(o
 def test_codes_in_a_link_are_read_as_the_client_reads_them_or_not_at_all(opened, text, value):
     script = """async ([text, name]) => {
         const { fromText, toText } = await import("./latents.js");
-        const digit = { name: "digit", discrete: true, categories: 10 }, bit = { name: "bit", discrete: true, bit: true, categories: 2 };
-        const codes = [{ name: "tilt", range: [-2, 2] }, digit, bit];
+        const digit = { trainedAs: "digit", discrete: true, categories: 10 }, bit = { trainedAs: "bit", discrete: true, bit: true, categories: 2 };
+        const codes = [{ trainedAs: "tilt", range: [-2, 2] }, digit, bit].map((code) => ({ ...code, name: code.trainedAs }));
         const none = { category: 0, other: 0, mix: 0 }, state = { seed: 1, values: { tilt: 0, digit: none, bit: none } };
         const { state: restored, strange } = fromText({ codes }, state, text);
         return [strange ? null : restored.values[name], toText({ codes }, restored)];
@@ -355,6 +363,7 @@ def test_a_link_restores_what_was_seen(opened):
     page.locator("#columns").select_option("digit")
     page.locator("#rows").select_option("tilt")
     page.get_by_role("textbox", name="name of tilt").fill("lean")
+    page.keyboard.press("Enter")
     page.get_by_role("button", name="Copy link").click()
     page.wait_for_timeout(200)
     assert "Copied" in page.inner_text("#status")

@@ -2,7 +2,7 @@
 
 import { Models, hasSimd } from "./models.js";
 import { draw, readFile, save, saveGif, savePng } from "./pictures.js";
-import { LARGEST_SEED, alongTraversal, at, describe, fromText, middle, nameProblem, readContract, toText, valuesAlong, withValue } from "./latents.js";
+import { LARGEST_SEED, alongTraversal, at, describe, find, fromText, middle, nameProblem, readContract, toText, valuesAlong, withValue } from "./latents.js";
 
 const GRID_COLUMNS = 9, GRID_ROWS = 7; // values of a continuous code
 const GRID_DELAY = 80; // milliseconds without a change before the grid follows
@@ -229,16 +229,21 @@ function addCode(code) {
   const value = make("span", { className: "value" }), play = make("button", { className: "small", textContent: "Play" });
   play.setAttribute("aria-pressed", false);
   play.onclick = () => (playing?.name === code.name ? stop() : start(code));
+  const wanted = () => new Map(names).set(code.trainedAs, name.value || code.name); // an empty field: the export's name
   name.oninput = () => {
-    const wanted = new Map(names).set(code.trainedAs, name.value);
-    name.setCustomValidity(problemOf(wanted));
+    name.setCustomValidity(problemOf(wanted()));
     name.reportValidity();
-    if (!name.validationMessage) {
-      setNames(wanted);
+  };
+  name.onchange = () => {
+    const problem = problemOf(wanted());
+    alert(problem && `${shownName(code)} keeps its name: ${problem}`);
+    if (!problem) {
+      setNames(wanted());
       storage.write("names", [...names]);
     }
+    name.setCustomValidity("");
+    name.value = shownName(code);
   };
-  name.onblur = () => { name.value = shownName(code); name.setCustomValidity(""); };
   name.onkeydown = (event) => { if (event.key === "Enter") name.blur(); };
   const head = make("div", { className: "head" }, name, value, ...(control.buttons ?? []), play);
   const group = make("div", { className: "code", role: "group" }, head, ...control.parts);
@@ -300,7 +305,7 @@ const thumbnails = new WeakMap(); // pixels by kept state
 
 function setKept(states) {
   kept = states.slice(0, MOST_KEPT);
-  storage.write("kept", kept.map((one) => [one.seed, toText(contract, one, "trainedAs")]));
+  storage.write("kept", kept.map((one) => [one.seed, toText(contract, one)]));
   showKept();
 }
 
@@ -331,7 +336,7 @@ function readKept() {
   const stored = storage.read("kept", []), states = [];
   for (const entry of Array.isArray(stored) ? stored : []) {
     if (!Array.isArray(entry) || typeof entry[1] !== "string") continue;
-    const { state: one, strange } = fromText(contract, state, entry[1], String(entry[0]), "trainedAs");
+    const { state: one, strange } = fromText(contract, state, entry[1], String(entry[0]));
     if (!strange) states.push(one);
   }
   return states.slice(0, MOST_KEPT);
@@ -402,7 +407,8 @@ function listenToFiles() {
 // Links.
 
 function link() {
-  const parameters = new URLSearchParams({ seed: state.seed, codes: toText(contract, state), rows: element("rows").value, columns: element("columns").value });
+  const [rows, columns] = ["rows", "columns"].map((id) => codeOf(element(id).value)?.trainedAs ?? "");
+  const parameters = new URLSearchParams({ seed: state.seed, codes: toText(contract, state), rows, columns });
   if (names.size) parameters.set("names", [...names].map((pair) => pair.join("=")).join(","));
   return `${location.origin}${location.pathname}#${parameters}`;
 }
@@ -413,7 +419,11 @@ function restoreFromAddress() {
   const parameters = new URLSearchParams(location.hash.slice(1));
   const codes = parameters.get("codes")?.replaceAll(" ", "+"); // a plus that was typed, not encoded, reads as a space
   const { state: restored, strange } = fromText(contract, state, codes, parameters.get("seed"));
-  for (const id of ["rows", "columns"]) if ([...element(id).options].some((option) => option.value === parameters.get(id))) element(id).value = parameters.get(id);
+  for (const id of ["rows", "columns"]) {
+    const code = find(contract, parameters.get(id));
+    if (code) element(id).value = code.name;
+    else if (parameters.get(id) === "" && contract.noiseSize) element(id).value = "";
+  }
   // For this visit: whoever made the link must not overwrite the names that this browser keeps.
   const given = new Map((parameters.get("names") ?? "").split(",").filter(Boolean).map((pair) => pair.split("=", 2)));
   const known = [...given.keys()].every((trainedAs) => contract.codes.some((code) => code.trainedAs === trainedAs));
@@ -497,6 +507,8 @@ async function begin() {
   if (!contract.noiseSize) for (const id of ["new-noise", "seed"]) (element(id).closest("label") ?? element(id)).hidden = true;
   const options = [...contract.codes.map((code) => [code.name, code.name]), ...(contract.noiseSize ? [["", "noise"]] : [])];
   for (const id of ["rows", "columns"]) element(id).append(...options.map(([value, textContent]) => make("option", { value, textContent })));
+  element("range").hidden = contract.codes.every((code) => code.discrete);
+  element("codes").append(element("range"));
   setNames(readNames());
   const across = contract.codes.find((code) => !code.discrete) ?? contract.codes[0], others = contract.codes.filter((code) => code !== across);
   element("columns").value = across.name;

@@ -110,13 +110,13 @@ export function describe(code, value, digits = 2) {
 
 const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
 
-// The codes of a state as text, as the Python client takes them (digit=3:0.5+7:0.5,slant=0.7), under their present names or those in training ("trainedAs").
-export function toText(contract, state, key = "name") {
+// The codes of a state as text, as the Python client takes them (digit=3:0.5+7:0.5,slant=0.7), under their names in training, which no export changes.
+export function toText(contract, state) {
   return contract.codes.map((code) => {
     const value = state.values[code.name], number = (one) => String(+one.toFixed(4));
-    if (!code.discrete) return `${code[key]}=${number(value)}`;
-    if (code.bit) return `${code[key]}=${number(value.category * (1 - value.mix) + value.other * value.mix)}`;
-    return `${code[key]}=` + (value.mix ? `${value.category}:${number(1 - value.mix)}+${value.other}:${number(value.mix)}` : value.category);
+    if (!code.discrete) return `${code.trainedAs}=${number(value)}`;
+    if (code.bit) return `${code.trainedAs}=${number(value.category * (1 - value.mix) + value.other * value.mix)}`;
+    return `${code.trainedAs}=` + (value.mix ? `${value.category}:${number(1 - value.mix)}+${value.other}:${number(value.mix)}` : value.category);
   }).join(",");
 }
 
@@ -135,14 +135,19 @@ function valueOf(code, text) {
   return { category, other, mix: shares[1] ?? 0 };
 }
 
+// The code of a name, in training or, as a person would write it, in this export.
+export function find(contract, name) {
+  return contract.codes.find((code) => code.trainedAs === name) ?? contract.codes.find((code) => code.name === name);
+}
+
 // The state that such a text and a seed stand for, and how much of them does not fit the model: that is left as it is in `state`.
-export function fromText(contract, state, text, seed, key = "name") {
+export function fromText(contract, state, text, seed) {
   const restored = { seed: state.seed, values: { ...state.values } };
   let strange = 0;
   if (/^\d{1,10}$/.test(seed ?? "") && Number(seed) <= LARGEST_SEED) restored.seed = Number(seed);
   else if (seed) strange += 1;
   for (const part of (text ?? "").split(",").filter(Boolean)) {
-    const [name, ...rest] = part.split("="), code = contract.codes.find((one) => one[key] === name);
+    const [name, ...rest] = part.split("="), code = find(contract, name);
     const value = code && valueOf(code, rest.join("="));
     if (value === undefined) strange += 1;
     else restored.values[code.name] = value;
