@@ -109,8 +109,8 @@ def _shown(page, canvas="#image"):
 
 
 def _settled(page):
-    """Waits until the image that stands for the controls is drawn."""
-    page.wait_for_timeout(300)
+    """Waits until the image that stands for the controls is drawn, on a busy machine too."""
+    page.wait_for_timeout(600)
 
 
 def _expected(model, seed, digit, tilt):
