@@ -112,6 +112,10 @@ def run_command(main):
             print("Interrupted.", file=sys.stderr)
             return 130
 
+    # --help shows the flags of the command's own file; those that shared files defined for it are no less its own.
+    for module, defined in flags.FLAGS.flags_by_module_dict().items():
+        for flag in defined if module.startswith("keras_infogan.") else ():
+            flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     # TensorFlow's start-up notices would bury the one line that matters; errors still show.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.WARNING)

@@ -82,7 +82,6 @@ def define_flags():
     for field in dataclasses.fields(models.MODELS["infogan"].Config):
         if field.name != "seed":
             flags.DEFINE_string(field.name, None, f"{field.metadata['meaning']}; several values make several runs.")
-    flags.adopt_module_key_flags(config)
 
 
 def main():

@@ -53,7 +53,6 @@ def define_flags():
     flags.DEFINE_string("run_dir", None, "where everything is written; default: runs/<dataset>-<model>-<n>.")
     flags.DEFINE_string("devices", None, "devices of this machine that share each batch, for example GPU:0,GPU:1; default: all GPUs, or the CPU.")
     config.define_flags(models.MODELS["infogan"].Config)
-    flags.adopt_module_key_flags(config)
 
 
 def main():

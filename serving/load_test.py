@@ -236,7 +236,6 @@ def define_flags():
     flags.DEFINE_string("concurrency", "1,4,16", "how many requests are under way at once, separated by commas.")
     flags.DEFINE_float("seconds", 5.0, "how long each pair of a batch size and a concurrency is measured.")
     flags.DEFINE_string("output_dir", "load_test", "where load_test.json and load_test.png are written.")
-    flags.adopt_module_key_flags(client)
 
 
 def main():

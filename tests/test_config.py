@@ -1,6 +1,7 @@
 import dataclasses
 
 import pytest
+from conftest import command
 
 from keras_infogan import config
 from keras_infogan.config import UserError
@@ -27,3 +28,24 @@ def test_every_setting_has_a_meaning():
 def test_did_you_mean():
     assert config.did_you_mean("mnits", ["mnist", "digits"]) == " (did you mean 'mnist'?)"
     assert config.did_you_mean("zzz", ["mnist", "digits"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "flags"),
+    [
+        ("train", ["--dataset", "--steps"]),
+        ("sweep", ["--seeds", "--steps"]),
+        ("sample", ["--run_dir", "--onnx", "--provider", "--count"]),
+        ("encode", ["--run_dir", "--onnx", "--images"]),
+        ("evaluate", ["--run_dir", "--onnx", "--metrics"]),
+        ("export", ["--run_dir", "--formats"]),
+        ("serving.client", ["--url", "--codes"]),
+        ("serving.load_test", ["--url", "--concurrency"]),
+        ("serving.local", ["--export_dir", "--port"]),
+        ("serving.explore", ["--export_dir", "--port"]),
+        ("serving.deploy", ["--export_dir", "--stable"]),
+    ],
+)
+def test_help_shows_every_flag_of_a_command(name, flags):
+    shown = command(name, "--help").stdout
+    assert [flag for flag in flags if f"  {flag}:" not in shown] == []
