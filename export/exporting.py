@@ -26,7 +26,7 @@ def check_output(contract, output_dir):
         return
     paths = [path for path in (output_dir / CONTRACT_FILE, output_dir / WEB / CONTRACT_FILE) if path.exists()]
     web = output_dir / WEB
-    if web.exists() and not (web / "explorer.js").is_file() and not (web.is_dir() and not any(web.iterdir())):
+    if web.exists() and not (web / "explorer.js").is_file() and (not web.is_dir() or any(web.iterdir())):
         raise UserError(f"{web} is not an explorer, whose place it has; give another --output_dir.")
     # Without a contract it may still be an export that was killed while it was put in place.
     ours = {contract.name, *_ONNX_FILES, "README.md", "generator.png", WEB}

@@ -18,7 +18,7 @@ def write(contract, model, content, directory):
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined, autoescape=False)
     template = environment.from_string(pathlib.Path(__file__).with_name("model_card.md").read_text(encoding="utf-8"))
     saved_model = next((name for name in content["files"] if not name.endswith(".onnx")), None)
-    text = template.render(contract=contract, content=content, picture=_PICTURE, saved_model=saved_model, example=_example(contract))
+    text = template.render(contract=contract, content=content, picture=_PICTURE, saved_model=saved_model, example=contract.example)
     (directory / "README.md").write_text(text, encoding="utf-8", errors="replace")  # the name of a folder need not be valid text
     return ["README.md", _PICTURE]
 
@@ -30,8 +30,3 @@ def _stack(pictures):
         canvas.paste(picture, (0, top))
         top += picture.height + _GAP
     return canvas
-
-
-def _example(contract):
-    """Returns values to ask for in examples, by code: the middle of each range."""
-    return {code.name: 0.5 if code.continuous else (code.size // 2 if code.kind == "categorical" else 1) for code in contract.latents.codes}

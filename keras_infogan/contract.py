@@ -145,6 +145,11 @@ class Contract:
                 checks[name] = _within(values, 0.0, 1.0), "a number from 0 to 1"
         return checks
 
+    @property
+    def example(self):
+        """Values to ask for in examples, by code: within each range, away from its ends."""
+        return {code.name: 0.5 if code.continuous else (code.size // 2 if code.kind == "categorical" else 1) for code in self.latents.codes}
+
     def feeds(self, graph, latents=None, seeds=None, images=None):
         """Returns named inputs, a dict of arrays, for one of `signatures` or `onnx_graphs`.
 

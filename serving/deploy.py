@@ -24,6 +24,7 @@ from absl import flags
 
 from keras_infogan import config, contract, runs
 from keras_infogan.config import UserError
+from keras_infogan.serving import exported
 
 FLAGS = flags.FLAGS
 # models.config is written first, because by it the directory is known again.
@@ -54,12 +55,6 @@ class Served:
 
     versions: tuple = ()
     labels: dict = dataclasses.field(default_factory=dict)
-
-
-def versions_of(export_dir, name):
-    """Returns the versions of a model's SavedModel in an export, a dict from number to path."""
-    found = {int(path.name): path for path in export_dir.glob(f"{name}/*") if path.name.isdecimal() and (path / "saved_model.pb").is_file()}
-    return dict(sorted(found.items()))
 
 
 def plan(on_disk, before, stable=None):
@@ -168,7 +163,7 @@ def render(agreed, served, paths, image_name, image):
         "deploy": shlex.join(
             ["python", "-m", "keras_infogan.serving.deploy", f"--export_dir={to_export}", "--output_dir=."] + [f"--image_name={image_name}"] * bool(image_name)
         ),
-        "question": json.dumps({"signature_name": "png", "instances": [_instance(agreed)]}),
+        "question": json.dumps({"signature_name": "png", "instances": [agreed.example | {contract.LATENT_SEED.name: 1}]}),
     }
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(pathlib.Path(__file__).with_name("deployment")),
@@ -180,12 +175,6 @@ def render(agreed, served, paths, image_name, image):
     )
     environment.filters["quote"] = shlex.quote
     return {file: environment.get_template(file.replace(_GPU_SUFFIX, "")).render(values, gpu=_GPU_SUFFIX in file) for file in FILES}
-
-
-def _instance(agreed):
-    """Returns what to ask the signature "png" for in examples: the middle of each range."""
-    middle = {code.name: 0.5 if code.continuous else (code.size // 2 if code.kind == "categorical" else 1) for code in agreed.latents.codes}
-    return middle | {contract.LATENT_SEED.name: 1}
 
 
 def write(export_dir, output_dir, image_name=None, stable=None):
@@ -208,7 +197,7 @@ def write(export_dir, output_dir, image_name=None, stable=None):
         raise UserError(
             f"the model's name {agreed.name!r} cannot stand in a server's addresses, which take letters, digits and ._-; export a run of other data."
         )
-    on_disk = versions_of(export_dir, agreed.name)
+    on_disk = exported.versions_of(export_dir, agreed.name)
     if not on_disk:
         raise UserError(f"{export_dir} holds no SavedModel of {agreed.name}; export it again with saved_model among its --formats.")
     if stable is not None and stable not in on_disk:
@@ -224,7 +213,7 @@ def write(export_dir, output_dir, image_name=None, stable=None):
 
 
 def define_flags():
-    flags.DEFINE_string("export_dir", None, "the directory that keras_infogan.export wrote.")
+    exported.define_flag()
     flags.DEFINE_string("output_dir", None, "where the files go; default: <export_dir>/deployment.")
     flags.DEFINE_string(
         "image_name",
@@ -237,9 +226,7 @@ def define_flags():
 
 
 def main():
-    if not FLAGS.export_dir:
-        raise UserError("which export? Give --export_dir=DIR, the directory that keras_infogan.export wrote.")
-    export_dir = pathlib.Path(config.user_path(FLAGS.export_dir))
+    export_dir = exported.chosen_directory()
     output_dir = pathlib.Path(config.user_path(FLAGS.output_dir) or export_dir / "deployment")
     paths, awaited = write(export_dir, output_dir, FLAGS.image_name, FLAGS.stable)
     for path in paths:

@@ -6,7 +6,6 @@ folder web/ may be published as it is.
 
 import functools
 import http.server
-import pathlib
 import sys
 import threading
 import webbrowser
@@ -15,6 +14,7 @@ from absl import flags
 
 from keras_infogan import config, contract
 from keras_infogan.config import UserError
+from keras_infogan.serving import exported
 
 FLAGS = flags.FLAGS
 _TYPES = {".js": "text/javascript", ".json": "application/json", ".onnx": "application/octet-stream", ".wasm": "application/wasm"}
@@ -49,15 +49,13 @@ def find(export_dir):
 
 
 def define_flags():
-    flags.DEFINE_string("export_dir", None, "the directory that keras_infogan.export wrote, or its web/.")
+    exported.define_flag(", or its web/")
     flags.DEFINE_integer("port", 8000, "the port; 0 takes a free one.", lower_bound=0, upper_bound=65535)
     flags.DEFINE_bool("browser", True, "whether to open the browser.")
 
 
 def main():
-    if not FLAGS.export_dir:
-        raise UserError("which export? Give --export_dir=DIR, the directory that keras_infogan.export wrote.")
-    directory = find(pathlib.Path(config.user_path(FLAGS.export_dir)))
+    directory = find(exported.chosen_directory())
     try:
         server = _Server(("localhost", FLAGS.port), functools.partial(_Files, directory=directory))
     except OSError as error:

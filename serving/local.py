@@ -9,14 +9,13 @@ It is for development, and listens to this machine only unless --host says other
 what that needs) or another inference server for the ONNX files.
 """
 
-import pathlib
 import socket
 
 from absl import flags
 
 from keras_infogan import config, contract, onnx_model
 from keras_infogan.config import UserError
-from keras_infogan.serving.deploy import versions_of
+from keras_infogan.serving import exported
 
 FLAGS = flags.FLAGS
 
@@ -47,7 +46,7 @@ def server(app):
 
 
 def define_flags():
-    flags.DEFINE_string("export_dir", None, "the directory that keras_infogan.export wrote.")
+    exported.define_flag()
     flags.DEFINE_string("host", "localhost", "the address to listen on; 0.0.0.0 lets other machines in.")
     flags.DEFINE_integer("port", 8501, "the port; 0 takes a free one.", lower_bound=0, upper_bound=65535)
     flags.DEFINE_integer("max_batch", 256, "images in a request at most.", lower_bound=1)
@@ -62,9 +61,7 @@ def main():
         from keras_infogan.serving.rest_application import RestApplication
     except ImportError as error:
         raise UserError(f"serving needs {error.name}, which is not installed; install keras-infogan with its extra: pip install '.[serving]'.") from None
-    if not FLAGS.export_dir:
-        raise UserError("which export? Give --export_dir=DIR, the directory that keras_infogan.export wrote.")
-    directory = pathlib.Path(config.user_path(FLAGS.export_dir))
+    directory = exported.chosen_directory()
     contract.read(directory / "generator.json")
     _, model = onnx_model.load(directory / "generator.onnx", provider=FLAGS.provider)
     name = model.contract.name
@@ -74,7 +71,7 @@ def main():
         listener = listen(FLAGS.host, FLAGS.port)
     except OSError as error:
         raise UserError(f"cannot listen on {FLAGS.host} port {FLAGS.port}: {error.strerror or error}; give another --port or --host.") from None
-    version = max(versions_of(directory, name), default=1)
+    version = max(exported.versions_of(directory, name), default=1)
     app = RestApplication(model, str(version), FLAGS.max_batch, FLAGS.max_body * 2**20).starlette()
     shown = {"0.0.0.0": "localhost", "::": "localhost"}.get(FLAGS.host, f"[{FLAGS.host}]" if ":" in FLAGS.host else FLAGS.host)
     url = f"http://{shown}:{listener.getsockname()[1]}"
