@@ -1,6 +1,6 @@
 """Turns a trained run into files that other programs load: python -m keras_infogan.export --run_dir=runs/mnist-infogan-1
 
-Writes to --output_dir (default: <run_dir>/export):
+Writes to --export_dir (default: <run_dir>/export):
     <data set>-<model>/1/                    a SavedModel for TensorFlow Serving; the next export adds version 2 beside it
     generator.onnx, generator_fp16.onnx      codes and noise -> images
     recognizer.onnx                          images -> codes
@@ -25,7 +25,7 @@ from absl import flags
 
 from keras_infogan import config, runs
 from keras_infogan.config import UserError
-from keras_infogan.contract import CATEGORIES, IMAGE_LAYOUTS, IMAGE_TYPES, Contract
+from keras_infogan.contract import CATEGORIES, IMAGE_LAYOUTS, IMAGE_TYPES
 from keras_infogan.export import exporting
 
 FLAGS = flags.FLAGS
@@ -75,7 +75,8 @@ def _read_renames(path):
 
 def define_flags():
     flags.DEFINE_string("run_dir", None, "the run directory that keras_infogan.train wrote.")
-    flags.DEFINE_string("output_dir", None, "where the files go; default: <run_dir>/export.")
+    flags.DEFINE_string("export_dir", None, "where the files go; default: <run_dir>/export.")
+    config.rename_flag("output_dir", "export_dir")
     flags.DEFINE_string("formats", "saved_model,onnx", f"what to write, separated by commas: {', '.join(FORMATS)}.")
     flags.DEFINE_string("rename", "", "new names for codes: old=new, separated by commas; or the names.json of the latent explorer.")
     flags.DEFINE_bool("fp16", True, "whether the ONNX generator comes in half precision too; generators of hard edges can be too inexact in it.")
@@ -87,13 +88,12 @@ def define_flags():
 def main():
     run = runs.check_trained(FLAGS.run_dir)
     formats = parse_formats(FLAGS.formats)
-    latents = run.config.latents.renamed(parse_renames(FLAGS.rename))
-    step = runs.step_of(runs.checkpoint_paths(run)[0])
-    contract = Contract(run, latents, step, FLAGS.onnx_categories, FLAGS.onnx_image_type, FLAGS.onnx_image_layout)
-    output_dir = pathlib.Path(config.user_path(FLAGS.output_dir) or run.directory / "export")
+    form = {"categories": FLAGS.onnx_categories, "image_type": FLAGS.onnx_image_type, "image_layout": FLAGS.onnx_image_layout}
+    contract = exporting.contract_of(run, parse_renames(FLAGS.rename), **form)
+    export_dir = pathlib.Path(config.user_path(FLAGS.export_dir) or run.directory / "export")
     # A GPU would be taken from a training run, and its convolutions are less exact than the comparison asks for.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    for path in exporting.export(contract, output_dir, formats, FLAGS.fp16):
+    for path in exporting.export(run, contract, export_dir, formats, FLAGS.fp16):
         print(path)
     return 0
 

@@ -11,45 +11,80 @@ import platform
 import shutil
 import tempfile
 
-from keras_infogan import runs
+from keras_infogan import alarms, checkpoints, datasets, files, models, runs, trained
+from keras_infogan import contract as contracts
 from keras_infogan.config import UserError
-from keras_infogan.contract import evaluation
+from keras_infogan.contract import Contract
 
 CONTRACT_FILE, WEB = "generator.json", "web"
-_ONNX_FILES = ("generator.onnx", "generator_fp16.onnx", "recognizer.onnx")
+_ONNX_FILES = ("generator_fp16.onnx", *(f"{name}.onnx" for name in contracts.ONNX_FILES.values()))
 _UNFINISHED = ".exporting_"
 
 
-def check_output(contract, output_dir):
+def contract_of(run, renames, **form):
+    """Returns the Contract of a trained run, without TensorFlow; what the model can do is known, and filled in, once it is loaded.
+
+    Args:
+      run: the Run.
+      renames: dict from old to new names of codes.
+      form: categories, image_type and image_layout, see Contract.
+
+    Raises:
+      UserError: if a name cannot be.
+    """
+    spec, kind = run.settings.latent_spec, models.settings_class(run.model)
+    return Contract(
+        model=run.model,
+        title=kind.title,
+        paper=kind.paper,
+        reads=kind.reads,
+        dataset=run.dataset,
+        license=datasets.DATASETS.get(run.dataset, datasets.OTHER_PREPARED).license,
+        fingerprint=run.fingerprint,
+        image_shape=tuple(run.image_shape),
+        settings=run.to_json()["settings"],
+        latent_spec=spec.renamed(renames),
+        trained_as=tuple(code.name for code in spec.codes),
+        step=checkpoints.step_of(checkpoints.paths(run)[0]),
+        capabilities=(),
+        **form,
+    )
+
+
+def check_output(contract, export_dir):
     """Raises UserError unless the directory is free, or holds an earlier export of the same data set and codes."""
-    if not output_dir.is_dir():
+    if not export_dir.is_dir():
         return
-    paths = [path for path in (output_dir / CONTRACT_FILE, output_dir / WEB / CONTRACT_FILE) if path.exists()]
-    web = output_dir / WEB
+    paths = [path for path in (export_dir / CONTRACT_FILE, export_dir / WEB / CONTRACT_FILE) if path.exists()]
+    web = export_dir / WEB
     if web.exists() and not (web / "explorer.js").is_file() and (not web.is_dir() or any(web.iterdir())):
-        raise UserError(f"{web} is not an explorer, whose place it has; give another --output_dir.")
+        raise UserError(f"{web} is not an explorer, whose place it has; give another --export_dir.")
     # Without a contract it may still be an export that was killed while it was put in place.
     ours = {contract.name, *_ONNX_FILES, "README.md", "generator.png", WEB}
-    if not paths and any(not entry.name.startswith(".") and entry.name not in ours for entry in output_dir.iterdir()):
-        raise UserError(f"{output_dir} is not empty and not an export; give another --output_dir.")
+    if not paths and any(not entry.name.startswith(".") and entry.name not in ours for entry in export_dir.iterdir()):
+        raise UserError(f"{export_dir} is not empty and not an export; give another --export_dir.")
     for path in paths:
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            name, run = content["name"], content["run"]
-            held = run["settings"]["codes"], run["image_shape"], run["fingerprint"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is damaged ({error!r}); remove it, or give another --output_dir.") from None
-        wanted = contract.run.to_json()
-        if name != contract.name or held != (wanted["settings"]["codes"], wanted["image_shape"], wanted["fingerprint"]):
-            raise UserError(f"{path.parent} holds an export of {name} that has other images or codes; give another --output_dir.")
+            held = contracts.from_json(path.parent, json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{path} is damaged ({error!r}); remove it, or give another --export_dir.") from None
+        if _identity(held) != _identity(contract):
+            raise UserError(f"{path.parent} holds an export of {held.name} that has other images or codes; give another --export_dir.")
 
 
-def export(contract, output_dir, formats, fp16=True):
+def _identity(contract):
+    """Returns what the exports in one directory have in common: data, images and codes, under whatever names."""
+    kinds = [entry["kind"] for entry in contract.latent_spec.to_json()["inputs"]]
+    return contract.name, contract.fingerprint, contract.image_shape, contract.trained_as, kinds, contract.latent_spec.size
+
+
+def export(run, contract, export_dir, formats, fp16=True):
     """Exports a run.
 
     Args:
-      contract: the Contract to fulfill.
-      output_dir: directory, which is created. What an earlier export left in it is replaced, but for its SavedModel, which stays as an older version; unless
+      run: the Run.
+      contract: of `contract_of`.
+      export_dir: directory, which is created. What an earlier export left in it is replaced, but for its SavedModel, which stays as an older version; unless
         all goes well everything stays as it is.
       formats: list of "saved_model", "onnx" and "web". The explorer ("web") is complete in itself: alone, it leaves the other files as they are, and without
         it an earlier one stays.
@@ -61,25 +96,25 @@ def export(contract, output_dir, formats, fp16=True):
     Raises:
       UserError: if the directory is in use, the run cannot be loaded, or a file differs from the Keras model by more than is allowed.
     """
-    check_output(contract, output_dir)
-    with runs.locked_directory(output_dir, "--output_dir", "exporting"):
-        check_output(contract, output_dir)
-        for unfinished in output_dir.glob(f"{_UNFINISHED}*"):  # of a process that was killed
+    check_output(contract, export_dir)
+    with files.locked_directory(export_dir, "--export_dir", "exporting"):
+        check_output(contract, export_dir)
+        for unfinished in export_dir.glob(f"{_UNFINISHED}*"):  # of a process that was killed
             shutil.rmtree(unfinished)
-        versions = [int(path.name) for path in output_dir.glob(f"{contract.name}/*") if path.name.isdecimal()]
-        with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=output_dir) as unfinished:
+        versions = [int(path.name) for path in export_dir.glob(f"{contract.name}/*") if path.name.isdecimal()]
+        with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=export_dir) as unfinished:
             written, replaced = pathlib.Path(unfinished, "written"), pathlib.Path(unfinished, "replaced")
             written.mkdir()
-            names = _write(contract, written, formats, fp16, f"{contract.name}/{max(versions, default=0) + 1}")
+            names = _write(run, contract, written, formats, fp16, f"{contract.name}/{max(versions, default=0) + 1}")
             with contextlib.ExitStack() as undo:
                 stale = () if formats == [WEB] else _ONNX_FILES
                 for name in dict.fromkeys((*stale, *names)):  # the contract, last, says that all is there
-                    if (output_dir / name).exists():
-                        _move(output_dir / name, replaced / name, undo)
+                    if (export_dir / name).exists():
+                        _move(export_dir / name, replaced / name, undo)
                     if name in names:
-                        _move(written / name, output_dir / name, undo)
+                        _move(written / name, export_dir / name, undo)
                 undo.pop_all()
-    return [output_dir / name for name in names]
+    return [export_dir / name for name in names]
 
 
 def _move(source, target, undo):
@@ -89,24 +124,25 @@ def _move(source, target, undo):
     undo.callback(target.replace, source)
 
 
-def _write(contract, directory, formats, fp16, saved_model):
+def _write(run, contract, directory, formats, fp16, saved_model):
     """Writes an export to a directory, the SavedModel under the name `saved_model`, and returns the names of its parts, the contract last."""
     runtime = None
     if WEB in formats:
         from keras_infogan.export import web_runtime
 
         runtime = web_runtime.files()  # before minutes are spent: it may need a network
-    run, model = runs.load(contract.run.directory)
-    contract = dataclasses.replace(contract, step=model.step)
+    _, model = trained.load_run(run.directory)
+    model.require("generate")
+    contract = dataclasses.replace(contract, step=model.step, capabilities=model.capabilities, likelihood=model.likelihood)
     parts = []
     if "onnx" in formats:
         from keras_infogan.export import to_onnx
 
-        parts += to_onnx.write(contract, model, directory, fp16)
+        parts += to_onnx.write(contract, run, model.learner, directory, fp16)
     if "saved_model" in formats:
         from keras_infogan.export import to_saved_model
 
-        to_saved_model.write(contract, model, directory / saved_model)
+        to_saved_model.write(contract, model.learner, directory / saved_model)
         parts.append(saved_model)
     names = []
     if parts:
@@ -122,7 +158,7 @@ def _write(contract, directory, formats, fp16, saved_model):
         from keras_infogan.export import to_web
 
         web = to_web.contract_of(contract)
-        parts = to_web.write(web, model, directory / WEB, runtime)
+        parts = to_web.write(web, run, model.learner, directory / WEB, runtime)
         (directory / WEB / CONTRACT_FILE).write_text(_as_text(_describe(web, run, model, directory / WEB, parts)), encoding="utf-8")
         names = [WEB, *names]
     return names
@@ -137,7 +173,7 @@ def _describe(contract, run, model, directory, parts):
     return contract.to_json() | {
         "exported": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "files": {name: _facts(directory / name) for name in parts},
-        "evaluation": evaluation(contract, runs.read_metrics(run)),
+        "evaluation": _evaluation(contract, runs.read_metrics(run)),
         "parity": parity.measure(contract, model, directory, parts),
         "versions": {"python": platform.python_version()} | {package: _version(package) for package in packages},
     }
@@ -160,3 +196,30 @@ def _facts(path):
     if path.is_dir():
         return {"bytes": sum(file.stat().st_size for file in path.rglob("*") if file.is_file())}
     return {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _evaluation(contract, metrics):
+    """Returns what generator.json says of the run's scores: the content of metrics.json, or None, made small, with codes under their exported names."""
+    if metrics is None:
+        return None
+    renamed = dict(zip(contract.trained_as, (code.name for code in contract.latent_spec.codes), strict=True))
+    parts = {}
+    for key in metrics["scores"]:
+        score, _, part = key.partition("/")
+        parts.setdefault(score, set()).add(part)
+    per_code = {score for score, found in parts.items() if found <= {*renamed, "noise"}}  # others have parts of other names
+
+    def under_new_name(key):
+        score, slash, part = key.partition("/")
+        return score + slash + (renamed.get(part, part) if score in per_code else part)
+
+    scores = {under_new_name(key): value for key, value in metrics["scores"].items()}
+    details = {kind: {renamed.get(name, name): value for name, value in found.items()} for kind, found in metrics["details"].items()}
+    said = alarms.alarms(scores, contract.latent_spec.codes, details.get("category_shares", {}), metrics["skipped"].values())
+    unfinished = [alarm["sentence"] for alarm in metrics["alarms"] if alarm["kind"] == "unfinished"]
+    return {
+        "step": metrics["evaluated"]["step"],
+        "scores": scores,
+        "labels_of_categories": {name: confusion["matches"] for name, confusion in details.get("confusion", {}).items()},
+        "alarms": [alarm.sentence for alarm in said] + unfinished,
+    }

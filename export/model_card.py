@@ -13,12 +13,14 @@ _ROWS, _MOST_COLUMNS, _SEED, _GAP = 3, 20, 0, 12
 
 def write(contract, model, content, directory):
     """Writes README.md and its picture to a directory and returns their names; `content` is that of generator.json."""
-    picture = _stack([picture for _, picture in images.traversal_pictures(model.generate, contract.latents, _ROWS, _SEED, most_columns=_MOST_COLUMNS)])
+    spec = contract.latent_spec
+    traversals = [picture for _, picture in images.traversal_pictures(model.generate, spec, _ROWS, _SEED, most_columns=_MOST_COLUMNS)]
+    picture = _stack(traversals or [images.grid(model.generate(spec.sample(_ROWS * 10, _SEED)), 10)])
     picture.save(directory / _PICTURE)
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined, autoescape=False)
     template = environment.from_string(pathlib.Path(__file__).with_name("model_card.md").read_text(encoding="utf-8"))
     saved_model = next((name for name in content["files"] if not name.endswith(".onnx")), None)
-    text = template.render(contract=contract, content=content, picture=_PICTURE, saved_model=saved_model, example=contract.example)
+    text = template.render(contract=contract, content=content, picture=_PICTURE, saved_model=saved_model, example=contract.latent_spec.example)
     (directory / "README.md").write_text(text, encoding="utf-8", errors="replace")  # the name of a folder need not be valid text
     return ["README.md", _PICTURE]
 

@@ -1,7 +1,7 @@
 """Compares what the exported files give with what the Keras model gives, for the same latents.
 
 Images are compared in [0, 1], over latents drawn from the prior and the ends of every range; recognizers by their probabilities, means and standard deviations,
-on the images that these latents give.
+and likelihoods in shares of their size, on the images that these latents give.
 """
 
 import dataclasses
@@ -11,19 +11,19 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 from PIL import Image
-from scipy import special
 from tqdm import tqdm
 
 from keras_infogan import onnx_model
 from keras_infogan.config import UserError
-from keras_infogan.contract import PNG
+from keras_infogan.contract import LOG_LIKELIHOOD, PNG, RECONSTRUCTIONS, Graph
 from keras_infogan.export.cpp_session import CppSession
+from keras_infogan.export.graphs import EXPORTED
 from keras_infogan.latents import NUM_SEEDS
 
 NUM_LATENTS = 10_000
 _BATCH_SIZE = 250
-# Largest differences allowed. What is rounded to gray levels may be half of one farther off.
-_FLOAT32, _FLOAT16, _RECOGNIZER, _HALF_LEVEL = 1e-5, 5e-3, 1e-4, 0.5 / 255
+# Differences allowed in half precision; and what is rounded to gray levels may be half of one farther off.
+_FLOAT16, _HALF_LEVEL = 5e-3, 0.5 / 255
 
 
 @dataclasses.dataclass
@@ -32,7 +32,8 @@ class _Route:
 
     Attributes:
       file, through: what is loaded, and by which program.
-      graph: name in Contract.signatures or Contract.onnx_graphs.
+      name: in Contract.signatures or Contract.onnx_graphs.
+      graph: the Graph of that name.
       run: named inputs -> named outputs, dicts of arrays.
       tolerance: largest difference allowed.
       worst: the largest found, and where: a sentence.
@@ -40,7 +41,8 @@ class _Route:
 
     file: str
     through: str
-    graph: str
+    name: str
+    graph: Graph
     run: Callable
     tolerance: float
     worst: float = 0.0
@@ -72,34 +74,33 @@ def measure(contract, model, directory, names):
         else:
             more, sessions = _saved_model_routes(contract, directory, name)
             routes += more
-    latents, seeds = latents_and_seeds(contract.latents)
+    latents, seeds = latents_and_seeds(contract.latent_spec)
     for start in tqdm(range(0, len(latents), _BATCH_SIZE), desc="comparing with Keras", unit="batch"):
         rows = slice(start, start + _BATCH_SIZE)
+        given = {"latents": latents[rows], "seeds": seeds[rows]}
         images = (model.generate(latents[rows]) + 1) / 2
-        shown = contract.from_onnx_images(contract.to_onnx_images(images))  # rounded, if the files' images are
-        answers = _answers(contract.latents, model.encode(shown * 2 - 1))
+        given["images"] = contract.from_onnx_images(contract.to_onnx_images(images))  # rounded, if the files' images are
+        given["noise"] = contract.likelihood_noise.from_seeds(start + np.arange(len(images), dtype=np.int64))
+        expected = _expected(contract, model, images, given)
         for route in routes:
-            if route.graph in ("encode", "recognizer"):
-                outputs, expected = route.run(contract.feeds(route.graph, images=shown)), answers
-            else:
-                count = len(seeds[rows]) if route.graph in ("from_seed", "png") else len(images)
-                if not count:
-                    continue
-                outputs = {"images": _as_float(contract, route, route.run(contract.feeds(route.graph, latents[rows][:count], seeds[rows])))}
-                expected = {"images": images[:count]}
-            _compare(contract, route, start, latents[rows], outputs, expected)
+            # Of the last latents, which are no seed's, only what takes latents is compared.
+            count = len(seeds[rows]) if _takes_seeds(route.graph) else len(images)
+            if count:
+                feeds = contract.feeds(route.name, **{name: array[:count] for name, array in given.items()})
+                outputs = _as_float(contract, route, route.run(feeds))
+                _compare(contract, route, start, latents[rows], outputs, {name: array[:count] for name, array in expected[route.graph.capability].items()})
     for session in sessions:
         session.close()
     for route in routes:
         if not route.worst <= route.tolerance:
             remedy = " (leave this file out with --nofp16)" if "fp16" in route.file else ""
             raise UserError(
-                f"{route.file} ({route.graph}, through {route.through}) differs from Keras by {route.worst:.2g}, and {route.tolerance:.2g} is allowed: "
+                f"{route.file} ({route.name}, through {route.through}) differs from Keras by {route.worst:.2g}, and {route.tolerance:.2g} is allowed: "
                 f"{route.where}; nothing was exported{remedy}."
             )
     return [
-        {"file": route.file, "through": route.through, "signature": route.graph, "largest_difference": float(f"{route.worst:.3g}")}
-        | {"allowed": float(f"{route.tolerance:.3g}"), "latents": len(latents) if route.graph not in ("from_seed", "png") else len(seeds)}
+        {"file": route.file, "through": route.through, "signature": route.name, "largest_difference": float(f"{route.worst:.3g}")}
+        | {"allowed": float(f"{route.tolerance:.3g}"), "latents": len(seeds) if _takes_seeds(route.graph) else len(latents)}
         for route in routes
     ]
 
@@ -128,63 +129,75 @@ def _saved_model_routes(contract, directory, file):
                 raise UserError(
                     f"the SavedModel's signature {name} fails on its own warm-up request through {program} ({error}); nothing was exported."
                 ) from None
-    tolerances = {"png": _HALF_LEVEL + _FLOAT32, "encode": _RECOGNIZER}
-    chosen = [(program, name) for program in through for name in contract.signatures() if name == "serving_default" or program == list(through)[-1]]
-    return [_Route(file, program, name, through[program](name), tolerances.get(name, _FLOAT32)) for program, name in chosen], sessions
+    routes = []
+    for name, graph in contract.signatures().items():
+        tolerance = EXPORTED[graph.capability].tolerance + (_HALF_LEVEL if graph.outputs == (PNG,) else 0.0)
+        programs = through if name == "serving_default" else list(through)[-1:]
+        routes += [_Route(file, program, name, graph, through[program](name), tolerance) for program in programs]
+    return routes, sessions
 
 
 def _onnx_route(contract, path):
     session, _ = onnx_model.open_session(path)
     names = [output.name for output in session.get_outputs()]
-    if path.stem == "recognizer":
-        tolerance = _RECOGNIZER
-    else:
-        tolerance = _FLOAT16 if path.stem.endswith("fp16") else _FLOAT32
-        tolerance += _HALF_LEVEL if contract.image_type == "uint8" else 0.0
-    graph = path.stem.removesuffix("_fp16")
-    return _Route(path.name, "ONNX Runtime", graph, lambda feeds: dict(zip(names, session.run(None, feeds), strict=True)), tolerance)
+    name = path.stem.removesuffix("_fp16")
+    graph = contract.onnx_graphs()[name]
+    tolerance = _FLOAT16 if path.stem != name else EXPORTED[graph.capability].tolerance
+    makes_images = graph.capability in ("generate", "reconstruct")
+    tolerance += _HALF_LEVEL if makes_images and contract.image_type == "uint8" else 0.0
+    return _Route(path.name, "ONNX Runtime", name, graph, lambda feeds: dict(zip(names, session.run(None, feeds), strict=True)), tolerance)
+
+
+def _takes_seeds(graph):
+    return any(tensor.name == "seed" for tensor in graph.inputs)
+
+
+def _expected(contract, model, images, given):
+    """Returns what each capability gives by the Keras model, named arrays: images, answers and likelihoods."""
+    shown, expected = given["images"] * 2 - 1, {"generate": {"images": images}}
+    if "encode" in contract.capabilities:
+        parameters = model.encode(shown)
+        expected["encode"] = contract.latent_spec.outputs(parameters) | {"parameters": parameters}
+    if "reconstruct" in contract.capabilities:
+        expected["reconstruct"] = {RECONSTRUCTIONS: (model.reconstruct(shown) + 1) / 2}
+    if "log_likelihood" in contract.capabilities:
+        expected["log_likelihood"] = {LOG_LIKELIHOOD.name: model.log_likelihoods(shown, given["noise"])}
+    return expected
 
 
 def _as_float(contract, route, outputs):
-    """Returns a route's images as float32 (batch, height, width, channels) in [0, 1]."""
-    if route.graph == "png":
-        height, width, channels = contract.run.image_shape
+    """Returns outputs with images as float32 (batch, height, width, channels) in [0, 1]."""
+    if route.graph.outputs == (PNG,):
         pictures = [np.asarray(Image.open(io.BytesIO(data))) for data in outputs[PNG.name]]
-        return np.stack(pictures).reshape(-1, height, width, channels) / np.float32(255)
-    return contract.from_onnx_images(outputs["images"]) if route.graph == "generator" else outputs["images"]
+        return {"images": np.stack(pictures).reshape(-1, *contract.image_shape) / np.float32(255)}
+    if route.file.endswith(".onnx"):
+        return {name: contract.from_onnx_images(array) if name in ("images", RECONSTRUCTIONS) else array for name, array in outputs.items()}
+    return outputs
 
 
-def _answers(spec, parameters):
-    """Returns what `Contract.answers` names, of Q's parameters, computed apart from what is exported."""
-    answers = {"parameters": parameters}
-    for code, part in zip(spec.codes, spec.unpack_parameters(parameters).values(), strict=True):
-        if code.continuous:
-            answers |= {code.name: part[:, 0], f"{code.name}_std": np.exp(spec.posterior.log_std(part)[:, 0])}
-        else:
-            logits = part if code.kind == "categorical" else np.concatenate([np.zeros_like(part), part], axis=-1)
-            answers |= {code.name: logits.argmax(axis=-1), f"{code.name}_probabilities": special.softmax(logits, axis=-1)}
-    return answers
-
-
-def _difference(name, array, expected):
+def _difference(name, array, expected, num_pixels):
     """Returns how far each number of an output is from what was expected, infinitely where it is NaN.
 
-    Parameters above 1 are compared by their ratio. A category that is not the expected one counts as 1, unless both are as likely.
+    Parameters above 1, and likelihoods above a nat per pixel, are compared by their ratio, lesser likelihoods per pixel. A category that is not the expected
+    one counts as 1, unless both are as likely.
     """
     if array.dtype == np.int64:
         probabilities = expected[f"{name}_probabilities"]
         rows = np.arange(len(array))
-        likelier = probabilities.max(axis=-1) - probabilities[rows, np.clip(array, 0, probabilities.shape[1] - 1)] > _RECOGNIZER
+        likelier = probabilities.max(axis=-1) - probabilities[rows, np.clip(array, 0, probabilities.shape[1] - 1)] > EXPORTED["encode"].tolerance
         return ((array != expected[name]) & (likelier | (array < 0) | (array >= probabilities.shape[1]))).astype(np.float32)
-    scale = np.maximum(np.abs(expected[name]), 1) if name == "parameters" else 1
+    # A likelihood is a sum over pixels, of either sign: it is rounded as its terms are, also where they cancel.
+    unit = {"parameters": 1, LOG_LIKELIHOOD.name: num_pixels}.get(name)
+    scale = np.maximum(np.abs(expected[name]), unit) if unit else 1
     return np.nan_to_num(np.abs(array - expected[name]) / scale, nan=np.inf)
 
 
 def _compare(contract, route, start, latents, outputs, expected):
     """Updates a route's worst difference with that of one batch, which begins at latent `start`."""
     for name in expected:
-        difference = _difference(name, outputs[name], expected)
+        difference = _difference(name, outputs[name], expected, int(np.prod(contract.image_shape)))
         if difference.max() > route.worst:
             image, *place = (int(index) for index in np.unravel_index(difference.argmax(), difference.shape))
-            codes = ", ".join(f"{code} {values[image]:.3g}" for code, values in contract.latents.values(latents).items())
-            route.worst, route.where = float(difference.max()), f"in {name} {place} of latent {start + image} ({codes})"
+            codes = ", ".join(f"{code} {values[image]:.3g}" for code, values in contract.latent_spec.values(latents).items())
+            what = "latent" if route.graph.capability == "generate" else "the image of latent"
+            route.worst, route.where = float(difference.max()), f"in {name} {place} of {what} {start + image} ({codes or 'no codes'})"

@@ -1,4 +1,4 @@
-"""Writes a trained model as ONNX: generator.onnx (codes and noise -> images), the same in half precision, and recognizer.onnx (images -> codes).
+"""Writes a trained model as ONNX, a file per capability: generator.onnx (codes and noise -> images, in half precision too), recognizer.onnx (images -> codes).
 
 The files are float32 whatever the run was trained in, take any number of images at once, and carry their contract in their metadata.
 """
@@ -10,34 +10,50 @@ import tensorflow as tf
 import tf2onnx
 
 from keras_infogan import models
-from keras_infogan.contract import METADATA_KEY
-from keras_infogan.export import signatures
+from keras_infogan.contract import METADATA_KEY, RECONSTRUCTIONS
+from keras_infogan.export.graphs import EXPORTED, all_valid, blank_unless
 
 # The highest that tf2onnx 1.17 writes.
 _OPSET = 18
 
 
-def write(contract, model, directory, fp16=True):
-    """Writes generator.onnx, generator_fp16.onnx if wanted, and recognizer.onnx of a loaded model to a directory and returns their names."""
-    run = contract.run
-    files = {
-        "generator.onnx": _convert(contract, "generator", lambda inputs: {"images": _generate(contract, model, inputs)}),
-        "recognizer.onnx": _convert(contract, "recognizer", lambda inputs: _encode(contract, model, inputs["images"])),
-    }
-    if fp16:
+def write(contract, run, learner, directory, fp16=True):
+    """Writes a loaded Learner of a run to a directory, generator_fp16.onnx too if wanted, and returns the files' names."""
+    protos = {f"{name}.onnx": _convert(contract, name, learner) for name in contract.onnx_graphs()}
+    if fp16 and "generate" in contract.capabilities:
         # Half precision as in training: the last layer, batch norm and all inputs and outputs stay float32, so that the same program loads either file.
-        half = models.build(run.model, run.config, run.image_shape, precision="mixed_float16")
-        half.generator.set_weights(model.generator.get_weights())
-        files["generator_fp16.onnx"] = _convert(contract, "generator", lambda inputs: {"images": _generate(contract, half, inputs)})
-    for name, proto in files.items():
+        half = models.build(run.model, run.settings, run.image_shape, precision="mixed_float16")
+        half.set_weights(learner.get_weights())
+        protos["generator_fp16.onnx"] = _convert(contract, "generator", half)
+    for name, proto in protos.items():
         onnx.checker.check_model(proto, full_check=True)
         (directory / name).write_bytes(proto.SerializeToString())
-    return list(files)
+    return list(protos)
 
 
-def _generate(contract, model, inputs):
-    images = signatures.generate(model, signatures.latents_of(contract, inputs))
-    images = signatures.blank_unless(signatures.all_valid(contract.checks(inputs)), images)
+def _function(contract, learner, capability):
+    """Returns the function of a graph: dict of tensors -> dict of tensors, images in the files' type and layout."""
+
+    def function(inputs):
+        floats = {name: _from_onnx_images(contract, values) if name == "images" else values for name, values in inputs.items()}
+        outputs = EXPORTED[capability].function(contract.latent_spec, learner, floats)
+        # Images as integers cannot be invalid.
+        checked = {name: values for name, values in floats.items() if name != "images" or contract.image_type == "float32"}
+        if checked:
+            valid = all_valid(contract.checks(checked))
+            outputs = {name: blank_unless(valid, values) for name, values in outputs.items()}
+        return {name: _to_onnx_images(contract, values) if name in ("images", RECONSTRUCTIONS) else values for name, values in outputs.items()}
+
+    return function
+
+
+def _from_onnx_images(contract, images):
+    if contract.image_layout == "NCHW":
+        images = tf.transpose(images, (0, 2, 3, 1))
+    return tf.cast(images, tf.float32) / 255 if contract.image_type == "uint8" else images
+
+
+def _to_onnx_images(contract, images):
     if contract.image_type == "uint8":
         # What NaN becomes as an integer is anyone's guess.
         images = tf.where(tf.equal(images, images), tf.round(images * 255), 0.0)
@@ -46,20 +62,12 @@ def _generate(contract, model, inputs):
     return tf.cast(images, contract.image_type)
 
 
-def _encode(contract, model, images):
-    if contract.image_layout == "NCHW":
-        images = tf.transpose(images, (0, 2, 3, 1))
-    if contract.image_type == "uint8":
-        return signatures.encode(contract, model, tf.cast(images, tf.float32) / 255)
-    valid = signatures.all_valid(contract.checks({"images": images}))
-    return {name: signatures.blank_unless(valid, values) for name, values in signatures.encode(contract, model, images).items()}
-
-
-def _convert(contract, name, function):
-    """Returns the ONNX model of a function (dict of tensors -> dict of tensors)."""
-    inputs, outputs = contract.onnx_graphs()[name]
-    specs = [tf.TensorSpec((None, *tensor.shape), tensor.type, name=tensor.name) for tensor in inputs]
-    traced = tf.function(lambda *values: function({tensor.name: value for tensor, value in zip(inputs, values, strict=True)}), input_signature=specs)
+def _convert(contract, name, learner):
+    """Returns a graph of the contract as an ONNX model."""
+    graph = contract.onnx_graphs()[name]
+    names, function = [tensor.name for tensor in graph.inputs], _function(contract, learner, graph.capability)
+    specs = [tf.TensorSpec((None, *tensor.shape), tensor.type, name=tensor.name) for tensor in graph.inputs]
+    traced = tf.function(lambda *values: function(dict(zip(names, values, strict=True))), input_signature=specs)
     proto, _ = tf2onnx.convert.from_function(traced, specs, opset=_OPSET)
     described = {entry["name"]: entry for entry in contract.to_json()["inputs"]}
     for value in (*proto.graph.input, *proto.graph.output):
@@ -67,7 +75,7 @@ def _convert(contract, name, function):
         if value.name in described:
             value.doc_string = f"{described[value.name]['meaning']}; prior: {described[value.name]['prior']}"
     # tf2onnx sorts outputs by name.
-    order = [tensor.name for tensor in outputs]
+    order = [tensor.name for tensor in graph.outputs]
     ordered = sorted(proto.graph.output, key=lambda value: order.index(value.name))
     del proto.graph.output[:]
     proto.graph.output.extend(ordered)

@@ -9,7 +9,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from keras_infogan.config import UserError
 from keras_infogan.contract import PNG
-from keras_infogan.export import signatures
+from keras_infogan.export.graphs import EXPORTED, raise_unless
 
 # Where TensorFlow Serving looks for requests to replay when it loads a model, https://www.tensorflow.org/tfx/serving/saved_model_warmup; at most 1,000.
 WARM_UP = "assets.extra/tf_serving_warmup_requests"
@@ -17,43 +17,41 @@ _WARM_UP_BATCHES = (1, 4, 16, 64)
 
 
 class _Exported(tf.Module):
-    """Holds the networks' variables, which a SavedModel's functions may only capture from what it saves."""
+    """Holds the variables that the functions use, which they may only capture from what the SavedModel saves; those of training alone stay behind."""
 
-    def __init__(self, model):
-        super().__init__(name=model.name)
-        self.weights = [weight.value for network in (model.generator, model.trunk, model.recognizer) for weight in network.weights]
+    def __init__(self, name, functions):
+        super().__init__(name=name)
+        used = {id(variable): variable for function in functions.values() for variable in function.get_concrete_function().variables}
+        self.weights = list(used.values())
 
 
-def write(contract, model, directory):
-    """Writes the SavedModel of a loaded model to a directory, with warm-up requests.
+def write(contract, learner, directory):
+    """Writes the SavedModel of a loaded Learner to a directory, with warm-up requests.
 
     Raises:
       UserError: if it cannot be written.
     """
-    module = _Exported(model)
     functions = {}
-    for name, (inputs, _) in contract.signatures().items():
-        specs = [tf.TensorSpec((None, *tensor.shape), tensor.type, name=tensor.name) for tensor in inputs]
-        functions[name] = tf.function(_function(contract, model, name, inputs), input_signature=specs)
+    for name, graph in contract.signatures().items():
+        specs = [tf.TensorSpec((None, *tensor.shape), tensor.type, name=tensor.name) for tensor in graph.inputs]
+        functions[name] = tf.function(_function(contract, learner, graph), input_signature=specs)
     try:
-        tf.saved_model.save(module, str(directory), signatures=functions)
+        tf.saved_model.save(_Exported(learner.name, functions), str(directory), signatures=functions)
         _write_warm_up(contract, directory)
     except tf.errors.OpError as error:  # TensorFlow's own class for a full disk
         raise UserError(f"the SavedModel cannot be written ({error.message.splitlines()[0][:200]}); nothing was exported.") from None
 
 
-def _function(contract, model, name, inputs):
-    """Returns the function of a signature: tensors in the order of `inputs` -> dict of tensors."""
+def _function(contract, learner, graph):
+    """Returns the function of a signature: tensors in the order of its inputs -> dict of tensors."""
+    names = [tensor.name for tensor in graph.inputs]
 
     def function(*values):
-        named = {tensor.name: value for tensor, value in zip(inputs, values, strict=True)}
-        checks = contract.checks(named)
-        with tf.control_dependencies(signatures.raise_unless(checks)):
+        named = dict(zip(names, values, strict=True))
+        with tf.control_dependencies(raise_unless(contract.checks(named))):
             named = {key: tf.identity(value) for key, value in named.items()}
-        if name == "encode":
-            return signatures.encode(contract, model, named["images"])
-        images = signatures.generate(model, signatures.latents_of(contract, named))
-        return {PNG.name: tf.io.encode_png(to_uint8(images))} if name == "png" else {"images": images}
+        outputs = EXPORTED[graph.capability].function(contract.latent_spec, learner, named)
+        return {PNG.name: tf.io.encode_png(to_uint8(outputs["images"]))} if graph.outputs == (PNG,) else outputs
 
     return function
 
@@ -69,12 +67,12 @@ def _write_warm_up(contract, directory):
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for count in _WARM_UP_BATCHES:
-            latents, seeds = contract.latents.sample(count, count), np.arange(count, dtype=np.int64)
-            images = np.full((count, *contract.run.image_shape), 0.5, np.float32)
+            images, seeds = np.full((count, *contract.image_shape), 0.5, np.float32), np.arange(count, dtype=np.int64)
+            latents, noise = contract.latent_spec.sample(count, count), contract.likelihood_noise.from_seeds(seeds)
             for name in contract.signatures():
                 request = predict_pb2.PredictRequest()
                 request.model_spec.name, request.model_spec.signature_name = contract.name, name
-                for key, array in contract.feeds(name, latents, seeds, images).items():
+                for key, array in contract.feeds(name, latents=latents, seeds=seeds, images=images, noise=noise).items():
                     request.inputs[key].CopyFrom(tf.make_tensor_proto(array))
                 log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
                 writer.write(log.SerializeToString())

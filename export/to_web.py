@@ -12,12 +12,13 @@ _PAGE = pathlib.Path(__file__).with_name("web")
 
 
 def contract_of(contract):
-    """Returns a Contract as the page needs it: weights, to blend categories, and pixels in the order of a canvas."""
-    return dataclasses.replace(contract, categories="weights", image_type="float32", image_layout="NHWC")
+    """Returns a Contract as the page needs it: weights, to blend categories, pixels in the order of a canvas, and no more than it asks for."""
+    shown = tuple(name for name in contract.capabilities if name in ("generate", "encode"))
+    return dataclasses.replace(contract, categories="weights", image_type="float32", image_layout="NHWC", capabilities=shown)
 
 
-def write(contract, model, directory, runtime):
-    """Writes the explorer of a loaded model, without its generator.json, to a directory, which is created.
+def write(contract, run, learner, directory, runtime):
+    """Writes the explorer of a run's loaded Learner, without its generator.json, to a directory, which is created.
 
     Args:
       contract: of `contract_of`.
@@ -31,4 +32,4 @@ def write(contract, model, directory, runtime):
         (directory / path.name).write_bytes(path.read_bytes())
     for name, data in runtime.items():
         (directory / name).write_bytes(data)
-    return to_onnx.write(contract, model, directory, fp16=False)
+    return to_onnx.write(contract, run, learner, directory, fp16=False)

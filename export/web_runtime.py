@@ -13,9 +13,9 @@ import sys
 import tarfile
 import tempfile
 
-from keras_infogan import runs
+from keras_infogan import files as whole_files
 from keras_infogan.config import UserError
-from keras_infogan.datasets.image_set import cache_directory
+from keras_infogan.files import cache_directory
 
 _NPM_SECONDS = 300
 
@@ -101,7 +101,7 @@ def _archive(package):
         data = fetched.read_bytes()
     if not _is_whole(package, data):
         raise UserError(f"what npm fetched as {package.name} {package.version} is another file than the release (SHA-512 differs); look at npm's settings.")
-    runs.write_atomically(path, data)
+    whole_files.write_atomically(path, data)
     return data
 
 

@@ -63,29 +63,42 @@ def check_encoder(setting, text, flat_input=False):
                 raise UserError(f"--{setting}={text!r}: 'dense HxWxC' makes an image, which only a generator does; write 'dense N'.")
 
 
-def generated_shape(layers):
-    """Returns the (height, width, channels) of the images that a generator of these layers makes."""
+def generated_shape(layers, setting="generator_layers"):
+    """Returns the (height, width, channels) of the images that a generator of these layers, those of `setting`, makes."""
     shape = None
     for layer in layers:
         if isinstance(layer, Dense):
             shape = layer.shape
         elif shape is None or len(shape) != 3:
-            raise UserError("expected a 'dense HxWxC' layer before the first convolution of the generator; add one to --generator_layers.")
+            raise UserError(f"expected a 'dense HxWxC' layer before the first convolution of the generator; add one to --{setting}.")
         else:
             shape = (shape[0] * layer.stride, shape[1] * layer.stride, layer.filters)
     if shape is None or len(shape) != 3:
-        raise UserError("expected the generator's layers to end in an image (height, width, channels); add convolutions to --generator_layers.")
+        raise UserError(f"expected the generator's layers to end in an image (height, width, channels); add convolutions to --{setting}.")
     return shape
 
 
-def check_generator(text, image_shape):
+def check_generator(text, image_shape, setting="generator_layers"):
     """Raises UserError unless a generator of these layers makes images of `image_shape`."""
-    shape = generated_shape(parse_layers(text))
+    shape = generated_shape(parse_layers(text), setting)
     if shape != tuple(image_shape):
         made, wanted = ("x".join(str(size) for size in sizes) for sizes in (shape, image_shape))
         raise UserError(
-            f"the generator's layers make {made} images but the data has {wanted}; choose another --image_size, --preset=general, or other --generator_layers."
+            f"the generator's layers make {made} images but the data has {wanted}; choose another --image_size, --preset=general, or other --{setting}."
         )
+
+
+def completed(encoder, decoder, image_shape, setting="generator_layers", **widths):
+    """Returns two stacks of layers with what is empty made for the image size by `general_layers`, which takes `widths`.
+
+    Raises:
+      UserError: if the layers of the decoder, those of `setting`, do not make such images.
+    """
+    if not encoder or not decoder:
+        general_encoder, general_decoder = general_layers(image_shape, **widths)
+        encoder, decoder = encoder or general_encoder, decoder or general_decoder
+    check_generator(decoder, image_shape, setting)
+    return encoder, decoder
 
 
 def general_layers(image_shape, first_filters=64, most_filters=512):

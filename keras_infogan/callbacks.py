@@ -9,13 +9,14 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from keras_infogan import distribution, images, runs
+from keras_infogan import checkpoints, distribution, files, images, runs
 from keras_infogan.config import UserError
+from keras_infogan.trained import TrainedLearner
 
 # Pictures come from latents that never change, so that those of two epochs, or two runs, can be compared.
 PICTURE_SEED = 0
 PICTURE_ROWS = 10
-# More than fit on a line of a terminal are shown as their sum.
+# More than fit on a line of a terminal are shown as sums.
 _MOST_VALUES = 7
 
 
@@ -52,7 +53,7 @@ class MetricsLog(_RunCallback):
         self.sums, self.count = {}, 0
         # A run that stopped after its last checkpoint goes back to it: lines from beyond would stand twice.
         lines = [line for line in runs.read_log(self.run) if line["step"] <= self.model.step]
-        runs.write_atomically(self.run.metrics_log, "".join(json.dumps(line) + "\n" for line in lines))
+        files.write_atomically(self.run.metrics_log, "".join(json.dumps(line) + "\n" for line in lines))
         self.writer = tf.summary.create_file_writer(str(self.run.events))
 
     def on_train_batch_end(self, batch, logs=None):
@@ -60,7 +61,7 @@ class MetricsLog(_RunCallback):
         for name, value in logs.items():
             self.sums[name] = self.sums.get(name, 0.0) + float(value)
         step = self.model.step
-        if step % self.run.config.log_every_steps == 0:
+        if step % self.run.settings.log_every_steps == 0:
             means = {name: total / self.count for name, total in self.sums.items()}
             self.sums, self.count = {}, 0
             if self.model.skipped_updates is not None:
@@ -76,20 +77,15 @@ class MetricsLog(_RunCallback):
 
 
 class ProgressBar(_RunCallback):
-    """Shows the step, the time left, the losses and the information per code."""
+    """Shows the step, the time left, and what is logged."""
 
     bar = None
 
     def on_train_begin(self, logs=None):
-        self.bar = tqdm(total=self.run.config.steps, initial=self.model.step, desc=self.run.dataset, unit="step", mininterval=1.0)
+        self.bar = tqdm(total=self.run.settings.steps, initial=self.model.step, desc=self.run.dataset, unit="step", mininterval=1.0)
 
     def on_train_batch_end(self, batch, logs=None):
-        short = {"generator_loss": "G", "discriminator_loss": "D"}
-        values = {short.get(name, name.removeprefix("mutual_information/")): value for name, value in logs.items()}
-        if len(values) > _MOST_VALUES:
-            losses = {name: values.pop(name) for name in ("G", "D")}
-            values = {**losses, f"information of {len(values)} codes": sum(values.values())}
-        texts = {name: f"{float(value):.2f}" for name, value in values.items()}
+        texts = {name: f"{value:.2f}" for name, value in _shortened({name: float(value) for name, value in logs.items()}).items()}
         if self.model.skipped_updates:
             texts["skipped"] = self.model.skipped_updates
         self.bar.set_postfix(texts, refresh=False)
@@ -100,22 +96,37 @@ class ProgressBar(_RunCallback):
             self.bar.close()
 
 
+def _shortened(values):
+    """Returns logged values, a dict, under names for a line; where they are many, those that share a name before the "/" as their sum."""
+    groups = {}
+    for name, value in values.items():
+        group, _, part = name.rpartition("/")
+        groups.setdefault(group, {})[part.removesuffix("_loss")] = value
+    shown = groups.pop("", {})
+    for group, parts in groups.items():
+        shown |= parts if len(values) <= _MOST_VALUES else {f"{group} ({len(parts)})": sum(parts.values())}
+    return shown
+
+
 class Pictures(_RunCallback):
-    """Draws samples and a traversal per code every `picture_every_steps` and at the end, from fixed latents."""
+    """Draws samples, and a traversal per code, every `picture_every_steps` and at the end, from fixed latents."""
+
+    def on_train_begin(self, logs=None):
+        self.trained = TrainedLearner(self.model)
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.model.step % self.run.config.picture_every_steps == 0:
+        if self.model.step % self.run.settings.picture_every_steps == 0:
             self.draw()
 
     def on_train_end(self, logs=None):
-        if self.model.step % self.run.config.picture_every_steps:
+        if self.model.step % self.run.settings.picture_every_steps:
             self.draw()
 
     def draw(self):
-        step, spec, generate = self.model.step, self.model.latents, self.model.generate
+        step, spec = self.model.step, self.model.latent_spec
         with self.model.averaged():
-            pictures = {self.run.samples: images.grid(generate(spec.rows(100, PICTURE_SEED)), 10)}
-            for name, picture in images.traversal_pictures(generate, spec, PICTURE_ROWS, PICTURE_SEED):
+            pictures = {self.run.samples: images.grid(self.trained.generate(spec.rows(100, PICTURE_SEED)), 10)}
+            for name, picture in images.traversal_pictures(self.trained.generate, spec, PICTURE_ROWS, PICTURE_SEED):
                 pictures[self.run.traversals / name] = picture
         with tf.summary.create_file_writer(str(self.run.events)).as_default():
             for folder, picture in pictures.items():
@@ -128,12 +139,12 @@ class Checkpoints(_RunCallback):
     """Saves the model every `checkpoint_every_steps` and at the end."""
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.model.step % self.run.config.checkpoint_every_steps == 0:
-            runs.save(self.run, self.model)
+        if self.model.step % self.run.settings.checkpoint_every_steps == 0:
+            checkpoints.save(self.run, self.model)
 
     def on_train_end(self, logs=None):
-        if self.model.step % self.run.config.checkpoint_every_steps:
-            runs.save(self.run, self.model)
+        if self.model.step % self.run.settings.checkpoint_every_steps:
+            checkpoints.save(self.run, self.model)
 
 
 class StopOnSignal(keras.callbacks.Callback):

@@ -1,14 +1,17 @@
 """Settings shared by all models, and the command-line flags made from them.
 
-A model's settings are one frozen dataclass (see `Config`); a setting is written once, with `setting(default, meaning)`, and everything else (the flag, its
+A model's settings are one frozen dataclass (see `Settings`); a setting is written once, with `setting(default, meaning)`, and everything else (the flag, its
 help, the check of its choices, its place in config.json) follows from that line. Nothing here imports TensorFlow: flags are checked before it loads.
 """
 
+import contextlib
 import dataclasses
 import difflib
 import math
 import os
+import re
 import sys
+import types
 
 from absl import app, flags, logging
 
@@ -31,8 +34,19 @@ class UnfinishedError(Exception):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
-    """Settings that every model has; each model's own `Config` extends it."""
+class Settings:
+    """Settings that every model has; each model's own settings extend it.
+
+    Beside its settings a model's class states:
+      title, paper: the model's name for people, and its source.
+      reads: what training takes of a batch: "image", and "label" where it learns from labels.
+      latent_spec: the LatentSpec of what it generates from and encodes to.
+      retired: settings of earlier versions, a dict from name to what to do instead.
+    """
+
+    title = paper = ""
+    reads = ("image",)
+    retired = types.MappingProxyType({})
 
     steps: int = setting(5000, "training steps, one batch of real images each", minimum=1)
     batch_size: int = setting(128, "global batch size in images, over all devices together", minimum=2)
@@ -45,6 +59,22 @@ class Config:
     def __post_init__(self):
         for field in dataclasses.fields(self):
             check_setting(field, getattr(self, field.name))
+
+    def for_images(self, image_shape):
+        """Returns the settings with what was left open filled in for images of (height, width, channels); raises UserError if they do not fit."""
+        return self
+
+    @classmethod
+    def from_json(cls, content):
+        """Returns the settings in a config.json of this version or an earlier one.
+
+        Raises:
+          UserError: for a setting that is not known.
+        """
+        unknown = content.keys() - {field.name for field in dataclasses.fields(cls)}
+        if unknown:
+            raise UserError(f"{cls.title} has no setting {min(unknown)!r} here; update keras-infogan to the version that wrote this run.")
+        return cls(**content)
 
 
 def check_setting(field, value):
@@ -67,22 +97,44 @@ def did_you_mean(name, known):
 
 
 _DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string, bool: flags.DEFINE_bool}
+# Flags of the command that is running: old names, and names of which a sentence says why they are no flags of it.
+_renamed, _refused = {}, {}
 
 
-def define_flags(config_class):
-    """Defines one absl flag per setting of `config_class`, without a default: a flag that is not given leaves what the preset says."""
-    for field in dataclasses.fields(config_class):
-        if field.name in flags.FLAGS:
-            continue
-        meaning = field.metadata["meaning"]
-        if field.metadata["choices"]:
-            meaning += f" ({' | '.join(field.metadata['choices'])})"
-        _DEFINE[field.type](field.name, None, f"{meaning}; default {field.default!r} unless the preset says otherwise.")
+def define_flags(settings_class):
+    """Defines one absl flag per setting, without a default: a flag that is not given leaves what the preset says."""
+    for field in dataclasses.fields(settings_class):
+        _DEFINE[field.type](field.name, None, f"{meaning(field)}; default {field.default!r} unless the preset says otherwise.")
 
 
-def given_settings(config_class):
+def meaning(field):
+    """Returns what a setting means, and its choices, for --help."""
+    choices = f" ({' | '.join(field.metadata['choices'])})" if field.metadata["choices"] else ""
+    return field.metadata["meaning"] + choices
+
+
+def rename_flag(old, new):
+    """Lets a flag be given under its old name too, with a word about the new one."""
+    _renamed[old] = new
+
+
+def refuse_flags(reasons):
+    """Says why flags that people may give are none of this command: a dict from name to what follows it in a sentence."""
+    _refused.update(reasons)
+
+
+def flag_given(name, default, arguments=None):
+    """Returns the value of a flag on the command line before flags are parsed: other flags may depend on it."""
+    values = flags.FlagValues()
+    flags.DEFINE_string(name, default, "", flag_values=values)
+    with contextlib.suppress(flags.Error):
+        values(sys.argv if arguments is None else arguments, known_only=True)
+    return values[name].value
+
+
+def given_settings(settings_class):
     """Returns the settings given on the command line, a dict."""
-    names = [field.name for field in dataclasses.fields(config_class)]
+    names = [field.name for field in dataclasses.fields(settings_class)]
     return {name: flags.FLAGS[name].value for name in names if flags.FLAGS[name].value is not None}
 
 
@@ -119,4 +171,27 @@ def run_command(main):
     # TensorFlow's start-up notices would bury the one line that matters; errors still show.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.WARNING)
-    app.run(checked)
+    app.run(checked, flags_parser=_parsed)
+
+
+def _parsed(arguments):
+    """Parses the command line and returns what is no flag; ends the process where it cannot be parsed, or help was asked for."""
+    try:
+        return flags.FLAGS([_under_new_name(argument) for argument in arguments])
+    except flags.UnrecognizedFlagError as error:
+        name = error.flagname if error.flagname in _refused else error.flagname.removeprefix("no")
+        print(f"error: --{name} {_refused[name]}." if name in _refused else f"error: {error}", file=sys.stderr)
+    except flags.Error as error:
+        print(f"error: {error}", file=sys.stderr)
+    except SystemExit:  # absl's own flags for help, which end with 1
+        sys.exit(0)
+    sys.exit(2)
+
+
+def _under_new_name(argument):
+    match = re.fullmatch(r"(--?)([\w-]+)(=.*)?", argument, re.DOTALL)
+    if not match or match[2] not in _renamed:
+        return argument
+    new = _renamed[match[2]]
+    print(f"--{match[2]} is called --{new} now; the old name still works.", file=sys.stderr)
+    return f"--{new}{match[3] or ''}"

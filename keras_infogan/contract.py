@@ -1,6 +1,7 @@
-"""What an exported generator says about itself: its inputs and outputs by name, and where it comes from.
+"""What exported files say about themselves: inputs and outputs by name, and where they come from.
 
-generator.json holds it, and every exported .onnx file carries it in its metadata, so that a program that has only the file knows its inputs. No TensorFlow.
+generator.json holds it, and every exported .onnx file carries it in its metadata, so that a program that has only the file knows its inputs. It stands alone:
+who reads it needs no settings, no data set and no TensorFlow, and a key that is not known is ignored.
 
 Inputs and outputs are batch-first: an input of shape (62,) takes float32 (batch, 62), an input of shape () takes (batch,).
 """
@@ -11,109 +12,155 @@ import keyword
 
 import numpy as np
 
-from keras_infogan import __version__, alarms, datasets, runs
+from keras_infogan import __version__
+from keras_infogan.codes import SUM_TOLERANCE, Tensor, operations, within
 from keras_infogan.config import UserError
-from keras_infogan.latents import NUM_SEEDS, operations
+from keras_infogan.latents import SEED, LatentSpec, Noise
 
-VERSION = 1
+# 2: stands alone. Of contract 1 the codes' posterior stood in the run's settings; such exports load.
+VERSION = 2
 METADATA_KEY = "keras_infogan"
-LARGEST = float(np.finfo(np.float32).max)
-SUM_TOLERANCE = 1e-3  # of blending weights; images of other programs may round past 1 as far
 CATEGORIES, IMAGE_TYPES, IMAGE_LAYOUTS = ("index", "weights"), ("float32", "uint8"), ("NHWC", "NCHW")
+PNG = Tensor("image_bytes", "string")
+LOG_LIKELIHOOD = Tensor("log_likelihood", "float32")
+RECONSTRUCTIONS = "reconstructions"  # not "images": in an ONNX graph no output has the name of an input
+# By capability: the ONNX file that computes it.
+ONNX_FILES = {"generate": "generator", "encode": "recognizer", "reconstruct": "reconstructor", "log_likelihood": "scorer"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Tensor:
-    """A named input or output; `shape` is that of one image's part of the batch."""
+class Graph:
+    """A signature of the SavedModel, or an ONNX file.
 
-    name: str
-    type: str
-    shape: tuple = ()
+    Attributes:
+      capability: what it computes, a name in `capabilities.CAPABILITIES`.
+      inputs, outputs: tuples of Tensors.
+    """
 
-
-LATENT_SEED = Tensor("seed", "int64")
-PNG = Tensor("image_bytes", "string")
+    capability: str
+    inputs: tuple
+    outputs: tuple
 
 
 @dataclasses.dataclass(frozen=True)
 class Contract:
     """
     Attributes:
-      run: the Run that was exported.
-      latents: LatentSpec, its codes under the names that the export gave them.
+      model: name in models.MODELS of what was trained.
+      title: the model's name for people.
+      paper: its source.
+      reads: what training took of the data: "image", and "label" if it learned from labels.
+      dataset, license: of the images that it was trained on.
+      fingerprint: tells a user's own images from others, or None.
+      image_shape: (height, width, channels).
+      settings: dict, for people to read.
+      latent_spec: LatentSpec, its codes under the names that the export gave them.
+      trained_as: the names that the codes were trained under, in order.
       step: the training step that was exported.
+      capabilities: what the files compute.
+      likelihood: of a model with log_likelihood what its nats are, {"meaning": a text, "binary": whether pixels are, "noise_size": numbers that
+        each estimate draws}; None otherwise.
       categories: how the ONNX generator takes discrete codes: "index", or "weights" over categories.
       image_type: type of images in the ONNX files: "float32", in [0, 1], or "uint8", 0 to 255.
       image_layout: "NHWC" or "NCHW", in the ONNX files.
     """
 
-    run: runs.Run
-    latents: object
+    model: str
+    title: str
+    paper: str
+    reads: tuple
+    dataset: str
+    license: str
+    fingerprint: str | None
+    image_shape: tuple
+    settings: dict
+    latent_spec: LatentSpec
+    trained_as: tuple
     step: int
+    capabilities: tuple
+    likelihood: dict | None = None
     categories: str = "index"
     image_type: str = "float32"
     image_layout: str = "NHWC"
 
     def __post_init__(self):
-        others = [tensor.name for tensor in self.answers[:-1]] + ["parameters", "images", "latents", "noise", LATENT_SEED.name, PNG.name]
-        taken = [name.lower() for name in others]  # TensorFlow does not tell names apart that differ in case only
-        for trained, code in zip(self.run.config.latents.codes, self.latents.codes, strict=True):
+        taken = [name.lower() for name in self.taken_names]  # TensorFlow does not tell names apart that differ in case only
+        for trained, code in zip(self.trained_as, self.latent_spec.codes, strict=True):
             # The names of arguments, in Python.
             if taken.count(code.name.lower()) > 1 or keyword.iskeyword(code.name) or code.name == "self":
                 raise UserError(
                     f"the name {code.name!r} cannot be that of an input: another input or output, or Python itself, needs it; "
-                    f"give the code another one with --rename={trained.name}=NAME."
+                    f"give the code another one with --rename={trained}=NAME."
                 )
 
     @property
     def name(self):
         """The model's name, under which TensorFlow Serving offers it."""
-        return f"{self.run.dataset.replace('/', '_')}-{self.run.model}"
+        return f"{self.dataset.replace('/', '_')}-{self.model}"
+
+    @property
+    def taken_names(self):
+        """Every name of an input or output, the codes' own included."""
+        return [tensor.name for tensor in self.latent_spec.output_tensors] + [*_TAKEN]
 
     @property
     def images(self):
         """Images of the SavedModel."""
-        return Tensor("images", "float32", tuple(self.run.image_shape))
+        return Tensor("images", "float32", tuple(self.image_shape))
 
     @property
     def onnx_images(self):
         """Images of the ONNX files."""
-        height, width, channels = self.run.image_shape
+        height, width, channels = self.image_shape
         return Tensor("images", self.image_type, (height, width, channels) if self.image_layout == "NHWC" else (channels, height, width))
-
-    def inputs(self, categories, last="noise"):
-        """Returns the inputs that generate an image: one per code, then "noise" or "seed"."""
-        tensors = []
-        for code in self.latents.codes:
-            if code.continuous:
-                tensors.append(Tensor(code.name, "float32"))
-            elif categories == "index":
-                tensors.append(Tensor(code.name, "int64"))
-            else:
-                tensors.append(Tensor(code.name, "float32", (code.num_categories,) if code.kind == "categorical" else ()))
-        if last == "seed":
-            return [*tensors, LATENT_SEED]
-        return tensors + [Tensor("noise", "float32", (self.latents.noise.size,))] * bool(self.latents.noise.size)
 
     @property
     def answers(self):
         """What the recognizer gives for an image: what it says of the codes, and the parameters of Q."""
-        return [*answers(self.latents), Tensor("parameters", "float32", (self.latents.total_parameters,))]
+        return (*self.latent_spec.output_tensors, Tensor("parameters", "float32", (self.latent_spec.total_parameters,)))
+
+    @property
+    def blends(self):
+        """Whether some code has values to blend."""
+        return any(not code.continuous for code in self.latent_spec.codes)
 
     def signatures(self):
-        """Returns the SavedModel's signatures by name: (inputs, outputs)."""
-        return {
-            "serving_default": (self.inputs("index"), [self.images]),
-            "from_seed": (self.inputs("index", "seed"), [self.images]),
-            "blend": (self.inputs("weights"), [self.images]),
-            "latents": ([Tensor("latents", "float32", (self.latents.size,))], [self.images]),
-            "png": (self.inputs("index", "seed"), [PNG]),
-            "encode": ([self.images], self.answers),
+        """Returns the SavedModel's signatures, a dict from name to Graph."""
+        spec, images = self.latent_spec, (self.images,)
+        by_name = tuple(spec.inputs("index"))
+        by_seed = tuple(spec.inputs("index", "seed"))
+        found = {
+            "serving_default": Graph("generate", by_name, images),
+            "from_seed": Graph("generate", by_seed, images),
+            "blend": Graph("generate", tuple(spec.inputs("weights")), images),
+            "latents": Graph("generate", (Tensor("latents", "float32", (spec.size,)),), images),
+            "png": Graph("generate", by_seed, (PNG,)),
+            "encode": Graph("encode", images, self.answers),
+            "reconstruct": Graph("reconstruct", images, (_reconstructed(self.images),)),
+            "log_likelihood": Graph("log_likelihood", (*images, *self._scored), (LOG_LIKELIHOOD,)),
         }
+        return {name: graph for name, graph in found.items() if graph.capability in self.capabilities and (name != "blend" or self.blends)}
 
     def onnx_graphs(self):
-        """Returns what the ONNX files take and give: (inputs, outputs) of "generator" and "recognizer"."""
-        return {"generator": (self.inputs(self.categories), [self.onnx_images]), "recognizer": ([self.onnx_images], self.answers)}
+        """Returns what the ONNX files take and give, a dict from a file's name without its ending to Graph."""
+        images = (self.onnx_images,)
+        found = {
+            "generate": Graph("generate", tuple(self.latent_spec.inputs(self.categories)), images),
+            "encode": Graph("encode", images, self.answers),
+            "reconstruct": Graph("reconstruct", images, (_reconstructed(self.onnx_images),)),
+            "log_likelihood": Graph("log_likelihood", (*images, *self._scored), (LOG_LIKELIHOOD,)),
+        }
+        return {ONNX_FILES[capability]: found[capability] for capability in found if capability in self.capabilities}
+
+    @property
+    def likelihood_noise(self):
+        """The Noise that an estimate of the likelihood draws."""
+        return Noise(self.likelihood["noise_size"] if self.likelihood else 0, "normal")
+
+    @property
+    def _scored(self):
+        noise = self.likelihood_noise
+        return (noise.tensor,) if noise.size else ()
 
     def checks(self, inputs):
         """Says which inputs are valid.
@@ -124,50 +171,36 @@ class Contract:
         Returns:
           A dict from name to (whether each image's is valid, bool (batch,); what is expected, text).
         """
-        codes = {code.name: code for code in self.latents.codes}
-        checks = {}
-        for name, values in inputs.items():
-            ops, axes = operations(values), tuple(range(1, len(values.shape)))
-            if name == "seed":
-                checks[name] = _within(values, 0, NUM_SEEDS - 1), f"an integer from 0 to {NUM_SEEDS - 1}"
-            elif name == "images":
-                checks[name] = ops.all(_within(values, -SUM_TOLERANCE, 1 + SUM_TOLERANCE), axis=axes), "numbers from 0 to 1"
-            elif name in ("noise", "latents") or codes[name].continuous:
-                valid = _within(values, -LARGEST, LARGEST)  # not is_finite, which ONNX lacks
-                checks[name] = ops.all(valid, axis=axes) if axes else valid, "finite numbers"
-            elif values.dtype.name == "int64":
-                last = max(codes[name].size, 2) - 1
-                checks[name] = _within(values, 0, last), f"an integer from 0 to {last}"
-            elif axes:
-                sums = _within(ops.sum(values, axis=1), 1 - SUM_TOLERANCE, 1 + SUM_TOLERANCE)
-                checks[name] = sums & ops.all(_within(values, 0.0, 1.0), axis=1), "weights from 0 to 1 that sum to 1"
-            else:
-                checks[name] = _within(values, 0.0, 1.0), "a number from 0 to 1"
+        others = {name: values for name, values in inputs.items() if name != "images"}
+        checks = self.latent_spec.checks(others)
+        if "images" in inputs:
+            images = inputs["images"]
+            valid = operations(images).all(within(images, -SUM_TOLERANCE, 1 + SUM_TOLERANCE), axis=(1, 2, 3))
+            checks = {"images": (valid, "numbers from 0 to 1")} | checks
         return checks
 
-    @property
-    def example(self):
-        """Values to ask for in examples, by code: within each range, away from its ends."""
-        return {code.name: 0.5 if code.continuous else (code.size // 2 if code.kind == "categorical" else 1) for code in self.latents.codes}
-
-    def feeds(self, graph, latents=None, seeds=None, images=None):
+    def feeds(self, name, **given):
         """Returns named inputs, a dict of arrays, for one of `signatures` or `onnx_graphs`.
 
         Args:
-          graph: name of it; "recognizer" and "encode" take images, the others what stands for latents.
-          latents: latent vectors, numpy float32 (batch, latents.size).
+          name: of it.
+          latents: latent vectors, numpy float32 (batch, latent_spec.size), for what generates.
           seeds: int64 (batch,), in place of the noise where a seed is taken.
-          images: float32 (batch, height, width, channels) in [0, 1].
+          images: float32 (batch, height, width, channels) in [0, 1], for all else.
+          noise: float32 (batch, size), for log_likelihood.
         """
-        if graph == "recognizer":
-            return {"images": self.to_onnx_images(images)}
-        if graph == "encode":
-            return {"images": images}
-        given = {"latents": latents, "seed": seeds}
-        parts, values = self.latents.unpack(latents), self.latents.values(latents)
+        onnx = name in self.onnx_graphs()
+        graph = self.onnx_graphs()[name] if onnx else self.signatures()[name]
+        if graph.capability != "generate":
+            images = self.to_onnx_images(given["images"]) if onnx else given["images"]
+            return {tensor.name: images if tensor.name == "images" else given[tensor.name] for tensor in graph.inputs}
+        latents = given["latents"]
+        parts, values = self.latent_spec.unpack(latents), self.latent_spec.values(latents)
         feeds = {}
-        for tensor in (self.signatures() | self.onnx_graphs())[graph][0]:
-            array = given.get(tensor.name, values.get(tensor.name) if tensor.type == "int64" else parts.get(tensor.name))
+        for tensor in graph.inputs:
+            array = {"latents": latents, "seed": given.get("seeds")}.get(
+                tensor.name, values.get(tensor.name) if tensor.type == "int64" else parts.get(tensor.name)
+            )
             feeds[tensor.name] = np.ascontiguousarray(array, tensor.type).reshape(-1, *tensor.shape)
         return feeds
 
@@ -185,70 +218,41 @@ class Contract:
 
     def to_json(self):
         """Returns the contract without what is measured of the files: what the .onnx files carry."""
-        settings = self.run.to_json() | {"data_dir": None}  # where the data lay is no business of whoever gets the files
-        known = datasets.DATASETS.get(self.run.dataset, datasets.OTHER_PREPARED)
+        described = self.latent_spec.to_json()
+        trained_as = dict(zip((code.name for code in self.latent_spec.codes), self.trained_as, strict=True))
+        for entry in described["inputs"]:
+            if entry["name"] in trained_as:
+                entry["trained_as"] = trained_as[entry["name"]]
         return {
             "contract": VERSION,
             "name": self.name,
             "keras_infogan": __version__,
-            "run": settings,
+            "model": {"name": self.model, "title": self.title, "paper": self.paper, "reads": list(self.reads)},
+            "capabilities": list(self.capabilities),
             "step": self.step,
-            "renamed": {old.name: new.name for old, new in zip(self.run.config.latents.codes, self.latents.codes, strict=True) if old.name != new.name},
-            "dataset": {"name": self.run.dataset, "license": known.license},
-            "inputs": [self._describe(code) for code in self.latents.codes] + self._describe_noise(),
+            "dataset": {"name": self.dataset, "license": self.license, "fingerprint": self.fingerprint},
+            **described,
             "images": {
                 "shape": ["batch", *self.onnx_images.shape],
                 "layout": self.image_layout,
                 "type": self.image_type,
                 "range": [0, 255] if self.image_type == "uint8" else [0, 1],
-                "channels": {1: "gray", 3: "RGB"}.get(self.run.image_shape[-1], "as in training"),
+                "channels": {1: "gray", 3: "RGB"}.get(self.image_shape[-1], "as in training"),
                 "saved_model": "NHWC float32 in [0, 1]",
             },
             "categories": self.categories,
-            "signatures": {name: {"inputs": _listed(inputs), "outputs": _listed(outputs)} for name, (inputs, outputs) in self.signatures().items()},
-            "onnx": {name: {"inputs": _listed(inputs), "outputs": _listed(outputs)} for name, (inputs, outputs) in self.onnx_graphs().items()},
+            "likelihood": self.likelihood,
+            "signatures": {name: _listed(graph) for name, graph in self.signatures().items()},
+            "onnx": {name: _listed(graph) for name, graph in self.onnx_graphs().items()},
+            "reserved_names": {"names": [*_TAKEN], "endings": list(_ENDINGS)},
             "invalid_inputs": _INVALID_INPUTS,
+            "settings": self.settings,
         }
 
-    def _describe(self, code):
-        trained_as = self.run.config.latents.codes[self.latents.codes.index(code)].name
-        about = {"name": code.name, "trained_as": trained_as, "kind": code.kind}
-        if code.kind == "categorical":
-            weights = {"type": "float32", "shape": ["batch", code.num_categories], "range": [0, 1], "meaning": "the share of each category; they sum to 1"}
-            about |= {"type": "int64", "shape": ["batch"], "range": [0, code.num_categories - 1], "weights": weights}
-            return about | {"prior": f"each with probability 1/{code.num_categories}", "meaning": f"which of {code.num_categories} categories"}
-        if code.kind == "bernoulli":
-            weights = {"type": "float32", "shape": ["batch"], "range": [0, 1], "meaning": "between the two values"}
-            about |= {"type": "int64", "shape": ["batch"], "range": [0, 1], "weights": weights}
-            return about | {"prior": f"1 with probability {code.probability}", "meaning": "one of two values"}
-        uniform = code.kind == "uniform"
-        about |= {"type": "float32", "shape": ["batch"], "range": [-1, 1] if uniform else None, "prior": "U(-1, 1)" if uniform else "N(0, 1)"}
-        return about | {"meaning": "how much of one property; any finite number is taken, and beyond what the prior draws the generator extrapolates"}
 
-    def _describe_noise(self):
-        noise = self.latents.noise
-        uniform = noise.distribution == "uniform"
-        described = {"name": "noise", "kind": "noise", "type": "float32", "shape": ["batch", noise.size], "range": [-1, 1] if uniform else None}
-        described |= {"prior": "U(-1, 1), each number" if uniform else "N(0, 1), each number", "meaning": "everything that the codes leave open"}
-        seed = {"name": "seed", "kind": "seed", "type": "int64", "shape": ["batch"], "range": [0, NUM_SEEDS - 1], "meaning": _SEED_MEANING}
-        if noise.size:
-            numbers = noise.from_seeds(np.array([1], np.int64))[0, :4]
-            seed["example"] = {"seed": 1, "noise_begins_with": [round(float(number), 6) for number in numbers]}
-        return [described, seed] if noise.size else [seed]
-
-
-def answers(latents):
-    """Returns what a recognizer says of the codes of a LatentSpec, Tensors: the value to hand to the generator, and probabilities or a standard deviation."""
-    tensors = []
-    for code in latents.codes:
-        if code.continuous:
-            tensors += [Tensor(code.name, "float32"), Tensor(f"{code.name}_std", "float32")]
-        else:
-            tensors += [Tensor(code.name, "int64"), Tensor(f"{code.name}_probabilities", "float32", (max(code.size, 2),))]
-    return tensors
-
-
-_SEED_MEANING = "stands for noise (keras_infogan.latents.Noise.from_seeds says how): the same noise for the same seed in the SavedModel and in keras_infogan"
+# Names of inputs and outputs beside the codes' own, columns of tables among them, and endings of such names.
+_TAKEN = ("parameters", "images", "latents", "noise", SEED.name, PNG.name, LOG_LIKELIHOOD.name, RECONSTRUCTIONS, "image", "label")
+_ENDINGS = ("_probability", "_probabilities", "_mean", "_std")
 # By what is wrong: what each format does.
 _AS_A_CATEGORY = {"saved_model": "as a category out of its range", "onnx": "as a category out of its range"}
 _INVALID_INPUTS = {
@@ -268,27 +272,67 @@ _INVALID_INPUTS = {
 }
 
 
-def _within(values, low, high):
-    return (values >= low) & (values <= high)
+def _reconstructed(images):
+    return dataclasses.replace(images, name=RECONSTRUCTIONS)
 
 
-def _listed(tensors):
-    return {tensor.name: {"type": tensor.type, "shape": ["batch", *tensor.shape]} for tensor in tensors}
+def _listed(graph):
+    def tensors(side):
+        return {tensor.name: {"type": tensor.type, "shape": ["batch", *tensor.shape]} for tensor in side}
+
+    return {"inputs": tensors(graph.inputs), "outputs": tensors(graph.outputs)}
 
 
-def from_json(directory, content):
+def from_json(place, content):
     """Returns the Contract that `Contract.to_json` wrote.
+
+    Args:
+      place: of the files, for the sentence.
+      content: JSON of this version or an earlier one.
 
     Raises:
       UserError: if a newer version wrote it.
-      ValueError, KeyError, TypeError: if it is damaged.
+      ValueError, KeyError, TypeError, AttributeError: if it is damaged.
     """
     if int(content["contract"]) > VERSION:
-        raise UserError(f"{directory} was exported by a newer keras-infogan (contract {content['contract']}, this one reads up to {VERSION}); update it.")
-    run = runs.from_json(directory, content["run"])
-    images = content["images"]
-    latents = run.config.latents.renamed(content["renamed"])
-    return Contract(run, latents, int(content["step"]), content["categories"], images["type"], images["layout"])
+        raise UserError(f"{place} was exported by a newer keras-infogan (contract {content['contract']}, this one reads up to {VERSION}); update it.")
+    if int(content["contract"]) == 1:
+        content = _from_version_1(content)
+    model, dataset, images = content["model"], content["dataset"], content["images"]
+    shape = tuple(int(size) for size in images["shape"][1:])
+    return Contract(
+        model=model["name"],
+        title=model["title"],
+        paper=model["paper"],
+        reads=tuple(model["reads"]),
+        dataset=dataset["name"],
+        license=dataset["license"],
+        fingerprint=dataset["fingerprint"],
+        image_shape=shape if images["layout"] == "NHWC" else (*shape[1:], shape[0]),
+        settings=dict(content["settings"]),
+        latent_spec=LatentSpec.from_json(content),
+        trained_as=tuple(entry["trained_as"] for entry in content["inputs"] if "trained_as" in entry),
+        step=int(content["step"]),
+        capabilities=tuple(name for name in content["capabilities"] if name in ONNX_FILES),
+        likelihood=content["likelihood"],
+        categories=content["categories"],
+        image_type=images["type"],
+        image_layout=images["layout"],
+    )
+
+
+def _from_version_1(content):
+    """Returns an InfoGAN's contract of version 1 with the keys of version 2."""
+    run, settings = content["run"], content["run"]["settings"]
+    posterior = {"family": "bounded"} | {name: settings[f"{prefix}posterior_std"] for name, prefix in (("std", ""), ("min_std", "min_"), ("max_std", "max_"))}
+    return content | {
+        "model": {"name": run["model"], "title": "InfoGAN", "paper": "Chen et al. 2016, arXiv 1606.03657", "reads": ["image"]},
+        "capabilities": ["generate", "encode"],
+        "dataset": content["dataset"] | {"fingerprint": run["fingerprint"]},
+        "posterior": posterior,
+        "likelihood": None,
+        "settings": settings,
+    }
 
 
 def read(path):
@@ -318,29 +362,3 @@ def _missing(path):
     if (directory / "web" / path.name).exists():
         return "it has the explorer only; export with --formats=saved_model,onnx too"
     return f"it has no {path.name}; give the directory that keras_infogan.export wrote"
-
-
-def evaluation(contract, metrics):
-    """Returns what generator.json says of the run's scores: the content of metrics.json, or None, made small, with codes under their exported names."""
-    if metrics is None:
-        return None
-    renamed = {old.name: new.name for old, new in zip(contract.run.config.latents.codes, contract.latents.codes, strict=True)}
-    parts = {}
-    for key in metrics["scores"]:
-        score, _, part = key.partition("/")
-        parts.setdefault(score, set()).add(part)
-    per_code = {score for score, found in parts.items() if found <= {*renamed, "noise"}}  # others have parts of other names
-
-    def under_new_name(key):
-        score, slash, part = key.partition("/")
-        return score + slash + (renamed.get(part, part) if score in per_code else part)
-
-    scores = {under_new_name(key): value for key, value in metrics["scores"].items()}
-    details = {kind: {renamed.get(name, name): value for name, value in found.items()} for kind, found in metrics["details"].items()}
-    said = alarms.alarms(scores, contract.latents.codes, details.get("category_shares", {}), metrics["skipped"].values())
-    return {
-        "step": metrics["evaluated"]["step"],
-        "scores": scores,
-        "labels_of_categories": {name: confusion["matches"] for name, confusion in details.get("confusion", {}).items()},
-        "alarms": said + [alarm for alarm in metrics["alarms"] if alarm.startswith("The run is unfinished")],
-    }

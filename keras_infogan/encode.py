@@ -19,13 +19,14 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from keras_infogan import config, datasets, model_source, runs
+from keras_infogan import config, datasets, files, images, model_source
 from keras_infogan.config import UserError
 
 FLAGS = flags.FLAGS
+_MOST_PAIRS = 100
 
 
-def encode(run, load_model, output, image_dir=None, split=None, data_dir=None):
+def encode(run, load_model, output, image_dir=None, split=None, data_dir=None, pairs=None):
     """Writes the recognizer's answers on real images as a table.
 
     Args:
@@ -35,6 +36,7 @@ def encode(run, load_model, output, image_dir=None, split=None, data_dir=None):
       image_dir: folder or zip of images, or None to read `split` of the run's data set.
       split: name of a split.
       data_dir: where the data set lies; default: as in training.
+      pairs: path of a picture to write of the first images beside their reconstructions, or None.
 
     Returns:
       Lines to print: agreement with the labels, if there are any.
@@ -44,9 +46,14 @@ def encode(run, load_model, output, image_dir=None, split=None, data_dir=None):
     else:
         image_set = datasets.load(run.dataset, split, run.image_shape, data_dir or run.data_dir)
     model = load_model()
+    if pairs:
+        shown = datasets.to_float(np.asarray(image_set.images[:_MOST_PAIRS]))
+        picture = io.BytesIO()
+        images.pairs(shown, model.reconstruct(shown)).save(picture, "PNG")
+        _write("--reconstructions", pairs, picture.getvalue())
     count = len(image_set.images)
     answers = [model.encode(datasets.to_float(image_set.images[start : start + 4096])) for start in range(0, count, 4096)]
-    columns = model.latents.describe(np.concatenate(answers))
+    columns = model.latent_spec.describe(np.concatenate(answers))
 
     table = {"image": image_set.files or range(count)}
     if image_set.labels is not None:
@@ -56,11 +63,15 @@ def encode(run, load_model, output, image_dir=None, split=None, data_dir=None):
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table)
     writer.writerows(zip(*table.values(), strict=True))
+    _write("--output", output, text.getvalue())
+    return [_agreement(code.name, columns[code.name], image_set) for code in model.latent_spec.codes if code.size > 1 and image_set.labels is not None]
+
+
+def _write(flag, path, data):
     try:
-        runs.write_atomically(pathlib.Path(output), text.getvalue())
+        files.write_atomically(pathlib.Path(path), data)
     except OSError as error:
-        raise UserError(f"cannot write {output}: {error.strerror}; give another --output.") from None
-    return [_agreement(code.name, columns[code.name], image_set) for code in model.latents.codes if code.kind == "categorical" and image_set.labels is not None]
+        raise UserError(f"cannot write {path}: {error.strerror}; give another {flag}.") from None
 
 
 def _agreement(name, categories, image_set):
@@ -77,17 +88,20 @@ def define_flags():
     flags.DEFINE_string("split", None, "a split of the run's own data set instead, for example test.")
     flags.DEFINE_string("data_dir", None, "where the data set lies now, if not where it was trained from.")
     flags.DEFINE_string("output", "codes.csv", "the table to write.")
+    flags.DEFINE_string("reconstructions", None, "a picture to write too: the first images, each beside what is generated from its codes.")
 
 
 def main():
-    run, load = model_source.chosen(needs=("recognizer",))
+    run, load = model_source.chosen(needs=("encode", "reconstruct") if FLAGS.reconstructions else ("encode",))
     if bool(FLAGS.images) == bool(FLAGS.split):
         raise UserError("which images? Give either --images=FOLDER or --split=NAME, for example --split=test.")
-    if not pathlib.Path(FLAGS.output).absolute().parent.is_dir():
-        raise UserError(f"the directory of --output={FLAGS.output} does not exist; create it first.")
-    for line in encode(run, load, FLAGS.output, config.user_path(FLAGS.images), FLAGS.split, config.user_path(FLAGS.data_dir)):
+    written = {"output": FLAGS.output} | ({"reconstructions": FLAGS.reconstructions} if FLAGS.reconstructions else {})
+    for flag, path in written.items():
+        if not pathlib.Path(path).absolute().parent.is_dir():
+            raise UserError(f"the directory of --{flag}={path} does not exist; create it first.")
+    for line in encode(run, load, FLAGS.output, config.user_path(FLAGS.images), FLAGS.split, config.user_path(FLAGS.data_dir), FLAGS.reconstructions):
         print(line)
-    print(FLAGS.output)
+    print(*written.values(), sep="\n")
     return 0
 
 

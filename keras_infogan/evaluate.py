@@ -15,6 +15,7 @@ An exported generator is scored without TensorFlow, on what needs no more than i
 MNIST takes about 3 minutes on two CPU cores, more than half of it for the feature space, which is trained once.
 """
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -23,7 +24,7 @@ import sys
 
 from absl import flags
 
-from keras_infogan import __version__, config, datasets, features, metrics, model_source, runs
+from keras_infogan import __version__, config, datasets, features, files, metrics, model_source, runs
 from keras_infogan.config import UserError
 
 FLAGS = flags.FLAGS
@@ -34,7 +35,7 @@ def evaluate(run, model, names, split=None, data_dir=None, feature_space="learne
 
     Args:
       run: the Run that the model is of.
-      model: it, trained: see `evidence`.
+      model: its trained.Trained.
       names: of the scores, keys of METRICS.
       split: split of real images; default: test, or train where there is no test split.
       data_dir: where the data set lies; default: as in training.
@@ -66,11 +67,13 @@ def evaluate(run, model, names, split=None, data_dir=None, feature_space="learne
     digest = hashlib.sha256(json.dumps([run.to_json(), data_dir]).encode()).hexdigest()[:16]
     evaluated = {"run": digest, "step": model.step, "split": split, "num_images": num_images, "seed": seed, "features": feature_space}
     result = scoring.merged({"keras_infogan": __version__, "command": command, "evaluated": evaluated, **result}, runs.read_metrics(run))
-    result["alarms"] = alarms.alarms(result["scores"], model.latents.codes, result["details"].get("category_shares", {}), result["skipped"].values())
-    if model.step < run.config.steps:
-        result["alarms"].append(f"The run is unfinished: step {model.step:,} of {run.config.steps:,}.")
-    runs.write_atomically(run.metrics, json.dumps(result, indent=1, allow_nan=False) + "\n")
-    runs.write_atomically(run.report, report.html(run, result, found))
+    said = alarms.alarms(result["scores"], model.latent_spec.codes, result["details"].get("category_shares", {}), result["skipped"].values())
+    steps = run.to_json()["settings"]["steps"]
+    if model.step < steps:
+        said.append(alarms.Alarm("unfinished", f"The run is unfinished: step {model.step:,} of {steps:,}."))
+    result["alarms"] = [dataclasses.asdict(alarm) for alarm in said]
+    files.write_atomically(run.metrics, json.dumps(result, indent=1, allow_nan=False) + "\n")
+    files.write_atomically(run.report, report.html(run, result, found))
     return result
 
 
@@ -85,7 +88,8 @@ def define_flags():
         features.FEATURE_SPACES,
         "where generated and real images are compared: a small network trained on the data set, or Inception-v3.",
     )
-    flags.DEFINE_integer("num_images", 10_000, "images to generate, and real ones at most to compare them with.", lower_bound=100)
+    flags.DEFINE_integer("num", 10_000, "images to generate, and real ones at most to compare them with.", lower_bound=100)
+    config.rename_flag("num_images", "num")
     flags.DEFINE_integer("seed", 0, "seed of all random draws.", lower_bound=0)
 
 
@@ -95,9 +99,9 @@ def main():
     if not os.access(run.directory, os.W_OK):
         raise UserError(f"cannot write to {run.directory}; scores and report belong there, make it writable.")
     command, data_dir = shlex.join(["python", "-m", "keras_infogan.evaluate", *sys.argv[1:]]), config.user_path(FLAGS.data_dir)
-    result = evaluate(run, load(), names, FLAGS.split, data_dir, FLAGS.features, FLAGS.num_images, FLAGS.seed, command, with_tensorflow=not FLAGS.onnx)
+    result = evaluate(run, load(), names, FLAGS.split, data_dir, FLAGS.features, FLAGS.num, FLAGS.seed, command, with_tensorflow=not FLAGS.onnx)
     for alarm in result["alarms"]:
-        print(f"alarm: {alarm}")
+        print(f"alarm: {alarm['sentence']}")
     print(run.metrics, run.report, sep="\n")
     return 0 if result["scores"] else 1
 

@@ -1,7 +1,7 @@
 """What scores need of a model and its data, computed once, when first asked for.
 
-Every attribute of `Evidence` that a score in `metrics` names as an argument is a property here. Nothing in this file needs TensorFlow: a model is whatever has
-`latents` (a LatentSpec), `generate` (latents -> images) and `encode` (images -> parameters of Q(c|x)), all on numpy arrays.
+Every attribute of `Evidence` that a score in `metrics` names as an argument is a property here. Nothing in this file needs TensorFlow: a model is a
+`trained.Trained`, or whatever has of it what a score asks for.
 """
 
 import functools
@@ -9,14 +9,19 @@ import functools
 import numpy as np
 from tqdm import tqdm
 
-from keras_infogan import datasets
+from keras_infogan import capabilities, datasets
 from keras_infogan.config import UserError
+from keras_infogan.metrics.log_likelihood import NUM_IMPORTANCE_IMAGES, NUM_IMPORTANCE_SAMPLES
 
 # A large set is generated or read in parts of this many images.
 _PART = 1000
 # All moved images are held at once: as many as give this many numbers, within limits.
 _MOST_MOVES, _FEWEST_MOVES, _MOVED_NUMBERS = 1000, 50, 2**26
 _NUM_FACTOR_POINTS = 15_000
+
+
+class NotFiniteError(UserError):
+    """A model's output is not finite."""
 
 
 class PerCode(dict):
@@ -38,7 +43,7 @@ class Evidence:
           num_images: images to generate, and real ones at most to compare them with.
           seed: of all random draws.
         """
-        self.model, self.latents = model, model.latents
+        self.model, self.latent_spec = model, model.latent_spec
         self._load_images, self._load_features = (load and _once(load) for load in (load_images, load_features))
         self.num_images, self.seed = num_images, seed
 
@@ -53,6 +58,8 @@ class Evidence:
             "start_images": "starts of moves",
             "_points": "real images",
             "real_features": "real images in the feature space",
+            "reconstructions": "real images reconstructed",
+            "likelihood_images": "real images whose likelihood was asked for",
         }
         counted = {text: len(self.__dict__[name]) for name, text in texts.items() if name in self.__dict__}
         return {f"{text} ({self.image_set.split})" if text.startswith("real") and self.image_set.split else text: count for text, count in counted.items()}
@@ -61,36 +68,39 @@ class Evidence:
 
     @functools.cached_property
     def _drawn(self):
-        return self.latents.sample(self.num_images, self.seed)
+        return self.latent_spec.sample(self.num_images, self.seed)
 
     @functools.cached_property
     def _answers(self):
+        capabilities.require(self.model, "encode")
         parts = [self._encode(self.generate(part)) for part in _parts(self._drawn, "generating and reading back")]
         return np.concatenate(parts)
 
     @functools.cached_property
     def information(self):
         """log Q(c|x) + H(c) in nats per code and generated image."""
-        return PerCode(self.latents.mutual_information(self._drawn, self._answers))
+        if not self.latent_spec.codes:
+            raise UserError("the model has no codes")
+        return PerCode(self.latent_spec.mutual_information(self._drawn, self._answers))
 
     @property
     def drawn_categories(self):
-        return self._of_kind(self.latents.values(self._drawn), continuous=False)
+        return self._of_kind(self.latent_spec.values(self._drawn), continuous=False)
 
     @property
     def read_categories(self):
-        return self._of_kind(self.latents.answers(self._answers), continuous=False)
+        return self._of_kind(self.latent_spec.answers(self._answers), continuous=False)
 
     @property
     def drawn_values(self):
-        return self._of_kind(self.latents.values(self._drawn), continuous=True)
+        return self._of_kind(self.latent_spec.values(self._drawn), continuous=True)
 
     @property
     def read_values(self):
-        return self._of_kind(self.latents.answers(self._answers), continuous=True)
+        return self._of_kind(self.latent_spec.answers(self._answers), continuous=True)
 
     def _of_kind(self, values, continuous):
-        chosen = {code.name: values[code.name] for code in self.latents.codes if code.continuous == continuous}
+        chosen = {code.name: values[code.name] for code in self.latent_spec.codes if code.continuous == continuous}
         if not chosen:
             raise UserError(f"the model has no {'continuous' if continuous else 'discrete'} code")
         return PerCode(chosen)
@@ -103,22 +113,22 @@ class Evidence:
 
     @functools.cached_property
     def _starts(self):
-        numbers = np.prod(self.generate(self._drawn[:1]).shape) * len(self.latents.codes)
+        numbers = np.prod(self.generate(self._drawn[:1]).shape) * max(len(self.latent_spec.codes), 1)
         return self._drawn[: np.clip(_MOVED_NUMBERS // numbers, _FEWEST_MOVES, _MOST_MOVES)]
 
     @functools.cached_property
     def moved_images(self):
         """The start images with one input redrawn, per code and "noise"."""
-        inputs = [code.name for code in self.latents.codes] + ["noise"] * bool(self.latents.noise.size)
+        inputs = [code.name for code in self.latent_spec.codes] + ["noise"] * bool(self.latent_spec.noise.size)
         seeds = np.random.SeedSequence(self.seed).spawn(len(inputs))
         moved = zip(tqdm(inputs, desc="redrawing each input", unit="input"), seeds, strict=True)
-        return PerCode({name: self.generate(self.latents.redraw(name, self._starts, seed)) for name, seed in moved})
+        return PerCode({name: self.generate(self.latent_spec.redraw(name, self._starts, seed)) for name, seed in moved})
 
     @property
     def code_changes(self):
         """How far each pixel of the start images moves when a code is redrawn, a dict of float (count, pixels)."""
         starts, moved = self.start_images.reshape(len(self._starts), -1), self.moved_images
-        return {code.name: moved[code.name].reshape(starts.shape) - starts for code in self.latents.codes}
+        return {code.name: moved[code.name].reshape(starts.shape) - starts for code in self.latent_spec.codes}
 
     # Real images.
 
@@ -138,8 +148,9 @@ class Evidence:
     @functools.cached_property
     def _real_answers(self):
         """What the recognizer takes each code of the real images to be, a dict from code name to (count,)."""
+        capabilities.require(self.model, "encode")
         parts = [self._encode(self._real(part)) for part in _parts(self._points, "reading real images")]
-        return self.latents.answers(np.concatenate(parts))
+        return self.latent_spec.answers(np.concatenate(parts))
 
     @property
     def labels(self):
@@ -163,6 +174,37 @@ class Evidence:
         """What the recognizer takes each code to be, float (count, codes): a category's index, a bit, or a mean."""
         return np.stack([answer.astype(np.float64) for answer in self._real_answers.values()], axis=1)
 
+    @functools.cached_property
+    def real_images(self):
+        """Real images as the model takes them, at most `num_images`."""
+        return self._real(np.sort(self._points[: self.num_images]))
+
+    @functools.cached_property
+    def reconstructions(self):
+        """What the model generates from what the real images encode to."""
+        capabilities.require(self.model, "reconstruct")
+        return np.concatenate([self.model.reconstruct(part) for part in _parts(self.real_images, "reconstructing real images")])
+
+    @functools.cached_property
+    def likelihood_images(self):
+        """Real images as the model's likelihood takes them: where its pixels are binary, drawn black or white from their gray levels."""
+        capabilities.require(self.model, "log_likelihood")
+        images = self.real_images
+        if not self.model.likelihood["binary"]:
+            return images
+        return np.where(np.random.default_rng(self.seed).random(images.shape, np.float32) < (images + 1) / 2, 1, -1).astype(np.float32)
+
+    @functools.cached_property
+    def likelihoods(self):
+        """Nats per image, by how they were had: "exact", or "bound" and "importance_sampled"."""
+        images = self.likelihood_images
+        nats = np.concatenate([self.model.log_likelihood(part, self.seed) for part in _parts(images, "likelihoods")])
+        if not self.model.likelihood["noise_size"]:
+            return {"exact": nats}
+        chosen = np.array_split(images[:NUM_IMPORTANCE_IMAGES], 10)
+        parts = (self.model.log_likelihood(part, self.seed, NUM_IMPORTANCE_SAMPLES) for part in tqdm(chosen, desc="importance samples", leave=False))
+        return {"bound": nats, "importance_sampled": np.concatenate(list(parts))}
+
     # Features.
 
     @property
@@ -173,10 +215,20 @@ class Evidence:
         return self._load_features()
 
     @functools.cached_property
+    def _chosen(self):
+        return np.sort(np.random.default_rng(self.seed).permutation(len(self.image_set.images))[: self.num_images])
+
+    @functools.cached_property
     def real_features(self):
         function, _ = self.feature_space
-        chosen = np.random.default_rng(self.seed).permutation(len(self.image_set.images))[: self.num_images]
-        return np.concatenate([function(self._real(part)) for part in _parts(np.sort(chosen), "features of real images")])
+        return np.concatenate([function(self._real(part)) for part in _parts(self._chosen, "features of real images")])
+
+    @property
+    def real_labels(self):
+        """The classes of the images in `real_features`."""
+        if self.image_set.labels is None:
+            raise UserError("the data set has no labels")
+        return np.asarray(self.image_set.labels)[self._chosen]
 
     @functools.cached_property
     def generated_features(self):
@@ -187,7 +239,7 @@ class Evidence:
     # The model, checked.
 
     def generate(self, latents):
-        """Returns the images of latent vectors (count, latents.size); raises UserError if they are not finite."""
+        """Returns the images of latent vectors (count, latent_spec.size); raises UserError if they are not finite."""
         images = self.model.generate(latents)
         _check_finite(images, "the generator's images")
         return images
@@ -228,4 +280,4 @@ def _parts(values, about):
 def _check_finite(values, what):
     wrong = len(values) - np.isfinite(values.reshape(len(values), -1)).all(axis=1).sum()
     if wrong:
-        raise UserError(f"{what} are not finite for {wrong} of {len(values)} inputs; the model cannot be scored on them")
+        raise NotFiniteError(f"{what} are not finite for {wrong} of {len(values)} inputs; the model cannot be scored on them")

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from keras_infogan import architectures, datasets
 from keras_infogan.config import UserError
-from keras_infogan.datasets.image_set import cache_directory
+from keras_infogan.files import cache_directory
 
 FEATURE_SPACES = ("learned", "inception")
 NUM_FEATURES = 64

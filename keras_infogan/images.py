@@ -32,6 +32,20 @@ def grid(images, num_columns):
     return Image.fromarray(canvas)
 
 
+def pairs(images, reconstructions, num_columns=10):
+    """Returns one Pillow image with each of `images` beside its reconstruction, both (count, height, width, channels), `num_columns` pairs to a row at most."""
+    columns = min(num_columns, len(images))
+    return grid(np.stack([images, reconstructions], axis=1).reshape(-1, *images.shape[1:]), 2 * columns)
+
+
+def interpolation(generate, spec, num_rows, seed, num_columns=9):
+    """Returns one Pillow image in which each row goes in equal steps from one draw of all latents to another (arXiv 1511.06434, Figure 4)."""
+    first, last = np.split(spec.sample(2 * num_rows, seed), 2)
+    shares = np.linspace(0, 1, num_columns, dtype=np.float32)[None, :, None]
+    latents = first[:, None] * (1 - shares) + last[:, None] * shares
+    return grid(generate(latents.reshape(-1, spec.size)), num_columns)
+
+
 def traversal(images, name, texts, trained):
     """Returns a traversal as one Pillow image: a column per value, its text above it, and a line over the columns in the trained range.
 

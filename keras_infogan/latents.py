@@ -1,256 +1,26 @@
 """The generator's inputs: noise z and the codes c, as data.
 
 Notation of the paper: z is incompressible noise, c = (c_1, ..., c_L) are codes with factored prior P(c) = prod P(c_i) (Section 4), and Q(c|x) approximates
-the posterior. Each code class knows its prior, its entropy H(c), how many numbers it takes in the latent vector and how many parameters Q gives it.
+the posterior. What kinds of codes there are, and what each says of itself, stands in `codes`.
 
-A latent vector is (noise, code_1, ..., code_L); a categorical code stands in it as a one-hot. Functions on numpy arrays serve pictures and programs that
-never load TensorFlow; `draw` makes tensors and imports it when called; the `log_prob` methods work on either.
+A latent vector is (noise, code_1, ..., code_L); a categorical code stands in it as a one-hot. Whoever has noise and no codes is a plain GAN; whoever has codes
+and no noise encodes all there is, as a variational autoencoder does.
 """
 
 import dataclasses
 import math
-import re
-import types
 
 import numpy as np
 
+from keras_infogan import codes as kinds
+from keras_infogan import notation
+from keras_infogan.codes import LARGEST, Posterior, Tensor, operations, within
 from keras_infogan.config import UserError, did_you_mean
-
-
-def operations(values):
-    """Returns the operations of the library that `values` belong to: keras.ops for tensors; for arrays, those that are needed here and in contracts."""
-    if not isinstance(values, np.ndarray):
-        from keras import ops
-
-        return ops
-    from scipy import special
-
-    return types.SimpleNamespace(
-        all=np.all,
-        cast=lambda values, dtype: values.astype(dtype),
-        cos=np.cos,
-        exp=np.exp,
-        log=np.log,
-        sqrt=np.sqrt,
-        sum=np.sum,
-        square=np.square,
-        sigmoid=special.expit,
-        softmax=special.softmax,
-        log_sigmoid=special.log_expit,
-        log_softmax=special.log_softmax,
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class Categorical:
-    """One of K categories, all equally likely; H(c) = ln K. Q gives K logits."""
-
-    name: str
-    num_categories: int
-    weight: float = 1.0
-    kind = "categorical"
-    continuous = False
-
-    @property
-    def size(self):
-        return self.num_categories
-
-    num_parameters = size
-
-    @property
-    def entropy(self):
-        return math.log(self.num_categories)
-
-    def sample(self, generator, count):
-        return np.eye(self.num_categories, dtype=np.float32)[generator.integers(self.num_categories, size=count)]
-
-    def draw(self, seed, count):
-        import tensorflow as tf
-
-        return tf.one_hot(tf.random.stateless_uniform((count,), seed, maxval=self.num_categories, dtype=tf.int32), self.num_categories)
-
-    def log_prob(self, codes, parameters, posterior):
-        """Returns log Q(c|x), float32 (batch,), for one-hot codes (batch, K) and logits (batch, K)."""
-        ops = operations(parameters)
-        return ops.sum(codes * ops.log_softmax(parameters, axis=-1), axis=-1)
-
-    def traversal(self, num_columns):
-        """Returns the values of a traversal (one-hots, one per category), the text of each, and whether each lies in the range the code is trained on."""
-        return np.eye(self.num_categories, dtype=np.float32), [str(index) for index in range(self.num_categories)], [True] * self.num_categories
-
-    def ends(self):
-        """Returns the first and the last value the code can take, (2, K)."""
-        ends = np.zeros((2, self.num_categories), np.float32)
-        ends[0, 0] = ends[1, -1] = 1
-        return ends
-
-    def value(self, codes):
-        """Returns the category, int (batch,), that one-hot codes (batch, K) stand for."""
-        return codes.argmax(axis=-1)
-
-    def answer(self, parameters):
-        """Returns the likeliest category, int (batch,), of Q's logits (batch, K)."""
-        return parameters.argmax(axis=-1)
-
-    def describe(self, parameters, posterior):
-        """Returns the columns of Q's answer for parameters (batch, K): the likeliest category and its probability."""
-        shifted = np.exp(parameters - parameters.max(axis=-1, keepdims=True))
-        probabilities = shifted / shifted.sum(axis=-1, keepdims=True)
-        return {self.name: self.answer(parameters), f"{self.name}_probability": probabilities.max(axis=-1)}
-
-
-@dataclasses.dataclass(frozen=True)
-class Bernoulli:
-    """A binary code that is 1 with `probability`; H(c) = -p ln p - (1-p) ln(1-p). Q gives one logit."""
-
-    name: str
-    probability: float = 0.5
-    weight: float = 1.0
-    kind = "bernoulli"
-    continuous = False
-    size = num_parameters = 1
-
-    @property
-    def entropy(self):
-        return -self.probability * math.log(self.probability) - (1 - self.probability) * math.log(1 - self.probability)
-
-    def sample(self, generator, count):
-        return (generator.random((count, 1)) < self.probability).astype(np.float32)
-
-    def draw(self, seed, count):
-        import tensorflow as tf
-
-        return tf.cast(tf.random.stateless_uniform((count, 1), seed) < self.probability, tf.float32)
-
-    def log_prob(self, codes, parameters, posterior):
-        """Returns log Q(c|x), float32 (batch,), for codes in {0, 1} (batch, 1) and logits (batch, 1)."""
-        ops = operations(parameters)
-        return ops.sum(codes * ops.log_sigmoid(parameters) + (1 - codes) * ops.log_sigmoid(-parameters), axis=-1)
-
-    def traversal(self, num_columns):
-        return np.array([[0.0], [1.0]], np.float32), ["0", "1"], [True, True]
-
-    def ends(self):
-        return np.array([[0.0], [1.0]], np.float32)
-
-    def value(self, codes):
-        """Returns the bit, int (batch,), of codes (batch, 1)."""
-        return codes[:, 0].astype(int)
-
-    def answer(self, parameters):
-        """Returns the likelier bit, int (batch,), of Q's logits (batch, 1)."""
-        return (parameters[:, 0] > 0).astype(int)
-
-    def describe(self, parameters, posterior):
-        return {self.name: self.answer(parameters), f"{self.name}_probability": 1 / (1 + np.exp(-np.abs(parameters[:, 0])))}
-
-
-@dataclasses.dataclass(frozen=True)
-class Posterior:
-    """The Gaussian family of Q(c|x) for continuous codes: its standard deviation is fixed, or learned between two limits.
-
-    Learned, log(std) moves smoothly between the logarithms of the limits, so it can always come back from either. The default lower limit 1/sqrt(2 pi)
-    is where the density of Q reaches 1: log Q(c|x) is then never positive, and the information bound reaches H(c) at best, as for a discrete code. (A
-    continuous code may truly carry more than its differential entropy; a lower limit lets the bound show it.)
-    """
-
-    std: float = 0.0  # 0 means learned
-    min_std: float = 1 / math.sqrt(2 * math.pi)
-    max_std: float = 1.0
-
-    @property
-    def learned(self):
-        return self.std == 0
-
-    @property
-    def num_parameters(self):
-        return 2 if self.learned else 1
-
-    def log_std(self, parameters):
-        """Returns log(std), (batch, 1), from Q's parameters (batch, 1 or 2)."""
-        if not self.learned:
-            return math.log(self.std) + 0 * parameters[:, :1]
-        low, high = math.log(self.min_std), math.log(self.max_std)
-        return low + (high - low) * operations(parameters).sigmoid(parameters[:, 1:])
-
-
-@dataclasses.dataclass(frozen=True)
-class Uniform:
-    """A continuous code, U(-1, 1); H(c) = ln 2. Q gives a mean and, if learned, a deviation."""
-
-    name: str
-    weight: float = 1.0
-    kind = "uniform"
-    continuous = True
-    size = 1
-    entropy = math.log(2)
-
-    def sample(self, generator, count):
-        return generator.uniform(-1, 1, (count, 1)).astype(np.float32)
-
-    def draw(self, seed, count):
-        import tensorflow as tf
-
-        return tf.random.stateless_uniform((count, 1), seed, minval=-1.0, maxval=1.0)
-
-    def log_prob(self, codes, parameters, posterior):
-        """Returns log Q(c|x), float32 (batch,): a Gaussian density at the codes (batch, 1)."""
-        ops = operations(parameters)
-        log_std = posterior.log_std(parameters)
-        squares = ops.square((codes - parameters[:, :1]) * ops.exp(-log_std))
-        return ops.sum(-0.5 * squares - log_std - 0.5 * math.log(2 * math.pi), axis=-1)
-
-    def traversal(self, num_columns):
-        """Returns evenly spaced values from -2 to 2 (the plotting range of the paper's Figure 2), (num_columns, 1), their texts, and which are trained on."""
-        values = np.linspace(-2, 2, num_columns, dtype=np.float32)[:, None]
-        return values, [f"{value:+.1f}" for value in values[:, 0]], self.in_trained_range(values[:, 0])
-
-    def in_trained_range(self, values):
-        """Returns whether each value lies where the prior does."""
-        return [bool(abs(value) <= 1) for value in values]
-
-    def ends(self):
-        """Returns both ends of the range the code is drawn from, (2, 1); of an unbounded one, where all but 0.3% of draws lie between."""
-        return np.array([[-1.0], [1.0]], np.float32)
-
-    def value(self, codes):
-        """Returns the number, float (batch,), of codes (batch, 1)."""
-        return codes[:, 0]
-
-    def answer(self, parameters):
-        """Returns the mean of Q, float (batch,)."""
-        return parameters[:, 0]
-
-    def describe(self, parameters, posterior):
-        """Returns the columns of Q's answer: mean and standard deviation of the code's Gaussian posterior."""
-        log_std = posterior.log_std(parameters)
-        return {f"{self.name}_mean": self.answer(parameters), f"{self.name}_std": np.exp(log_std[:, 0])}
-
-
-@dataclasses.dataclass(frozen=True)
-class Gaussian(Uniform):
-    """A continuous code, N(0, 1); H(c) = ln(2 pi e) / 2 = 1.419. The same Gaussian posterior as a uniform code's."""
-
-    kind = "gaussian"
-    entropy = 0.5 * math.log(2 * math.pi * math.e)
-
-    def in_trained_range(self, values):
-        return [True] * len(values)
-
-    def ends(self):
-        return np.array([[-3.0], [3.0]], np.float32)
-
-    def sample(self, generator, count):
-        return generator.standard_normal((count, 1)).astype(np.float32)
-
-    def draw(self, seed, count):
-        import tensorflow as tf
-
-        return tf.random.stateless_normal((count, 1), seed)
-
 
 # Seeds of images lie below it.
 NUM_SEEDS = 2**32
+SEED = Tensor("seed", "int64")
+_SEED_MEANING = "stands for noise (keras_infogan.latents.Noise.from_seeds says how): the same noise for the same seed in the SavedModel and in keras_infogan"
 
 
 def _mix(values):
@@ -270,6 +40,11 @@ class Noise:
 
     size: int
     distribution: str = "uniform"
+
+    @property
+    def tensor(self):
+        """The Tensor that a program hands over."""
+        return Tensor("noise", "float32", (self.size,))
 
     def sample(self, generator, count):
         if self.distribution == "uniform":
@@ -303,80 +78,20 @@ class Noise:
         end = 1 if self.distribution == "uniform" else 3
         return np.full((2, self.size), [[-end], [end]], np.float32)
 
+    def to_json(self):
+        """Returns what a contract says of the noise, and of the seeds that stand for it, a list; `from_json` reads its first entry."""
+        uniform = self.distribution == "uniform"
+        seed = {"name": SEED.name, "kind": "seed", "type": "int64", "shape": ["batch"], "range": [0, NUM_SEEDS - 1], "meaning": _SEED_MEANING}
+        if not self.size:
+            return [seed]
+        noise = {"name": "noise", "kind": "noise", "type": "float32", "shape": ["batch", self.size], "range": [-1, 1] if uniform else None}
+        noise |= {"prior": "U(-1, 1), each number" if uniform else "N(0, 1), each number", "meaning": "everything that the codes leave open"}
+        numbers = self.from_seeds(np.array([1], np.int64))[0, :4]
+        return [noise, seed | {"example": {"seed": 1, "noise_begins_with": [round(float(number), 6) for number in numbers]}}]
 
-_KINDS = {"categorical": Categorical, "uniform": Uniform, "gaussian": Gaussian, "bernoulli": Bernoulli}
-_UNNAMED = {"categorical": "categorical", "uniform": "continuous", "gaussian": "continuous", "bernoulli": "binary"}
-_ENTRY = re.compile(r"(?:(?P<count>\d+)\s*\*\s*|(?P<name>[^=(]*?)\s*=\s*)?(?P<kind>\w+)\s*(?:\((?P<arguments>[^()]*)\))?")
-_EXAMPLE = '"digit=categorical(10), slant=uniform, 2*uniform, smile=bernoulli(0.5), tilt=gaussian(weight=0.1)"'
-
-
-def parse_codes(text):
-    """Parses codes as a person types them, for example `digit=categorical(10), slant=uniform(weight=0.5), 2*bernoulli`.
-
-    `N*kind` makes N codes; codes without a name are called categorical_1, continuous_1, binary_1 and so on, per kind. Inside the brackets stand the number of
-    categories, or the probability of a bernoulli code, and `weight=W`, which multiplies this code's part of the recognizer's loss.
-
-    Returns:
-      A tuple of codes.
-
-    Raises:
-      UserError: in one sentence, with the part that could not be read.
-    """
-    codes, unnamed = [], dict.fromkeys(_UNNAMED.values(), 0)
-    for part in re.split(r",(?![^()]*\))", text) if text.strip() else []:
-        match = _ENTRY.fullmatch(part.strip())
-        if not match:
-            raise UserError(f"--codes: cannot read {part.strip()!r}; write it like {_EXAMPLE}.")
-        kind = match["kind"].lower()
-        if kind not in _KINDS:
-            raise UserError(f"--codes: {match['kind']!r} is no kind of code{did_you_mean(kind, _KINDS)}; the kinds are {', '.join(_KINDS)}.")
-        arguments = _parse_arguments(kind, match["arguments"] or "", part.strip())
-        count = int(match["count"]) if match["count"] else 1
-        if not 1 <= count <= 1000:
-            raise UserError(f"--codes: {part.strip()!r} asks for {count} codes; between 1 and 1000 are possible.")
-        for _ in range(count):
-            name = match["name"]
-            if name is None:
-                unnamed[_UNNAMED[kind]] += 1
-                name = f"{_UNNAMED[kind]}_{unnamed[_UNNAMED[kind]]}"
-            codes.append(_KINDS[kind](name, **arguments))
-    _check_names("--codes", [code.name for code in codes])
-    return tuple(codes)
-
-
-def _check_names(flag, names):
-    for name in names:
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", name):
-            raise UserError(f"{flag}: {name!r} is no name; use letters, digits and underscores, beginning with a letter.")
-        # "image", "label" and the endings are columns of the table that encode writes.
-        if name in ("noise", "image", "label") or name.endswith(("_probability", "_mean", "_std")):
-            raise UserError(f"{flag}: the name {name!r} is reserved; give the code another one.")
-        if names.count(name) > 1:
-            raise UserError(f"{flag}: the name {name!r} is given twice; give every code a name of its own.")
-
-
-def _parse_arguments(kind, text, part):
-    arguments = {}
-    positional = {"categorical": "num_categories", "bernoulli": "probability"}.get(kind)
-    for argument in filter(None, (piece.strip() for piece in text.split(","))):
-        key, _, value = argument.rpartition("=")
-        key = key.strip() or positional
-        try:
-            if key == "num_categories":
-                arguments[key] = int(value)
-            elif key in ("weight", "probability") and (key == "weight" or kind == "bernoulli"):
-                arguments[key] = float(value)
-            else:
-                raise ValueError
-        except ValueError:
-            raise UserError(f"--codes: cannot read {argument!r} in {part!r}; write it like {_EXAMPLE}.") from None
-    if kind == "categorical" and not 2 <= arguments.get("num_categories", 0) <= 10_000:
-        raise UserError(f"--codes: {part!r} needs a number of categories from 2 to 10000, as in categorical(10).")
-    if not 0 <= arguments.get("weight", 1.0) < math.inf:
-        raise UserError(f"--codes: the weight in {part!r} must be a finite number of at least 0.")
-    if not 0 < arguments.get("probability", 0.5) < 1:
-        raise UserError(f"--codes: the probability in {part!r} must lie between 0 and 1.")
-    return arguments
+    @classmethod
+    def from_json(cls, content):
+        return cls(int(content["shape"][1]), "uniform" if content["range"] else "normal")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -391,7 +106,7 @@ class LatentSpec:
 
     noise: Noise
     codes: tuple
-    posterior: Posterior = Posterior()
+    posterior: object = Posterior()
 
     @property
     def size(self):
@@ -410,9 +125,9 @@ class LatentSpec:
         known = [code.name for code in self.codes]
         for name in names:
             if name not in known:
-                raise UserError(f"--rename: there is no code {name!r}{did_you_mean(name, known)}; the codes are {', '.join(known)}.")
+                raise UserError(f"--rename: there is no code {name!r}{did_you_mean(name, known)}; the codes are {', '.join(known) or 'none'}.")
         codes = tuple(dataclasses.replace(code, name=names.get(code.name, code.name)) for code in self.codes)
-        _check_names("--rename", [code.name for code in codes])
+        notation.check_names("--rename", [code.name for code in codes])
         return dataclasses.replace(self, codes=codes)
 
     def num_parameters(self, code):
@@ -457,6 +172,73 @@ class LatentSpec:
             parts[code.name] = parameters[:, start : start + width]
             start += width
         return parts
+
+    # What programs hand over and get back, by name.
+
+    def inputs(self, form="index", last="noise"):
+        """Returns the Tensors that stand for a latent vector: one per code, in the form "index" or "weights", then "noise" or "seed"."""
+        tensors = [code.input(form) for code in self.codes]
+        if last == "seed":
+            return [*tensors, SEED]
+        return tensors + [self.noise.tensor] * bool(self.noise.size)
+
+    def vectors(self, inputs):
+        """Returns latent vectors, float32 (batch, size), of named inputs of any form, arrays or tensors: "latents", or one per code and "noise" or "seed"."""
+        if "latents" in inputs:
+            return inputs["latents"]
+        parts = [self.noise.from_seeds(inputs["seed"]) if "seed" in inputs else inputs["noise"]] if self.noise.size else []
+        parts += [code.vector(inputs[code.name]) for code in self.codes]
+        return operations(parts[0]).concatenate(parts, axis=-1)
+
+    def checks(self, inputs):
+        """Says which named inputs, arrays or tensors of the right types and shapes, are valid.
+
+        Returns:
+          A dict from name to (whether each image's is valid, bool (batch,); what is expected, text).
+        """
+        codes, checks = {code.name: code for code in self.codes}, {}
+        for name, values in inputs.items():
+            if name == SEED.name:
+                checks[name] = within(values, 0, NUM_SEEDS - 1), f"an integer from 0 to {NUM_SEEDS - 1}"
+            elif name in ("noise", "latents"):
+                # Not is_finite, which ONNX lacks.
+                checks[name] = operations(values).all(within(values, -LARGEST, LARGEST), axis=1), "finite numbers"
+            else:
+                checks[name] = codes[name].valid(values)
+        return checks
+
+    @property
+    def output_tensors(self):
+        """What a recognizer says of an image, Tensors: of each code the value to hand to the generator, and probabilities or a standard deviation."""
+        return [tensor for code in self.codes for tensor in code.output_tensors]
+
+    def outputs(self, parameters):
+        """Returns what `output_tensors` names, a dict, of the recognizer's output (batch, total_parameters), an array or a tensor."""
+        parts, outputs = self.unpack_parameters(parameters), {}
+        for code in self.codes:
+            outputs |= code.outputs(parts[code.name], self.posterior)
+        return outputs
+
+    @property
+    def example(self):
+        """Values to ask for in examples, by code: within each range, away from its ends."""
+        return {code.name: code.example for code in self.codes}
+
+    def to_json(self):
+        """Returns what a contract says of the inputs, and of the posterior of continuous codes; `from_json` reads it."""
+        return {"inputs": [code.to_json() for code in self.codes] + self.noise.to_json(), "posterior": kinds.posterior_to_json(self.posterior)}
+
+    @classmethod
+    def from_json(cls, content):
+        """Returns the LatentSpec in a contract's JSON. Keys that are not known are ignored.
+
+        Raises:
+          KeyError, TypeError, ValueError, AttributeError: if it is damaged.
+        """
+        entries = content["inputs"]
+        noise = next((Noise.from_json(entry) for entry in entries if entry["kind"] == "noise"), Noise(0))
+        codes = tuple(kinds.from_json(entry) for entry in entries if entry["kind"] not in ("noise", "seed"))
+        return cls(noise, codes, kinds.posterior_from_json(content["posterior"]))
 
     def mutual_information(self, latents, parameters):
         """Returns the lower bound L_I per code and example: log Q(c|x) + H(c), in nats (arXiv 1606.03657, equation 5).
@@ -516,14 +298,14 @@ class LatentSpec:
         """Returns `count` latent vectors to start traversals from: random, except that the first categorical code counts up, as in the paper's Figure 2."""
         parts = dict(self.unpack(self.sample(count, seed)))
         for code in self.codes:
-            if code.kind == "categorical":
-                parts[code.name] = np.eye(code.num_categories, dtype=np.float32)[np.arange(count) % code.num_categories]
+            if code.size > 1:
+                parts[code.name] = np.eye(code.size, dtype=np.float32)[np.arange(count) % code.size]
                 break
         return self.pack(parts)
 
     def describe(self, parameters):
         """Returns what the recognizer says, as columns for a table: the numpy output (batch, total_parameters) as a dict from column name to (batch,)."""
-        columns = {}
-        for code, answer in zip(self.codes, self.unpack_parameters(parameters).values(), strict=True):
-            columns.update(code.describe(answer, self.posterior))
+        parts, columns = self.unpack_parameters(parameters), {}
+        for code in self.codes:
+            columns |= code.describe(parts[code.name], self.posterior)
         return columns

@@ -1,10 +1,11 @@
 """Where a command takes its trained model from: --run_dir, through TensorFlow, or --onnx, without it."""
 
+import pathlib
 import sys
 
 from absl import flags
 
-from keras_infogan import config, onnx_model, runs
+from keras_infogan import config, onnx_model, runs, trained
 from keras_infogan.config import UserError
 
 FLAGS = flags.FLAGS
@@ -17,14 +18,14 @@ def define_flags(exported):
     flags.DEFINE_enum("provider", "cpu", onnx_model.PROVIDERS, "what --onnx runs on, if it can be had.")
 
 
-def chosen(needs=("generator", "recognizer")):
+def chosen(needs=None):
     """Returns what the flags name.
 
     Args:
-      needs: the files that --onnx opens; see onnx_model.load.
+      needs: capabilities; see onnx_model.load.
 
     Returns:
-      (Run, function () -> trained model). Only the function loads TensorFlow, and only for --run_dir.
+      (Run, function () -> Trained). Only the function loads TensorFlow, and only for --run_dir.
 
     Raises:
       UserError: if neither or both are given, or there is no such run or file.
@@ -32,8 +33,18 @@ def chosen(needs=("generator", "recognizer")):
     if FLAGS.onnx and FLAGS.run_dir:
         raise UserError("give --run_dir or --onnx, not both.")
     if not FLAGS.onnx:
-        return runs.check_trained(FLAGS.run_dir), lambda: runs.load(FLAGS.run_dir)[1]
-    run, model = onnx_model.load(config.user_path(FLAGS.onnx), needs, FLAGS.provider)
+        return runs.check_trained(FLAGS.run_dir), lambda: _require(trained.load_run(FLAGS.run_dir)[1], needs)
+    path = pathlib.Path(config.user_path(FLAGS.onnx))
+    model = onnx_model.load(path, needs, FLAGS.provider)
+    agreed = model.contract
+    # What the files say of their run, as far as anything needs it here.
+    run = runs.Run(path.parent, agreed.model, agreed.dataset, None, agreed.image_shape, agreed.settings, agreed.fingerprint)
     if model.provider != FLAGS.provider:
         print(f"{FLAGS.provider} could not be had from onnxruntime here; running on {model.provider}.", file=sys.stderr)
     return run, lambda: model
+
+
+def _require(model, needs):
+    for capability in needs or ():
+        model.require(capability)
+    return model

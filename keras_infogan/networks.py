@@ -6,8 +6,6 @@ Networks are functional Keras models built from the layer notation of `architect
 import math
 
 import keras
-import numpy as np
-import tensorflow as tf
 from keras import ops
 
 from keras_infogan.architectures import KERNEL_SIZE, Conv, Dense, parse_layers
@@ -58,7 +56,12 @@ class SpectralNormalization(keras.layers.Wrapper):
         return outputs + ops.cast(self.layer.bias, outputs.dtype) if self.layer.use_bias else outputs
 
 
-def image_encoder(name, input_shape, layers, leaky_relu_slope, num_outputs=0, spectral_norm=False):
+def _initializer(weight_std):
+    """Returns an initializer of kernels: N(0, weight_std), or for 0 Keras's default. A new one for each layer: one alone would give all the same numbers."""
+    return keras.initializers.RandomNormal(stddev=weight_std) if weight_std else keras.initializers.GlorotUniform()
+
+
+def image_encoder(name, input_shape, layers, leaky_relu_slope, num_outputs=0, spectral_norm=False, weight_std=0.0):
     """Builds a network from images, or features, to features or to a float32 head.
 
     Args:
@@ -68,6 +71,7 @@ def image_encoder(name, input_shape, layers, leaky_relu_slope, num_outputs=0, sp
       leaky_relu_slope: slope for negative inputs.
       num_outputs: width of a last, linear layer computed in float32; 0 leaves it out and the output is flat features.
       spectral_norm: whether kernels are spectrally normalized.
+      weight_std: standard deviation of the kernels to begin with; 0: Glorot's, uniform.
 
     Returns:
       A keras.Model from (batch, *input_shape) to (batch, features) or (batch, num_outputs).
@@ -76,55 +80,47 @@ def image_encoder(name, input_shape, layers, leaky_relu_slope, num_outputs=0, sp
     inputs = features = keras.Input(input_shape, name=f"{name}_input")
     for layer in parse_layers(layers):
         if isinstance(layer, Conv):
-            features = normalized(keras.layers.Conv2D(layer.filters, KERNEL_SIZE, layer.stride, padding="same", use_bias=not layer.batch_norm))(features)
+            settings = {"padding": "same", "use_bias": not layer.batch_norm, "kernel_initializer": _initializer(weight_std)}
+            features = normalized(keras.layers.Conv2D(layer.filters, KERNEL_SIZE, layer.stride, **settings))(features)
         else:
-            features = normalized(keras.layers.Dense(math.prod(layer.shape), use_bias=not layer.batch_norm))(keras.layers.Flatten()(features))
+            dense = keras.layers.Dense(math.prod(layer.shape), use_bias=not layer.batch_norm, kernel_initializer=_initializer(weight_std))
+            features = normalized(dense)(keras.layers.Flatten()(features))
         if layer.batch_norm:
             features = _batch_norm()(features)
         features = keras.layers.LeakyReLU(leaky_relu_slope)(features)
     features = keras.layers.Flatten()(features)
     if num_outputs:
-        features = keras.layers.Dense(num_outputs, dtype="float32")(features)
+        features = keras.layers.Dense(num_outputs, kernel_initializer=_initializer(weight_std), dtype="float32")(features)
     return keras.Model(inputs, features, name=name)
 
 
-def image_decoder(name, input_size, layers):
+def image_decoder(name, input_size, layers, activation="tanh", weight_std=0.0):
     """Builds a network from latent vectors to images.
 
     Args:
       name: of the Keras model; its input is called "latents".
       input_size: length of a latent vector.
-      layers: layer notation; every layer but the last is followed by ReLU, the last by tanh in float32.
+      layers: layer notation; every layer but the last is followed by ReLU.
+      activation: of the last layer, which is computed in float32: "tanh", or "linear".
+      weight_std: standard deviation of the kernels to begin with; 0: Glorot's, uniform.
 
     Returns:
-      A keras.Model from float32 (batch, input_size) to float32 (batch, height, width, channels) in [-1, 1].
+      A keras.Model from float32 (batch, input_size) to float32 (batch, height, width, channels), in [-1, 1] after tanh.
     """
     inputs = features = keras.Input((input_size,), name="latents")
     layers = parse_layers(layers)
     for layer in layers:
         last = layer is layers[-1]
-        dtype = "float32" if last else None
+        settings = {"use_bias": not layer.batch_norm, "kernel_initializer": _initializer(weight_std), "dtype": "float32" if last else None}
         if isinstance(layer, Dense):
             if len(features.shape) > 2:
                 features = keras.layers.Flatten()(features)
-            features = keras.layers.Dense(math.prod(layer.shape), use_bias=not layer.batch_norm, dtype=dtype)(features)
+            features = keras.layers.Dense(math.prod(layer.shape), **settings)(features)
         else:
-            features = keras.layers.Conv2DTranspose(layer.filters, KERNEL_SIZE, layer.stride, padding="same", use_bias=not layer.batch_norm, dtype=dtype)(
-                features
-            )
+            features = keras.layers.Conv2DTranspose(layer.filters, KERNEL_SIZE, layer.stride, padding="same", **settings)(features)
         if layer.batch_norm:
             features = _batch_norm()(features)
-        features = keras.layers.Activation("tanh" if last else "relu", dtype=dtype)(features)
+        features = keras.layers.Activation(activation if last else "relu", dtype=settings["dtype"])(features)
         if isinstance(layer, Dense) and len(layer.shape) == 3:
-            features = keras.layers.Reshape(layer.shape)(features)
+            features = keras.layers.Reshape(layer.shape, dtype=settings["dtype"])(features)
     return keras.Model(inputs, features, name=name)
-
-
-def outputs(network, inputs, batch_size=256):
-    """Returns a network's outputs, in inference, for all of `inputs`, numpy (count, ...), computed in batches on one device.
-
-    Unlike keras.Model.predict it asks no other replica or worker to take part: the chief of a cluster draws pictures alone.
-    """
-    if not hasattr(network, "_infer"):
-        network._infer = tf.function(lambda batch: network(batch, training=False), input_signature=[tf.TensorSpec(network.input_shape, network.input.dtype)])
-    return np.concatenate([network._infer(inputs[start : start + batch_size]).numpy() for start in range(0, len(inputs), batch_size)])

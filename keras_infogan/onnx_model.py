@@ -1,7 +1,7 @@
-"""A generator and recognizer that were exported to ONNX, as a model to sample, encode and score with. No TensorFlow.
+"""Models that were exported to ONNX, to sample, encode and score with. No TensorFlow.
 
-run, model = onnx_model.load("export/generator.onnx", provider="cuda")
-images = model.generate(model.latents.sample(16, seed=0))
+model = onnx_model.load("export/generator.onnx", provider="cuda")
+images = model.generate(model.latent_spec.sample(16, seed=0))
 print(model.provider)     # where it really runs
 """
 
@@ -11,7 +11,8 @@ import pathlib
 import numpy as np
 
 from keras_infogan.config import UserError
-from keras_infogan.contract import METADATA_KEY, from_json
+from keras_infogan.contract import LOG_LIKELIHOOD, METADATA_KEY, ONNX_FILES, RECONSTRUCTIONS, from_json
+from keras_infogan.trained import Trained
 
 # What onnxruntime calls each, the most wanted first; it goes on to the next for what the first cannot do.
 PROVIDERS = {
@@ -19,58 +20,59 @@ PROVIDERS = {
     "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
 }
-_BATCH_SIZE = 256
 
 
-class OnnxModel:
-    """Runs generator.onnx and recognizer.onnx.
+class OnnxModel(Trained):
+    """Runs generator.onnx, recognizer.onnx and what else was exported.
 
     Attributes:
       contract: what the files say of themselves.
-      latents: LatentSpec, what the generator's input vectors are made of.
-      step: the training step that was exported.
     """
 
-    def __init__(self, contract, generator=None, recognizer=None):
+    def __init__(self, contract, sessions):
         """
         Args:
           contract: the Contract of the files.
-          generator, recognizer: onnxruntime.InferenceSession of each; without one, what needs it fails.
+          sessions: onnxruntime.InferenceSession by capability; the model can do no more than these.
         """
-        self.contract, self.latents, self.step = contract, contract.latents, contract.step
-        self._generator, self._recognizer = generator, recognizer
+        super().__init__(contract.title, contract.latent_spec, contract.image_shape, contract.step, sessions, contract.likelihood)
+        self.takes_weights = contract.categories == "weights"
+        self.contract, self._sessions = contract, sessions
 
     @property
     def provider(self):
         """Where it runs: "tensorrt", "cuda" or "cpu", as onnxruntime says after it has loaded the files."""
-        return provider_of(self._generator or self._recognizer)
+        return provider_of(next(iter(self._sessions.values())))
 
-    def sample(self, count, seed):
-        """Returns `count` images as `generate` does, of latents drawn with `seed`."""
-        return self.generate(self.latents.sample(count, seed))
+    def _compute(self, capability, first, *noise):
+        feeds = self.contract.feeds
+        if capability == "generate":
+            # Of a file that takes categories as an index, blends of categories become the likeliest one.
+            return self._images("generate", "images", feeds("generator", latents=first))
+        images = (first + 1) / 2
+        if capability == "reconstruct":
+            return self._images("reconstruct", RECONSTRUCTIONS, feeds("reconstructor", images=images))
+        if capability == "log_likelihood":
+            return self._run("log_likelihood", [LOG_LIKELIHOOD.name], feeds("scorer", images=images, **dict(zip(("noise",), noise, strict=False))))[0]
+        return self._run("encode", ["parameters"], feeds("recognizer", images=images))[0]
 
-    def generate(self, latents):
-        """Returns images, float32 (count, height, width, channels) in [-1, 1], of latent vectors, float32 (count, latents.size).
-
-        Of a file that takes categories as an index, blends of categories become the likeliest one.
-        """
-        parts = [self._generator.run(["images"], self.contract.feeds("generator", part))[0] for part in _parts(latents)]
-        return self.contract.from_onnx_images(np.concatenate(parts)) * 2 - 1
-
-    def encode(self, images):
-        """Returns the recognizer's output, float32 (count, latents.total_parameters), for images float32 (count, height, width, channels) in [-1, 1]."""
-        return self.answers(images)["parameters"]
-
-    def answers(self, images):
-        """Returns what the recognizer says of images, as `encode` takes them: a dict from the names of Contract.answers to arrays."""
+    def outputs(self, images):
+        """Returns what the recognizer says of images in [-1, 1]: a dict from the names of Contract.answers to arrays."""
+        self.require("encode")
         names = [tensor.name for tensor in self.contract.answers]
-        feeds = (self.contract.feeds("recognizer", images=(part + 1) / 2) for part in _parts(images))
-        columns = zip(*(self._recognizer.run(names, feed) for feed in feeds), strict=True)
+        feeds = (self.contract.feeds("recognizer", images=(part + 1) / 2) for part in self.parts(images))
+        columns = zip(*(self._run("encode", names, feed) for feed in feeds), strict=True)
         return {name: np.concatenate(column) for name, column in zip(names, columns, strict=True)}
+
+    def _images(self, capability, name, feeds):
+        return self.contract.from_onnx_images(self._run(capability, [name], feeds)[0]) * 2 - 1
+
+    def _run(self, capability, names, feeds):
+        return self._sessions[capability].run(names, feeds)
 
     def bind(self, count):
         """Returns a `BoundGenerator` for batches of `count` images."""
-        return BoundGenerator(self.contract, self._generator, count)
+        return BoundGenerator(self.contract, self._sessions["generate"], count)
 
 
 class BoundGenerator:
@@ -86,8 +88,9 @@ class BoundGenerator:
 
         device = "cpu" if provider_of(session) == "cpu" else "cuda"
         allocate = onnxruntime.OrtValue.ortvalue_from_shape_and_type
-        inputs, (images,) = contract.onnx_graphs()["generator"]
-        self.inputs = {tensor.name: allocate((count, *tensor.shape), np.dtype(tensor.type).type, device, 0) for tensor in inputs}
+        graph = contract.onnx_graphs()["generator"]
+        self.inputs = {tensor.name: allocate((count, *tensor.shape), np.dtype(tensor.type).type, device, 0) for tensor in graph.inputs}
+        (images,) = graph.outputs
         self.images = allocate((count, *images.shape), np.dtype(images.type).type, device, 0)
         self._session, self._binding = session, session.io_binding()
         for name, value in self.inputs.items():
@@ -100,45 +103,49 @@ class BoundGenerator:
         return self.images
 
 
-def _parts(array):
-    return [array[start : start + _BATCH_SIZE] for start in range(0, len(array), _BATCH_SIZE)] or [array]
-
-
 def provider_of(session):
     """Returns the name in PROVIDERS of what a session runs on."""
     return next(name for name, (first, *_) in PROVIDERS.items() if first == session.get_providers()[0])
 
 
-def load(path, needs=("generator", "recognizer"), provider="cpu", num_threads=0):
-    """Opens an exported generator.onnx (or generator_fp16.onnx), recognizer.onnx beside it, or one of them.
+def load(path, needs=None, provider="cpu", num_threads=0):
+    """Opens an exported generator.onnx (or generator_fp16.onnx, or any other of the files), and what else is needed of those beside it.
 
     Args:
-      path: of a generator, or of recognizer.onnx where nothing else is needed.
-      needs: which of the two.
+      path: of the file.
+      needs: capabilities, names in `capabilities.CAPABILITIES`; None: all that were exported.
       provider: one of PROVIDERS; where it cannot be had, the next best is taken: `OnnxModel.provider` says which.
       num_threads: of the CPU; 0: all cores. On a machine that is busy otherwise, fewer are often faster.
 
     Returns:
-      (Run, in the directory of the files, OnnxModel).
+      OnnxModel.
 
     Raises:
-      UserError: if a file is missing or damaged, was not exported by keras-infogan, or the two are not of one run; or onnxruntime is not installed.
+      UserError: if a file is missing or damaged, was not exported by keras-infogan, or the files are not of one run; or onnxruntime is not installed.
     """
     path = pathlib.Path(path)
-    paths = {name: path if name == needs[0] else path.with_name(f"{name}.onnx") for name in needs}
-    opened = {name: open_session(paths[name], provider, num_threads) for name in needs}
-    for name, (session, _) in opened.items():
-        given = [value.name for value in session.get_outputs()]
-        if (name == "generator") != (given == ["images"]):
-            raise UserError(f"{paths[name]} gives {', '.join(given)}, not what a {name} gives; give {name}.onnx, as keras_infogan.export writes it.")
-    texts = [text for _, text in opened.values()]
-    if len(set(texts)) > 1:
-        raise UserError(f"{path} and recognizer.onnx beside it are not of the same run and step; export both again.")
+    session, text = open_session(path, provider, num_threads)
     try:
-        contract = from_json(path.parent, json.loads(texts[0]))
+        contract = from_json(path, json.loads(text))
+        expected = {capability: [tensor.name for tensor in contract.onnx_graphs()[ONNX_FILES[capability]].outputs] for capability in contract.capabilities}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} says of its run what this keras-infogan cannot read ({error!r}); export it again.") from None
-    return contract.run, OnnxModel(contract, **{name: session for name, (session, _) in opened.items()})
+    names = [value.name for value in session.get_outputs()]
+    given = next((capability for capability, outputs in expected.items() if outputs == names), None)
+    if given is None:
+        raise UserError(f"{path} gives {', '.join(names)}, not what its metadata say; export it again.")
+    sessions = {given: session}
+    for capability in contract.capabilities:
+        if capability in sessions or (needs is not None and capability not in needs):
+            continue
+        other = path.with_name(f"{ONNX_FILES[capability]}.onnx")
+        sessions[capability], other_text = open_session(other, provider, num_threads)
+        if other_text != text:
+            raise UserError(f"{path} and {other.name} beside it are not of the same run and step; export both again.")
+    model = OnnxModel(contract, {name: sessions[name] for name in contract.capabilities if name in sessions})
+    for capability in needs or ():
+        model.require(capability)
+    return model
 
 
 def _onnxruntime(provider):
@@ -161,7 +168,7 @@ def open_session(path, provider="cpu", num_threads=0):
     """
     onnxruntime = _onnxruntime(provider)
     if not path.is_file():
-        raise UserError(f"{path} is not there; generator.onnx and recognizer.onnx, as keras_infogan.export writes them, must lie side by side.")
+        raise UserError(f"{path} is not there; the .onnx files of an export, as keras_infogan.export writes them, must lie side by side.")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads
     options.log_severity_level = 4  # what could not be had is said by `provider`

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import dataclasses
 import importlib.resources
 import io
 import shlex
@@ -18,11 +19,14 @@ from keras_infogan.metrics import GROUPS, METRICS
 
 _ROWS = 5
 _MAP_SIZE = 96  # pixels
+_PAIRS = 40
 _GROUP_TITLES = {
     "generator": "What the generator does with its codes",
     "labels": "Categories against classes",
     "factors": "Codes against ground-truth factors",
     "images": "Generated against real images",
+    "reconstruction": "Reconstructions",
+    "likelihood": "Likelihood",
 }
 
 
@@ -39,7 +43,7 @@ def html(run, result, evidence):
     template = environment.from_string(importlib.resources.files("keras_infogan").joinpath("report.html").read_text(encoding="utf-8"))
     samples, codes = None, []
     with contextlib.suppress(UserError):  # output that is not finite: an alarm says so, and there is nothing to show
-        samples = _data_url(images.grid(evidence.generate(evidence.latents.rows(50, 0)), 10))
+        samples = _data_url(images.grid(evidence.generate(evidence.latent_spec.rows(50, 0)), 10))
         codes = _codes(result, evidence)
     settings = run.to_json()["settings"]
     return template.render(
@@ -48,23 +52,42 @@ def html(run, result, evidence):
         settings=settings,
         samples=samples,
         codes=codes,
-        information=_information_chart(run),
+        about=_about(run, evidence.model),
+        pairs=_pairs(evidence),
+        information=_information_chart(run, evidence.latent_spec.codes),
         train_command=_train_command(run),
         groups=[(group, _GROUP_TITLES[group], _rows(run, result, group)) for group in GROUPS],
+        skipped=[(name, entry["reason"]) for name, entry in result["skipped"].items()],
         titles={name: metric.title for name, metric in METRICS.items()},
     )
 
 
+def _about(run, model):
+    """Returns what a model is, its source, and whether it learned from labels: a dict of texts."""
+    if run.model not in models.MODELS:
+        return {"title": model.title, "paper": "", "labels": ""}
+    settings = models.settings_class(run.model)
+    return {"title": settings.title, "paper": settings.paper, "labels": "Trained with labels." if "label" in settings.reads else "Trained without labels."}
+
+
+def _pairs(evidence):
+    """Returns a picture of real images, each beside its reconstruction, or None where the model makes none."""
+    try:
+        return _data_url(images.pairs(evidence.real_images[:_PAIRS], evidence.reconstructions[:_PAIRS]))
+    except UserError:
+        return None
+
+
 def _codes(result, evidence):
     """Returns, per code, its traversal, a map of where it changes the image, and what the scores say of it."""
-    pictures = dict(images.traversal_pictures(evidence.generate, evidence.latents, _ROWS, seed=0))
+    pictures = dict(images.traversal_pictures(evidence.generate, evidence.latent_spec, _ROWS, seed=0))
     scores, shown = result["scores"], []
-    for code in evidence.latents.codes:
+    for code in evidence.latent_spec.codes:
         changes = evidence.moved_images[code.name] - evidence.start_images
         shown.append(
             {
                 "name": code.name,
-                "prior": _prior(code),
+                "prior": code.prior,
                 "entropy": code.entropy,
                 "scores": {name: scores.get(f"{name}/{code.name}") for name, metric in METRICS.items() if metric.group == "generator"},
                 "traversal": _data_url(pictures[code.name]),
@@ -73,10 +96,6 @@ def _codes(result, evidence):
             }
         )
     return shown
-
-
-def _prior(code):
-    return f"{code.num_categories} categories" if code.kind == "categorical" else {"uniform": "U(-1, 1)", "gaussian": "N(0, 1)"}.get(code.kind, "0 or 1")
 
 
 def _nearest_factor(name, table):
@@ -95,27 +114,29 @@ def _change_map(changes):
     return Image.fromarray(colored).resize((_MAP_SIZE, _MAP_SIZE), Image.Resampling.NEAREST)
 
 
-def _information_chart(run):
-    """Returns the chart of information over training, or None if the run's log holds no line."""
+def _information_chart(run, codes):
+    """Returns the chart of information over training, or None if the run's log says nothing of it."""
     lines = runs.read_log(run)
-    if not lines:
+    if not any(f"mutual_information/{code.name}" in line for code in codes for line in lines[-1:]):
         return None
-    codes = run.config.latents.codes
     information = {code.name: [line.get(f"mutual_information/{code.name}", float("nan")) for line in lines] for code in codes}
     return charts.information_over_training([line["step"] for line in lines], information, {code.name: code.entropy for code in codes})
 
 
 def _train_command(run):
     """Returns the command line that trains such a run: what differs from the data set's preset."""
-    known = datasets.DATASETS.get(run.dataset)
-    preset = models.MODELS[run.model].PRESETS[known.preset if known else "general"]
-    with contextlib.suppress(UserError):  # a preset made for images of another size is compared as it is
-        preset = preset.for_images(run.image_shape)
-    arguments = [f"--dataset={run.dataset}"] + ["--data_dir=DIR"] * bool(run.data_dir or (known and known.source == "folder"))
+    known, preset = datasets.DATASETS.get(run.dataset), {}
+    if run.model in models.MODELS:  # else exported files of a model that is no more
+        settings = models.presets(run.model)[models.preset_for(run.model, run.dataset)]
+        with contextlib.suppress(UserError):  # a preset made for images of another size is compared as it is
+            settings = settings.for_images(run.image_shape)
+        preset = dataclasses.asdict(settings)
+    arguments = [f"--model={run.model}"] * (run.model != "infogan")
+    arguments += [f"--dataset={run.dataset}"] + ["--data_dir=DIR"] * bool(run.data_dir or (known and known.source == "folder"))
     if not known or run.image_shape[0] != known.image_size:
         arguments.append(f"--image_size={run.image_shape[0]}")
     for name, value in run.to_json()["settings"].items():
-        if value != getattr(preset, name):
+        if value != preset.get(name):
             arguments.append(f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value}")
     return shlex.join(["python", "-m", "keras_infogan.train", *arguments])
 

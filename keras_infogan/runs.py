@@ -8,29 +8,21 @@
     traversals/        pictures in which one code moves, a folder per code
     metrics.json       scores, and report.html, the same to look at (keras_infogan.evaluate)
 
-Reading and comparing config.json needs no TensorFlow; loading a model does.
+Nothing here needs TensorFlow; loading a model does (`trained`).
 """
 
 import contextlib
 import dataclasses
-import hashlib
-import io
 import json
 import os
 import pathlib
 import re
-import sys
 
-import numpy as np
-
-from keras_infogan import models
+from keras_infogan import checkpoints, files, models
 from keras_infogan.config import UserError
 
-# 2: checkpoints hold the count of steps apart from the optimizers' counts. Runs of version 1 load.
-VERSION = 2
-_KEPT_CHECKPOINTS = 3
-_LOCK = ".lock"
-_SEAL = b"sha256 of all before:"
+# 2: checkpoints hold the count of steps apart from the optimizers' counts. 3: some settings went (see the models' `from_json`). Older runs load.
+VERSION = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +35,7 @@ class Run:
       dataset: name of the data set.
       data_dir: where its data was read from, or None.
       image_shape: (height, width, channels).
-      config: the model's settings.
+      settings: the model's Settings; of exported files the dict that config.json held, for people to read.
       fingerprint: tells a user's own images from others (see datasets.fingerprint), or None.
     """
 
@@ -52,7 +44,7 @@ class Run:
     dataset: str
     data_dir: str | None
     image_shape: tuple
-    config: object
+    settings: object
     fingerprint: str | None = None
 
     @property
@@ -92,32 +84,8 @@ class Run:
             "data_dir": self.data_dir,
             "fingerprint": self.fingerprint,
             "image_shape": list(self.image_shape),
-            "settings": dataclasses.asdict(self.config),
+            "settings": self.settings if isinstance(self.settings, dict) else dataclasses.asdict(self.settings),
         }
-
-
-def write_atomically(path, data):
-    """Writes bytes or text under a temporary name, then moves it into place: the file is never half-written."""
-    temporary = path.with_name(f".writing_{os.getpid()}_{path.name}")
-    try:
-        with open(temporary, "wb") as file:
-            # A file's name, which a table may hold, need not be valid UTF-8.
-            file.write(data.encode(errors="surrogateescape") if isinstance(data, str) else data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def output_directory(path):
-    """Creates a directory for what a command writes, if it is not there, and returns its path; raises UserError if it cannot."""
-    path = pathlib.Path(path)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write to {path}: {error.strerror}; give another --output_dir.") from None
-    return path
 
 
 def read(directory):
@@ -151,7 +119,9 @@ def from_json(directory, content):
     version = int(content["version"])
     if version > VERSION:
         raise UserError(f"{directory} was written by a newer keras-infogan (run version {version}, this one reads up to {VERSION}); update keras-infogan.")
-    settings = models.MODELS[content["model"]].Config(**content["settings"])
+    if content["model"] not in models.MODELS:
+        raise UserError(f"{directory} is a run of {content['model']!r}, and this keras-infogan has no such model; it has {', '.join(models.MODELS)}.")
+    settings = models.settings_class(content["model"]).from_json(content["settings"])
     shape, fingerprint = tuple(content["image_shape"]), content.get("fingerprint")
     return Run(directory, content["model"], content["dataset"], content["data_dir"], shape, settings, fingerprint)
 
@@ -186,7 +156,7 @@ def check(run):
             different = differences(run, read(directory))
             if different:
                 raise UserError(f"{directory} holds a different run ({'; '.join(different)}); give another --run_dir or the same settings.")
-        elif directory.is_dir() and any(path.name != _LOCK for path in directory.iterdir()):
+        elif directory.is_dir() and any(path.name != files.LOCK for path in directory.iterdir()):
             raise UserError(f"{directory} is not empty and not a run directory; give another --run_dir.")
         nearest = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     except OSError as error:
@@ -206,8 +176,8 @@ def create(run):
     try:
         directory.mkdir(parents=True, exist_ok=True)
         # A run that has taken as many steps already is not trained again and keeps what it says of itself.
-        if not any(step_of(path) >= run.config.steps for path in checkpoint_paths(run)):
-            write_atomically(directory / "config.json", json.dumps(run.to_json(), indent=2) + "\n")
+        if not any(checkpoints.step_of(path) >= run.settings.steps for path in checkpoints.paths(run)):
+            files.write_atomically(directory / "config.json", json.dumps(run.to_json(), indent=2) + "\n")
         for folder in (run.checkpoints, run.events, run.samples, run.traversals):
             folder.mkdir(exist_ok=True)
         # Of a process that was killed. Only checkpoints: another command may be writing into the run directory itself at this moment.
@@ -225,50 +195,8 @@ def locked(run):
       UserError: if another process trains there, or the directory cannot be written.
     """
     check(run)
-    with locked_directory(run.directory, "--run_dir", "training"):
+    with files.locked_directory(run.directory, "--run_dir", "training"):
         yield
-
-
-@contextlib.contextmanager
-def locked_directory(directory, flag, doing):
-    """While it lasts no other process holds the directory, which is created, in this way.
-
-    Raises:
-      UserError: if another process does, which is said to be `doing` it, or the directory cannot be written; the remedy is another value of `flag`.
-    """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        file = open(directory / _LOCK, "a")  # noqa: SIM115, it stays open as long as the lock lasts
-    except OSError as error:
-        raise UserError(f"cannot write to {directory}: {error.strerror}; give a {flag} that can be written.") from None
-    with file:
-        if not _lock(file):
-            raise UserError(f"another process is {doing} in {directory}; wait until it ends, or give another {flag}.")
-        yield
-
-
-def is_locked(run):
-    """Whether a process trains in the run's directory."""
-    try:
-        with open(run.directory / _LOCK, "a") as file:
-            return not _lock(file)
-    except OSError:
-        return False
-
-
-def _lock(file):
-    """Takes the lock that `file` stands for, if it is free, and returns whether it was. Systems without such locks (Windows) go without."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True  # a file system without locks
-    return True
 
 
 def read_log(run, last_bytes=None):
@@ -290,83 +218,12 @@ def read_metrics(run):
     except (FileNotFoundError, ValueError):
         return None
     known = {"evaluated", "commands", "scores", "protocols", "seconds", "skipped", "details", "counts", "alarms"}
-    return content if isinstance(content, dict) and known <= content.keys() else None
-
-
-def checkpoint_paths(run):
-    """Returns the run's checkpoints, the newest first."""
-    return sorted(run.checkpoints.glob("step_*.weights.h5"), reverse=True)
-
-
-def step_of(path):
-    """Returns the step that a checkpoint's name states."""
-    return int(path.name.split(".")[0].removeprefix("step_"))
-
-
-class _WeightsInMemory(io.BytesIO):
-    """A file in memory that Keras takes for one of weights: it goes by the end of the name."""
-
-    def __str__(self):
-        return "memory.weights.h5"
-
-
-def _seal(data):
-    """Returns what is appended to a checkpoint, so that damage shows that HDF5 does not notice; HDF5 itself ignores it."""
-    return _SEAL + hashlib.sha256(data).digest()
-
-
-def _check_seal(path):
-    """Raises ValueError if a checkpoint's bytes are not those that were written. Checkpoints of version 1 have no seal."""
-    data = path.read_bytes()
-    end = len(data) - len(_seal(b""))
-    if data[max(end, 0) :].startswith(_SEAL) and data[end:] != _seal(data[:end]):
-        raise ValueError("its bytes are not those that were written")
-
-
-def save(run, model):
-    """Writes a checkpoint: complete and sealed under its name, or not there. Older ones but the newest few are removed.
-
-    Raises:
-      UserError: if a weight is not finite; the checkpoints before stay.
-    """
-    for variable in model.trainable_variables:
-        if not np.isfinite(variable.numpy()).all():
-            raise UserError(f"the weights are no longer finite at step {model.step} ({variable.path}); the last good checkpoint in {run.checkpoints} is kept.")
-    # In memory first: HDF5 ends the process with a signal where a disk is full.
-    content = _WeightsInMemory()
-    model.save_weights(content)
-    data = content.getvalue()
-    try:
-        write_atomically(run.checkpoints / f"step_{model.step:08d}.weights.h5", data + _seal(data))
-    except OSError as error:
-        raise UserError(f"cannot write a checkpoint to {run.checkpoints}: {error.strerror}; mend that and run the same command again, it continues.") from None
-    for old in checkpoint_paths(run)[_KEPT_CHECKPOINTS:]:
-        old.unlink(missing_ok=True)
-
-
-def restore(run, model):
-    """Loads the newest checkpoint that can be read into a built model, and says on stderr which ones could not.
-
-    Returns:
-      The step of the checkpoint; 0 if the run has none yet.
-
-    Raises:
-      UserError: if there are checkpoints and none can be read.
-    """
-    paths = checkpoint_paths(run)
-    for path in paths:
-        try:
-            _check_seal(path)
-            model.load_weights(path)
-        except (OSError, ValueError, KeyError) as error:
-            print(f"{path} cannot be read ({str(error).splitlines()[0]}); trying the one before.", file=sys.stderr)
-            continue
-        if not model.step:  # a checkpoint of version 1
-            model.steps_taken.assign(step_of(path))
-        return model.step
-    if paths:
-        raise UserError(f"none of the {len(paths)} checkpoints in {run.checkpoints} can be read; restore one or train anew in another --run_dir.")
-    return 0
+    if not isinstance(content, dict) or not known <= content.keys():
+        return None
+    # Of version 0.1.0: texts alone.
+    content["alarms"] = [{"kind": "unknown", "sentence": alarm} if isinstance(alarm, str) else alarm for alarm in content["alarms"]]
+    content["skipped"] = {name: {"reason": why, "kind": "missing"} if isinstance(why, str) else why for name, why in content["skipped"].items()}
+    return content
 
 
 def check_trained(directory):
@@ -374,24 +231,6 @@ def check_trained(directory):
     if not directory:
         raise UserError("which run? Give --run_dir=DIR, the directory that keras_infogan.train wrote.")
     run = read(directory)
-    if not checkpoint_paths(run):
+    if not checkpoints.paths(run):
         raise UserError(f"{directory} has no checkpoint yet; train first: python -m keras_infogan.train --dataset={run.dataset} --run_dir={directory}.")
     return run
-
-
-def load(directory):
-    """Loads a trained model: builds it from config.json and reads its newest checkpoint, moving averages in place of the generator's weights if kept.
-
-    It computes in float32 whatever precision it was trained in, so that what is seen, scored and exported is the same.
-
-    Returns:
-      (Run, built keras.Model).
-
-    Raises:
-      UserError: if it is no run directory or has no checkpoint yet.
-    """
-    run = check_trained(directory)
-    model = models.build(run.model, run.config, run.image_shape, precision="float32")
-    restore(run, model)
-    model.use_average()
-    return run, model

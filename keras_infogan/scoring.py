@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import entropy
 
 from keras_infogan.config import UserError
-from keras_infogan.evidence import PerCode
+from keras_infogan.evidence import NotFiniteError, PerCode
 from keras_infogan.metrics import METRICS
 from keras_infogan.metrics.clustering_accuracy import match_categories
 from keras_infogan.metrics.points import as_classes, information, split
@@ -19,7 +19,8 @@ def score_all(names, evidence):
 
     Returns:
       A dict of "scores" (from "<score>" or "<score>/<part>" to a finite number), "protocols" and "seconds" (both by score), "skipped" (from the name of a score
-      that could not be had to the reason), "details" (tables behind scores) and "counts" (of images). Seconds include what a score is the first to ask for.
+      that could not be had to {"reason": a text, "kind": "not_finite" or "missing"}), "details" (tables behind scores) and "counts" (of images). Seconds
+      include what a score is the first to ask for.
     """
     result = {"scores": {}, "protocols": {}, "seconds": {}, "skipped": {}}
     for name in names:
@@ -29,13 +30,14 @@ def score_all(names, evidence):
             about = f"; features: {evidence.feature_space[1]}" if METRICS[name].group == "images" else ""
             result["protocols"][name] = METRICS[name].protocol + about
         except (UserError, ValueError) as error:
-            result["skipped"][name] = str(error)
+            result["skipped"][name] = {"reason": str(error), "kind": "not_finite" if isinstance(error, NotFiniteError) else "missing"}
         else:
             result["scores"] |= numbers
             print(f"{name}: " + ", ".join(f"{key.removeprefix(name).removeprefix('/')} {number:.4g}".strip() for key, number in numbers.items()))
         result["seconds"][name] = round(time.monotonic() - started, 2)
-    for reason in dict.fromkeys(result["skipped"].values()):
-        print(f"not scored: {', '.join(name for name, why in result['skipped'].items() if why == reason)}: {reason}")
+    reasons = {name: skipped["reason"] for name, skipped in result["skipped"].items()}
+    for reason in dict.fromkeys(reasons.values()):
+        print(f"not scored: {', '.join(name for name, why in reasons.items() if why == reason)}: {reason}")
     result["details"] = _details(names, evidence, result["skipped"])
     result["counts"] = evidence.counts()
     return result
@@ -85,7 +87,7 @@ def _details(names, evidence, skipped):
     details = {}
     scored = {METRICS[name].group for name in names if name not in skipped}
     if "labels" in scored:
-        counts = {code.name: _counts(evidence, code) for code in evidence.latents.codes if code.kind == "categorical"}
+        counts = {code.name: _counts(evidence, code) for code in evidence.latent_spec.codes if code.size > 1}
         details["category_shares"] = {name: (table.sum(axis=0) / table.sum()).tolist() for name, table in counts.items()}
         details["confusion"] = {name: _confusion(evidence, name, table) for name, table in counts.items()}
     if "factors" in scored:
@@ -95,7 +97,7 @@ def _details(names, evidence, skipped):
 
 def _counts(evidence, code):
     """Returns how many real images of each class have each category of a code, int (classes, categories)."""
-    counts = np.zeros((len(evidence.image_set.label_names), code.num_categories), int)
+    counts = np.zeros((len(evidence.image_set.label_names), code.num_values), int)
     np.add.at(counts, (evidence.labels, evidence.categories[code.name]), 1)
     return counts
 
@@ -111,7 +113,7 @@ def _information_on_factors(evidence):
     codes, factors, *_ = split(evidence.codes, evidence.factors)
     classes = np.stack([as_classes(factor) for factor in factors.T], axis=1)
     return {
-        "codes": [code.name for code in evidence.latents.codes],
+        "codes": [code.name for code in evidence.latent_spec.codes],
         "factors": list(evidence.image_set.factor_names),
         "nats": information(codes, classes).tolist(),
         "entropies": [float(entropy(np.bincount(factor))) for factor in classes.T],

@@ -25,7 +25,7 @@ FLAGS = flags.FLAGS
 
 def requested_runs(directory):
     """Returns the runs that the flags ask for, a list of sweeps.Job, each checked as far as it can be before TensorFlow loads."""
-    fields = {field.name: field for field in dataclasses.fields(models.MODELS[FLAGS.model].Config) if field.name != "seed"}
+    fields = {field.name: field for field in dataclasses.fields(models.settings_class(FLAGS.model)) if field.name != "seed"}
     grid = {name: _values(field, FLAGS[name].value) for name, field in fields.items() if FLAGS[name].value is not None}
     varied = {name for name, values in grid.items() if len(values) > 1}
     data = tuple(f"--{name}={FLAGS[name].value}" for name in train.DATA_FLAGS if FLAGS[name].value is not None)
@@ -35,7 +35,7 @@ def requested_runs(directory):
         first = train.requested_run({**settings, "seed": seeds[0]}, directory / sweeps.run_name(label, seeds[0]))
         for seed in seeds:
             name = sweeps.run_name(label, seed)
-            run = dataclasses.replace(first, directory=directory / name, config=dataclasses.replace(first.config, seed=seed))
+            run = dataclasses.replace(first, directory=directory / name, settings=dataclasses.replace(first.settings, seed=seed))
             runs.check(run)
             jobs.append(sweeps.Job(name, label or "all runs", run, settings, data))
     if len({job.name for job in jobs}) < len(jobs):
@@ -79,9 +79,10 @@ def define_flags():
     flags.DEFINE_string(
         "devices", None, "run one at a time on each of these: GPU:0,GPU:1, or CPU:0,CPU:1 for a core each; default: one after another on all there is."
     )
-    for field in dataclasses.fields(models.MODELS["infogan"].Config):
+    for field in dataclasses.fields(train.chosen_settings()):
         if field.name != "seed":
-            flags.DEFINE_string(field.name, None, f"{field.metadata['meaning']}; several values make several runs.")
+            flags.DEFINE_string(field.name, None, f"{config.meaning(field)}; several values make several runs.")
+    train.refuse_other_settings()
 
 
 def main():

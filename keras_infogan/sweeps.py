@@ -22,7 +22,7 @@ import time
 
 from tqdm import tqdm
 
-from keras_infogan import distribution, metrics, runs
+from keras_infogan import distribution, files, metrics, runs
 from keras_infogan.config import UserError
 
 _MOST_PANELS = 9
@@ -30,7 +30,7 @@ _CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 # What a summary's picture shows first.
 _HEADLINES = (
     *("clustering_accuracy", "normalized_mutual_information", "mutual_information", "factor_vae_score", "mutual_information_gap", "dci", "modularity"),
-    *("explicitness", "density_coverage", "frechet_distance", "effect", "isolation"),
+    *("explicitness", "density_coverage", "frechet_distance", "reconstruction_error", "log_likelihood", "effect", "isolation"),
 )
 
 
@@ -56,13 +56,13 @@ class Job:
         """Returns the command lines, without the interpreter, that train and evaluate it."""
         settings = [f"--{name}={value}" for name, value in self.settings.items()]
         directory = f"--run_dir={self.run.directory}"
-        yield ["keras_infogan.train", *self.data, directory, *settings, f"--seed={self.run.config.seed}"]
+        yield ["keras_infogan.train", *self.data, directory, *settings, f"--seed={self.run.settings.seed}"]
         yield ["keras_infogan.evaluate", directory, f"--metrics={metric_names}"]
 
     def is_finished(self, metric_names):
         """Whether the run is trained to its last step and every score was tried on it."""
         content = runs.read_metrics(self.run)
-        if not content or content["evaluated"]["step"] < self.run.config.steps:
+        if not content or content["evaluated"]["step"] < self.run.settings.steps:
             return False
         return set(metrics.chosen(metric_names)) <= {*content["protocols"], *content["skipped"]}
 
@@ -128,7 +128,7 @@ def run_all(jobs, directory, devices, metric_names):
             process.send_signal(signal.SIGTERM)
 
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    total = sum(job.run.config.steps for job in jobs)
+    total = sum(job.run.settings.steps for job in jobs)
     try:
         with tqdm(total=total, desc="sweep", unit="step") as bar, concurrent.futures.ThreadPoolExecutor(len(devices)) as pool:
             bar.update(sum(job.step for job in jobs))
@@ -162,9 +162,9 @@ def _finish(job, directory, device, metric_names, processes, stopped):
     log = directory / "logs" / f"{job.name}.log"
     log.touch()
     # A sweep that was killed leaves its runs under way to themselves; they end with their training.
-    if runs.is_locked(job.run):
+    if files.is_locked(job.run.directory):
         print(f"{job.name} is being trained already; waiting for that.", file=sys.stderr)
-    while not stopped and runs.is_locked(job.run):
+    while not stopped and files.is_locked(job.run.directory):
         time.sleep(1)
     for command in job.commands(metric_names):
         if stopped:
@@ -216,19 +216,19 @@ def summarize(jobs, directory, metric_names, failed):
     rows = []
     for job in jobs:
         finished = job.is_finished(metric_names)
-        status = "finished" if finished else f"failed: {failed[job.name]}" if job.name in failed else f"step {job.step} of {job.run.config.steps}"
+        status = "finished" if finished else f"failed: {failed[job.name]}" if job.name in failed else f"step {job.step} of {job.run.settings.steps}"
         content = runs.read_metrics(job.run) if finished else {"scores": {}, "alarms": []}
-        row = {"name": job.name, "configuration": job.label, "seed": job.run.config.seed, "settings": job.settings, "status": status}
+        row = {"name": job.name, "configuration": job.label, "seed": job.run.settings.seed, "settings": job.settings, "status": status}
         scores = {name: number for name, number in content["scores"].items() if name.split("/")[0] in metrics.METRICS}
-        rows.append(row | {"scores": scores, "alarms": content["alarms"]})
+        rows.append(row | {"scores": scores, "alarms": [alarm["sentence"] for alarm in content["alarms"]]})
     configurations = {job.label: [row for row in rows if row["configuration"] == job.label] for job in jobs}
     tables = {label: _statistics(members) for label, members in configurations.items()}
     summary = {"dataset": jobs[0].run.dataset, "metrics": metric_names, "runs": rows, "configurations": tables}
-    runs.write_atomically(directory / "summary.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
-    runs.write_atomically(directory / "summary.csv", _csv(rows, tables))
-    runs.write_atomically(directory / "summary.md", "\n".join(_markdown(label, members, tables[label]) for label, members in configurations.items()))
+    files.write_atomically(directory / "summary.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
+    files.write_atomically(directory / "summary.csv", _csv(rows, tables))
+    files.write_atomically(directory / "summary.md", "\n".join(_markdown(label, members, tables[label]) for label, members in configurations.items()))
     if any(row["scores"] for row in rows):
-        runs.write_atomically(directory / "summary.png", _picture(rows))
+        files.write_atomically(directory / "summary.png", _picture(rows))
 
 
 def _scores_of(rows):

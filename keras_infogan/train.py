@@ -29,10 +29,11 @@ def requested_run(given, directory=None):
       given: settings that replace those of the preset, a dict.
       directory: of the run; default: the one that `runs.choose_directory` finds.
     """
-    dataset, presets = FLAGS.dataset, models.MODELS[FLAGS.model].PRESETS
-    preset = FLAGS.preset or datasets.facts(dataset).preset
+    dataset, presets = FLAGS.dataset, models.presets(FLAGS.model)
+    datasets.facts(dataset)  # an unknown data set is said before an unknown preset
+    preset = FLAGS.preset or models.preset_for(FLAGS.model, dataset)
     if preset not in presets:
-        raise UserError(f"unknown preset {preset!r}{did_you_mean(preset, presets)}; the presets are {', '.join(presets)}.")
+        raise UserError(f"unknown preset {preset!r}{did_you_mean(preset, presets)}; the presets of {FLAGS.model} are {', '.join(presets)}.")
     settings = dataclasses.replace(presets[preset], **given)
     data_dir = config.user_path(FLAGS.data_dir)
     image_shape = datasets.image_shape(dataset, data_dir, FLAGS.image_size)
@@ -42,7 +43,7 @@ def requested_run(given, directory=None):
 
 def define_data_flags():
     flags.DEFINE_string("dataset", "digits", f"data to train on: {', '.join(datasets.DATASETS)}, or any image data set of tensorflow-datasets.")
-    flags.DEFINE_enum("model", "infogan", list(models.MODELS), "the model.")
+    flags.DEFINE_enum("model", "infogan", list(models.MODELS), "the model; the flags of its settings are those below.")
     flags.DEFINE_string("preset", None, "settings to start from; default: the data set's own. Every setting below changes one of them.")
     flags.DEFINE_string("data_dir", None, "your folder or zip of images, or where tensorflow-datasets keeps its data (default: ~/tensorflow_datasets).")
     flags.DEFINE_integer("image_size", None, "height and width in pixels to bring images to; default: the data set's own.")
@@ -52,13 +53,32 @@ def define_flags():
     define_data_flags()
     flags.DEFINE_string("run_dir", None, "where everything is written; default: runs/<dataset>-<model>-<n>.")
     flags.DEFINE_string("devices", None, "devices of this machine that share each batch, for example GPU:0,GPU:1; default: all GPUs, or the CPU.")
-    config.define_flags(models.MODELS["infogan"].Config)
+    config.define_flags(chosen_settings())
+    refuse_other_settings()
+
+
+def chosen_settings():
+    """Returns the class of settings of the model that the command line names, before flags are parsed: the other flags are its settings."""
+    name = config.flag_given("model", "infogan")
+    return models.settings_class(name if name in models.MODELS else "infogan")  # another name is refused when it is parsed
+
+
+def refuse_other_settings():
+    """Lets a flag that is no setting of the chosen model say whose it is, or what became of it."""
+    chosen, owners = chosen_settings(), {}
+    known = {field.name for field in dataclasses.fields(chosen)}
+    config.refuse_flags({name: f"is no longer a flag: {instead}" for name, instead in chosen.retired.items()})
+    for name in models.MODELS:
+        for field in dataclasses.fields(models.settings_class(name)):
+            if field.name not in known:
+                owners.setdefault(field.name, []).append(name)
+    config.refuse_flags({name: f"is a setting of --model={' or '.join(models_)}, not of {chosen.title}" for name, models_ in owners.items()})
 
 
 def main():
     devices, workers = distribution.training_devices(FLAGS.devices), distribution.cluster()
     directory = pathlib.Path(FLAGS.run_dir).expanduser() if FLAGS.run_dir else None
-    run = requested_run(config.given_settings(models.MODELS[FLAGS.model].Config), directory)
+    run = requested_run(config.given_settings(models.settings_class(FLAGS.model)), directory)
     if workers.is_chief:
         runs.check(run)
     training.train(run, devices, workers)

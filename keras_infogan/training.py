@@ -5,7 +5,7 @@ import errno
 import os
 import signal
 
-from keras_infogan import datasets, distribution, models, runs
+from keras_infogan import checkpoints, datasets, distribution, models, runs
 from keras_infogan.config import UnfinishedError, UserError
 
 
@@ -25,13 +25,13 @@ def train(run, devices=None, workers=distribution.ALONE):
       UnfinishedError: if a signal stopped it, after saving, or another worker is gone.
     """
     image_set = datasets.load(run.dataset, "train", run.image_shape, run.data_dir)
-    datasets.check_batch_size(image_set, run.config.batch_size)
+    datasets.check_batch_size(image_set, run.settings.batch_size)
     with contextlib.ExitStack() as stack:
         if workers.is_chief:
             stack.enter_context(runs.locked(run))
         strategy = distribution.strategy(devices, workers)
-        if run.config.batch_size % strategy.num_replicas_in_sync:
-            raise UserError(f"--batch_size={run.config.batch_size} cannot be shared equally by {strategy.num_replicas_in_sync} devices; give a multiple.")
+        if run.settings.batch_size % strategy.num_replicas_in_sync:
+            raise UserError(f"--batch_size={run.settings.batch_size} cannot be shared equally by {strategy.num_replicas_in_sync} devices; give a multiple.")
         if workers.num_workers > 1:
             stack.enter_context(distribution.workers_present())
         return _train(run, image_set, strategy, workers)
@@ -42,7 +42,7 @@ def _train(run, image_set, strategy, workers):
 
     from keras_infogan import callbacks
 
-    settings = run.config
+    settings = run.settings
     if workers.num_workers > 1:
         distribution.check_same_run(strategy, run)
     if workers.is_chief:
@@ -50,7 +50,7 @@ def _train(run, image_set, strategy, workers):
     with strategy.scope():
         model = models.build(run.model, settings, run.image_shape)
     if workers.is_chief:
-        runs.restore(run, model)
+        checkpoints.restore(run, model)
     if workers.num_workers > 1:
         distribution.share_state(strategy, model.state)
     start = model.step

@@ -22,8 +22,9 @@ import sys
 import jinja2
 from absl import flags
 
-from keras_infogan import config, contract, runs
+from keras_infogan import config, contract, files
 from keras_infogan.config import UserError
+from keras_infogan.latents import SEED
 from keras_infogan.serving import exported
 
 FLAGS = flags.FLAGS
@@ -163,7 +164,7 @@ def render(agreed, served, paths, image_name, image):
         "deploy": shlex.join(
             ["python", "-m", "keras_infogan.serving.deploy", f"--export_dir={to_export}", "--output_dir=."] + [f"--image_name={image_name}"] * bool(image_name)
         ),
-        "question": json.dumps({"signature_name": "png", "instances": [agreed.example | {contract.LATENT_SEED.name: 1}]}),
+        "question": json.dumps({"signature_name": "png", "instances": [agreed.latent_spec.example | {SEED.name: 1}]}),
     }
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(pathlib.Path(__file__).with_name("deployment")),
@@ -206,9 +207,9 @@ def write(export_dir, output_dir, image_name=None, stable=None):
     served, awaited = plan(on_disk, read_served(output_dir / "models.config", agreed.name), stable)
     image = image_with_tag(dns_label(agreed.name) if image_name is None else image_name, served)
     texts = render(agreed, served, (export_dir, output_dir), image_name, image)
-    runs.output_directory(output_dir)
+    files.output_directory(output_dir)
     for name, text in texts.items():
-        runs.write_atomically(output_dir / name, text)
+        files.write_atomically(output_dir / name, text)
     return [output_dir / name for name in texts], awaited
 
 

@@ -1,4 +1,4 @@
-"""Measures how fast a server answers: python -m keras_infogan.serving.load_test --url=http://localhost:8501 --contract=export
+"""Measures how fast a server answers: python -m keras_infogan.serving.load_test --url=http://localhost:8501 --export_dir=export
 
 The server is TensorFlow Serving, over REST or gRPC, or keras_infogan.serving.local. For each pair of a batch size and a concurrency, that many connections ask
 for images in a closed loop: each sends its next request when the last one is answered, without retries. Counted is what is answered within --seconds, after
@@ -28,7 +28,7 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from keras_infogan import __version__, config, contract, runs
+from keras_infogan import __version__, capabilities, config, contract, files
 from keras_infogan.config import UserError
 from keras_infogan.latents import NUM_SEEDS
 from keras_infogan.serving import client
@@ -59,7 +59,7 @@ class Load:
         """Returns the named inputs of a request, drawn with a numpy Generator."""
         if self.signature == "encode":
             return {"images": generator.integers(0, 256, (self.batch_size, *self.offer.image_shape), np.uint8) / np.float32(255)}
-        codes = {code.name: code.value(code.sample(generator, self.batch_size)) for code in self.offer.latents.codes}
+        codes = {code.name: code.value(code.sample(generator, self.batch_size)) for code in self.offer.latent_spec.codes}
         return codes | {"seed": generator.integers(NUM_SEEDS, size=self.batch_size)}
 
     def requests(self, transport):
@@ -76,7 +76,7 @@ class Load:
         if self.signature == "from_seed":
             client.checked_output(outputs, "images", self.batch_size, self.offer.image_shape)
         else:
-            client.checked_output(outputs, contract.PNG.name if self.signature == "png" else self.offer.latents.codes[0].name, self.batch_size)
+            client.checked_output(outputs, contract.PNG.name if self.signature == "png" else "parameters", self.batch_size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,9 +213,9 @@ def write(directory, settings, rows):
         },
         "results": rows,
     }
-    runs.write_atomically(directory / "load_test.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
+    files.write_atomically(directory / "load_test.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
     title = f"{settings['model']} at {settings['url']}, signature {settings['signature']}"
-    runs.write_atomically(directory / "load_test.png", charts.throughput_and_latency(title, rows))
+    files.write_atomically(directory / "load_test.png", charts.throughput_and_latency(title, rows))
 
 
 def _integers(flag, text, most):
@@ -243,10 +243,12 @@ def main():
     if not 0.1 <= FLAGS.seconds <= _LONGEST:
         raise UserError(f"--seconds: expected a number from 0.1 to {_LONGEST:g}, received {FLAGS.seconds}.")
     first = client.connect_as_flags_say(retries=0)
+    if FLAGS.signature == "encode":
+        capabilities.require(first, "encode")
     load = Load(FLAGS.signature, batch_sizes[0], first.offer)
     # A server that is not there or has another model is said before anything is measured, or written.
     load.check(first.transport.predict(load.signature, load.inputs(np.random.default_rng(0))))
-    directory = runs.output_directory(config.user_path(FLAGS.output_dir))
+    directory = files.output_directory(config.user_path(FLAGS.output_dir))
     rows = []
     try:
         measure_all(lambda: client.connect_as_flags_say(first.offer, retries=0), FLAGS.signature, batch_sizes, concurrencies, FLAGS.seconds, rows)

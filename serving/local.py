@@ -63,7 +63,7 @@ def main():
         raise UserError(f"serving needs {error.name}, which is not installed; install keras-infogan with its extra: pip install '.[serving]'.") from None
     directory = exported.chosen_directory()
     contract.read(directory / "generator.json")
-    _, model = onnx_model.load(directory / "generator.onnx", provider=FLAGS.provider)
+    model = onnx_model.load(directory / "generator.onnx", provider=FLAGS.provider)
     name = model.contract.name
     if not FLAGS.host:
         raise UserError("--host is empty, which would be every address of this machine; give localhost, or 0.0.0.0 if that is meant.")
@@ -76,7 +76,7 @@ def main():
     shown = {"0.0.0.0": "localhost", "::": "localhost"}.get(FLAGS.host, f"[{FLAGS.host}]" if ":" in FLAGS.host else FLAGS.host)
     url = f"http://{shown}:{listener.getsockname()[1]}"
     print(f"{name} answers at {url}/v1/models/{name} on {model.provider}, for development; Ctrl-C ends it. Production means TensorFlow Serving:")
-    print(f"python -m keras_infogan.serving.deploy. To try it: python -m keras_infogan.serving.client --url={url} --contract={FLAGS.export_dir}", flush=True)
+    print(f"python -m keras_infogan.serving.deploy. To try it: python -m keras_infogan.serving.client --url={url} --export_dir={FLAGS.export_dir}", flush=True)
     server(app).run(sockets=[listener])
     return 0
 

@@ -6,24 +6,23 @@ import numpy as np
 from PIL import Image
 
 from keras_infogan.config import UserError, did_you_mean
-from keras_infogan.contract import PNG
+from keras_infogan.contract import LOG_LIKELIHOOD, PNG, RECONSTRUCTIONS
 
 
 class Predictor:
     """
     Attributes:
-      signatures: dict from name to (inputs, outputs) as in Contract.signatures, without those that need weights where the ONNX file takes indices.
+      signatures: dict from name to Graph as in Contract.signatures, without those that need weights where the ONNX file takes indices.
     """
 
     def __init__(self, model):
         """
         Args:
-          model: OnnxModel with generator and recognizer.
+          model: OnnxModel with all that was exported.
         """
         self._model, self._contract = model, model.contract
-        every = model.contract.signatures()
-        by_weights = ("blend", "latents") if model.contract.categories == "index" and any(not code.continuous for code in model.latents.codes) else ()
-        self.signatures = {name: signature for name, signature in every.items() if name not in by_weights}
+        by_weights = ("blend", "latents") if model.contract.blends and not model.takes_weights else ()
+        self.signatures = {name: graph for name, graph in model.contract.signatures().items() if name not in by_weights}
 
     def inputs(self, signature):
         """Returns the Tensors that a signature takes; raises UserError if it is not offered."""
@@ -33,7 +32,7 @@ class Predictor:
             raise UserError(
                 f"the signature {signature[:60]!r} {reason}{did_you_mean(signature[:60], self.signatures)}; it offers {', '.join(self.signatures)}."
             )
-        return self.signatures[signature][0]
+        return self.signatures[signature].inputs
 
     def predict(self, signature, inputs):
         """Returns a signature's outputs, a dict of arrays (of a PNG: a list of bytes), for named numpy arrays of its types and shapes.
@@ -44,22 +43,16 @@ class Predictor:
         for name, (valid, expected) in self._contract.checks(inputs).items():
             if not valid.all():
                 raise UserError(f"{name}: expected {expected}, and number {int(valid.argmin())} is not.")
-        if signature == "encode":
-            return self._model.answers(inputs["images"] * 2 - 1)
+        graph = self.signatures[signature]
+        if graph.capability == "encode":
+            return self._model.outputs(inputs["images"] * 2 - 1)
+        if graph.capability == "log_likelihood":
+            return {LOG_LIKELIHOOD.name: self._model.log_likelihoods(*(array * 2 - 1 if name == "images" else array for name, array in inputs.items()))}
         with np.errstate(over="ignore", invalid="ignore"):
-            images = (self._model.generate(self._latents(inputs)) + 1) / 2
-        return {PNG.name: [_png(image) for image in images]} if signature == "png" else {"images": images}
-
-    def _latents(self, inputs):
-        if "latents" in inputs:
-            return inputs["latents"]
-        spec = self._contract.latents
-        count = len(next(iter(inputs.values())))
-        parts = {"noise": spec.noise.from_seeds(inputs["seed"]) if "seed" in inputs else inputs.get("noise", np.zeros((count, 0)))}
-        for code in spec.codes:
-            values = inputs[code.name]
-            parts[code.name] = np.eye(code.size)[values] if code.kind == "categorical" and values.ndim == 1 else values.reshape(count, -1)
-        return spec.pack(parts)
+            if graph.capability == "reconstruct":
+                return {RECONSTRUCTIONS: (self._model.reconstruct(inputs["images"] * 2 - 1) + 1) / 2}
+            images = (self._model.generate(self._contract.latent_spec.vectors(inputs)) + 1) / 2
+        return {PNG.name: [_png(image) for image in images]} if graph.outputs == (PNG,) else {"images": images}
 
 
 def _png(image):

@@ -34,7 +34,7 @@ class RestApplication:
     def __init__(self, model, version="1", max_batch=256, max_body=32 * 2**20):
         """
         Args:
-          model: OnnxModel with generator and recognizer.
+          model: OnnxModel with all that was exported.
           version: the version that the model goes by.
           max_batch: images in a request at most.
           max_body: bytes of a request at most.
@@ -69,8 +69,8 @@ class RestApplication:
     async def _metadata(self, request):
         self._check_model(request)
         signatures = {
-            name: {"inputs": _described(inputs), "outputs": _described(outputs), "method_name": "tensorflow/serving/predict"}
-            for name, (inputs, outputs) in self._predictor.signatures.items()
+            name: {"inputs": _described(graph.inputs), "outputs": _described(graph.outputs), "method_name": "tensorflow/serving/predict"}
+            for name, graph in self._predictor.signatures.items()
         }
         model = {"name": self._name, "signature_name": "", "version": self._version}
         return JSONResponse({"model_spec": model, "metadata": {"signature_def": {"signature_def": signatures}}})

@@ -15,11 +15,12 @@ import numpy as np
 import urllib3
 
 from keras_infogan.config import UserError
-from keras_infogan.contract import PNG
+from keras_infogan.contract import LOG_LIKELIHOOD, PNG, RECONSTRUCTIONS
 
 _TRANSIENT_STATUSES = (429, 502, 503, 504)
 _BACKOFF, _LONGEST_BACKOFF = 0.2, 5.0  # seconds
 _MOST_BYTES = 2**30  # of an answer
+_SINGLE_OUTPUTS = {"png": PNG.name, "reconstruct": RECONSTRUCTIONS, "log_likelihood": LOG_LIKELIHOOD.name}
 
 
 class _Retry(urllib3.util.Retry):
@@ -63,7 +64,7 @@ class Rest:
         try:
             outputs = answer["outputs"]
             # A single output comes without its name.
-            outputs = outputs if isinstance(outputs, dict) else {PNG.name if signature == "png" else "images": outputs}
+            outputs = outputs if isinstance(outputs, dict) else {_SINGLE_OUTPUTS.get(signature, "images"): outputs}
             return {name: _array(values) for name, values in outputs.items()}
         except (KeyError, TypeError, ValueError, OverflowError, binascii.Error) as error:
             raise UserError(f"{self._url} answers what TensorFlow Serving would not ({error!r}); is the address right?") from None

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import socket
@@ -19,30 +20,35 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_infogan import runs, training
+from keras_infogan import checkpoints, models, runs, trained, training
 from keras_infogan.datasets import ImageSet
-from keras_infogan.models.infogan_settings import Config
+from keras_infogan.settings.dcgan import DCGANSettings
+from keras_infogan.settings.infogan import InfoGANSettings
+from keras_infogan.settings.vae import VAESettings
 
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 
 SHAPE = (8, 8, 1)
-SMALL = Config(
-    codes="kind=categorical(3), slant=uniform, tilt=gaussian, smile=bernoulli(0.3)",
-    noise_size=4,
-    trunk_layers="conv 4/2, conv 8/2 bn",
-    recognizer_layers="dense 8 bn",
-    generator_layers="dense 2x2x8 bn, conv 8/2 bn, conv 1/2",
-    batch_size=16,
-    steps=4,
-    log_every_steps=1,
-    picture_every_steps=100,
-    checkpoint_every_steps=2,
-)
+_SHORT = {"batch_size": 16, "steps": 4, "log_every_steps": 1, "picture_every_steps": 100, "checkpoint_every_steps": 2}
+# Settings of each model that trains in a second, for SHAPE.
+TINY = {
+    "infogan": InfoGANSettings(
+        codes="kind=categorical(3), slant=uniform, tilt=gaussian, smile=bernoulli(0.3)",
+        noise_size=4,
+        trunk_layers="conv 4/2, conv 8/2 bn",
+        recognizer_layers="dense 8 bn",
+        generator_layers="dense 2x2x8 bn, conv 8/2 bn, conv 1/2",
+        **_SHORT,
+    ),
+    "dcgan": DCGANSettings(noise_size=4, discriminator_layers="conv 4/2, conv 8/2 bn", generator_layers="dense 2x2x8 bn, conv 8/2 bn, conv 1/2", **_SHORT),
+    "vae": VAESettings(codes="slant=gaussian, tilt=gaussian", encoder_layers="conv 4/2, dense 16", decoder_layers="dense 16, dense 4x4x8, conv 1/2", **_SHORT),
+}
+SMALL = TINY["infogan"]
 
 
 @pytest.fixture
 def small():
-    """Settings of a model that trains in a second."""
+    """Settings of an InfoGAN that trains in a second."""
     return SMALL
 
 
@@ -90,9 +96,48 @@ def digits_run(tmp_path_factory):
 def exported(digits_run, tmp_path_factory):
     """The directory that the export command wrote of `digits_run`, its continuous code renamed from slant to tilt."""
     directory = tmp_path_factory.mktemp("exported")
-    result = command("export", f"--run_dir={digits_run}", f"--output_dir={directory}", "--rename=slant=tilt")
+    result = command("export", f"--run_dir={digits_run}", f"--export_dir={directory}", "--rename=slant=tilt")
     assert result.returncode == 0, result.stderr
     return directory
+
+
+@pytest.fixture(scope="session")
+def run_of(tmp_path_factory):
+    """A function (name of a model) -> a run directory that the train command wrote in 4 steps on digits, made once."""
+
+    @functools.cache
+    def make(name):
+        directory = tmp_path_factory.mktemp("runs_of") / name
+        result = command("train", f"--model={name}", f"--run_dir={directory}", "--steps=4", "--batch_size=32", "--log_every_steps=2")
+        assert result.returncode == 0, result.stderr
+        return directory
+
+    return make
+
+
+def untrained(name, directory):
+    """Returns a run of a model of TINY in a directory, with a checkpoint of step 0, and the model."""
+    run = runs.Run(directory / name, name, "digits", None, SHAPE, TINY[name])
+    runs.create(run)
+    model = trained.TrainedLearner(models.build(name, run.settings, SHAPE))
+    checkpoints.save(run, model.learner)
+    return run, model
+
+
+@pytest.fixture(scope="session")
+def exported_untrained(tmp_path_factory):
+    """A function (name of a model) -> (its run, the model, the directory of its export in both formats): of one that was not trained, made once."""
+
+    @functools.cache
+    def make(name):
+        from keras_infogan.export import exporting
+
+        run, model = untrained(name, tmp_path_factory.mktemp("untrained"))
+        directory = run.directory / "export"
+        exporting.export(run, exporting.contract_of(run, {}), directory, ["saved_model", "onnx"], fp16=False)
+        return run, model, directory
+
+    return make
 
 
 def command(name, *arguments, **kwargs):
@@ -103,7 +148,7 @@ def command(name, *arguments, **kwargs):
 def sentence(result):
     """Returns the one line with which a command refused, having checked that it did so without a traceback."""
     lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-    assert result.returncode != 0, result.stdout
+    assert result.returncode == 2, result.stdout
     assert len(lines) == 1, result.stderr
     assert "Traceback" not in result.stderr
     return lines[0]
@@ -121,7 +166,7 @@ def wait_for_lines(log, process, count=3):
 def checkpoint(directory):
     """Returns every array of a run's newest checkpoint by its path: weights, optimizers, step."""
     arrays = {}
-    with h5py.File(runs.checkpoint_paths(runs.read(directory))[0]) as file:
+    with h5py.File(checkpoints.paths(runs.read(directory))[0]) as file:
         file.visititems(lambda path, item: arrays.__setitem__(path, item[()]) if isinstance(item, h5py.Dataset) else None)
     return arrays
 
@@ -147,7 +192,7 @@ def serve_locally(directory, **limits):
     from keras_infogan import onnx_model
     from keras_infogan.serving import local, rest_application
 
-    _, model = onnx_model.load(directory / "generator.onnx", num_threads=1)
+    model = onnx_model.load(directory / "generator.onnx", num_threads=1)
     app = rest_application.RestApplication(model, **limits).starlette()
     server = local.server(app)
     listener = local.listen("localhost", 0)

@@ -2,10 +2,9 @@ import dataclasses
 
 import pytest
 
-from keras_infogan import architectures, datasets
+from keras_infogan import architectures, datasets, models
 from keras_infogan.architectures import Conv, Dense
 from keras_infogan.config import UserError
-from keras_infogan.models import MODELS
 
 
 def test_parses_the_notation_of_the_tables():
@@ -31,7 +30,7 @@ def test_names_the_layer_it_cannot_read(text):
 )
 def test_layers_that_cannot_follow_each_other_are_refused(settings, part):
     with pytest.raises(UserError, match=part):
-        dataclasses.replace(MODELS["infogan"].PRESETS["mnist"], **settings)
+        dataclasses.replace(models.presets("infogan")["mnist"], **settings)
 
 
 @pytest.mark.parametrize("text", ["", "dense 100", "conv 8/2", "dense 100, conv 8/2"])
@@ -40,12 +39,14 @@ def test_a_generator_must_make_an_image(text):
         architectures.generated_shape(architectures.parse_layers(text))
 
 
+@pytest.mark.parametrize("model", models.MODELS)
 @pytest.mark.parametrize("name", [name for name, facts in datasets.DATASETS.items() if facts.channels])
-def test_every_preset_makes_its_data_sets_images(name):
+def test_every_preset_makes_its_data_sets_images(name, model):
     facts = datasets.DATASETS[name]
     shape = (facts.image_size, facts.image_size, facts.channels)
-    settings = MODELS["infogan"].PRESETS[facts.preset].for_images(shape)
-    assert architectures.generated_shape(architectures.parse_layers(settings.generator_layers)) == shape
+    settings = models.presets(model)[models.preset_for(model, name)].for_images(shape)
+    layers = settings.decoder_layers if model == "vae" else settings.generator_layers
+    assert architectures.generated_shape(architectures.parse_layers(layers)) == shape
 
 
 @pytest.mark.parametrize("size", [8, 16, 28, 32, 48, 64, 128, 256])
@@ -62,4 +63,11 @@ def test_general_layers_refuse_other_sizes(size):
 
 def test_a_wrong_image_size_is_told_with_both_sizes():
     with pytest.raises(UserError, match="28x28x1 images but the data has 64x64x3"):
-        MODELS["infogan"].PRESETS["mnist"].for_images((64, 64, 3))
+        models.presets("infogan")["mnist"].for_images((64, 64, 3))
+
+
+def test_whose_layers_they_are_is_said():
+    with pytest.raises(UserError, match=r"or other --decoder_layers"):
+        models.presets("vae")["mnist"].for_images((64, 64, 3))
+    with pytest.raises(UserError, match=r"add one to --decoder_layers"):
+        architectures.check_generator("conv 8/2", (8, 8, 1), "decoder_layers")

@@ -79,14 +79,14 @@ def test_lines_beyond_the_checkpoint_are_dropped(new_run):
     assert run.metrics_log.read_text() == '{"step": 2}\n{"step": 4}\n'
 
 
-@pytest.mark.parametrize(("count", "expected"), [(2, "code_1=0.50"), (10, "information of 10 codes=5.00")])
+@pytest.mark.parametrize(("count", "expected"), [(2, "code_1=0.50"), (10, "mutual_information (10)=5.00")])
 def test_the_progress_bar_fits_a_line(new_run, capsys, count, expected):
     observer = _observer(callbacks.ProgressBar, new_run("a"), 0)
     observer.on_train_begin()
     observer.on_train_batch_end(0, {"discriminator_loss": 1.0, "generator_loss": 2.0} | {f"mutual_information/code_{index}": 0.5 for index in range(count)})
     observer.close()
     shown = capsys.readouterr().err
-    assert "G=2.00" in shown
+    assert "generator=2.00" in shown
     assert expected in shown
 
 

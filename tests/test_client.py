@@ -15,7 +15,7 @@ import pytest
 from conftest import command, free_ports, sentence
 from PIL import Image
 
-from keras_infogan import onnx_model, runs
+from keras_infogan import onnx_model, trained
 from keras_infogan.config import UserError
 
 pytest.importorskip("onnxruntime")
@@ -37,12 +37,12 @@ def connected(request, addresses, exported):
 
 @pytest.fixture(scope="module")
 def model(digits_run):
-    return runs.load(digits_run)[1]
+    return trained.load_run(digits_run)[1]
 
 
 def _expected(model, digit, tilt, seeds):
     """Images, uint8, of digits (count, 10), one tilt, and seeds."""
-    spec = model.latents
+    spec = model.latent_spec
     noise = spec.noise.from_seeds(np.array(seeds, np.int64))
     latents = spec.pack({"noise": noise, "digit": np.broadcast_to(digit, (len(noise), 10)), "slant": np.full((len(noise), 1), tilt)})
     return np.round((model.generate(latents) + 1) * 127.5)
@@ -72,8 +72,8 @@ def test_images_are_encoded(connected, exported):
     images = np.random.default_rng(0).integers(0, 256, (70, 16, 16, 1), np.uint8)
     answers = connected.encode(images)
     assert set(answers) == {"digit", "digit_probabilities", "tilt", "tilt_std"}
-    recognizer = onnx_model.load(exported / "recognizer.onnx", ("recognizer",))[1]
-    expected = recognizer.answers(images / np.float32(127.5) - 1)
+    recognizer = onnx_model.load(exported / "recognizer.onnx", ("encode",))
+    expected = recognizer.outputs(images / np.float32(127.5) - 1)
     for name, array in answers.items():
         np.testing.assert_allclose(array, expected[name], atol=1e-4)
     assert answers["digit"].dtype == np.int64
@@ -83,12 +83,41 @@ def test_images_are_encoded(connected, exported):
 @pytest.mark.parametrize("kind", ["rest", "grpc"])
 def test_without_a_contract_the_server_is_asked(addresses, kind):
     offer = client.connect(addresses[kind], model="digits-infogan").offer
-    assert [(code.name, code.kind, code.size) for code in offer.latents.codes] == [("digit", "categorical", 10), ("tilt", "uniform", 1)]
-    assert (offer.latents.noise.size, offer.image_shape) == (16, (16, 16, 1))
+    assert [(code.name, code.kind, code.size) for code in offer.latent_spec.codes] == [("digit", "categorical", 10), ("tilt", "uniform", 1)]
+    assert (offer.latent_spec.noise.size, offer.image_shape) == (16, (16, 16, 1))
     for wrong in ({"model": "other"}, {"model": "digits-infogan", "label": "canary"}):
         with pytest.raises(UserError, match=r"refused with .*Servable not found"):
             client.connect(addresses[kind], **wrong)
     assert client.connect(addresses[kind], model="digits-infogan", label="stable").generate(num=1).shape == (1, 16, 16, 1)
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["rest", "grpc"])
+def test_a_model_without_noise_is_served_with_all_it_can_do(exported_untrained, kind):
+    _, model, directory = exported_untrained("vae")
+    with double.serve(directory / "digits-vae") as ports:
+        url = f"{('http', 'grpc')[kind]}://localhost:{ports[kind]}"
+        for connected in (client.connect(url, directory), client.connect(url, model="digits-vae")):
+            assert {"generate", "encode", "reconstruct"} <= set(connected.capabilities)
+            images = connected.generate(slant=0.5, tilt=-1, num=70)
+            expected = np.round((model.generate(np.array([[0.5, -1]], np.float32)) + 1) * 127.5)
+            assert np.abs(images - expected).max() <= 1
+            reconstructed = np.round((model.reconstruct(images / np.float32(127.5) - 1) + 1) * 127.5)
+            assert np.abs(connected.reconstruct(images) - reconstructed).max() <= 1
+            assert set(connected.encode(images)) == {"slant", "slant_std", "tilt", "tilt_std"}
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["rest", "grpc"])
+def test_a_model_without_codes_is_served_from_seeds(exported_untrained, kind):
+    _, model, directory = exported_untrained("dcgan")
+    with double.serve(directory / "digits-dcgan") as ports:
+        url = f"{('http', 'grpc')[kind]}://localhost:{ports[kind]}"
+        for connected in (client.connect(url, directory), client.connect(url, model="digits-dcgan")):
+            noise = model.latent_spec.noise.from_seeds(np.arange(3, 10))
+            assert np.abs(connected.generate(seed=3, num=7) - np.round((model.generate(noise) + 1) * 127.5)).max() <= 1
+            with pytest.raises(UserError, match=r"cannot encode; it can generate from latents\."):
+                connected.encode(np.zeros((1, 8, 8, 1)))
+            with pytest.raises(UserError, match="there is no code 'digit'; the codes are none"):
+                connected.generate(digit=3)
 
 
 class _Nowhere:
@@ -277,7 +306,7 @@ def test_a_server_that_is_down_is_one_sentence(exported, scheme):
 
 def test_the_command_writes_a_picture_without_tensorflow(addresses, exported, tmp_path):
     code = "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); runpy.run_module('keras_infogan.serving.client', run_name='__main__')"
-    flags = [f"--url={addresses['rest']}", f"--contract={exported}", "--codes=digit=3,tilt=0.5", "--num=12", f"--output={tmp_path / 'twelve.png'}"]
+    flags = [f"--url={addresses['rest']}", f"--export_dir={exported}", "--codes=digit=3,tilt=0.5", "--num=12", f"--output={tmp_path / 'twelve.png'}"]
     result = subprocess.run([sys.executable, "-c", code, *flags], capture_output=True, text=True, timeout=60, check=False)
     assert (result.returncode, result.stdout[:12]) == (0, "12 images in"), result.stderr
     with Image.open(tmp_path / "twelve.png") as picture:
@@ -290,7 +319,7 @@ def test_the_command_writes_a_picture_without_tensorflow(addresses, exported, tm
         (["--url=localhost:8501"], "is no address; write it like"),
         (["--url=http://"], "is no address"),
         ([], "which model?"),
-        (["--contract=nowhere"], "nowhere is not there"),
+        (["--export_dir=nowhere"], "nowhere is not there"),
         (["--model=a/b"], "--model='a/b' is no name"),
         (["--model=m", "--label=a b"], "--label='a b' is no name"),
         (["--model=m", "--codes=digit"], "cannot read 'digit'"),

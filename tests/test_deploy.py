@@ -17,7 +17,6 @@ from conftest import SHAPE, SMALL, command, sentence
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
-from keras_infogan import runs
 from keras_infogan.config import UserError
 from keras_infogan.contract import Contract
 from keras_infogan.serving import deploy
@@ -42,7 +41,21 @@ KUBERNETES_VERSIONS = ("1.27", "1.33")
 
 def export_of(directory, versions, dataset="digits"):
     """Makes a directory look like an export with these versions of a SavedModel and returns its contract."""
-    agreed = Contract(runs.Run(directory, "infogan", dataset, None, SHAPE, SMALL), SMALL.latents, 4)
+    agreed = Contract(
+        model="infogan",
+        title=SMALL.title,
+        paper=SMALL.paper,
+        reads=SMALL.reads,
+        dataset=dataset,
+        license="CC BY 4.0",
+        fingerprint=None,
+        image_shape=SHAPE,
+        settings={},
+        latent_spec=SMALL.latent_spec,
+        trained_as=("kind", "slant", "tilt", "smile"),
+        step=4,
+        capabilities=("generate", "encode"),
+    )
     directory.mkdir(exist_ok=True)
     (directory / "generator.json").write_text(json.dumps(agreed.to_json()))
     (directory / "generator.onnx").write_bytes(b"not for the image")

@@ -11,9 +11,10 @@ from conftest import command, sentence
 
 from keras_infogan import charts, features, report, runs
 from keras_infogan.config import UserError
+from keras_infogan.evidence import Evidence
 from keras_infogan.field_figures import field_figure
 from keras_infogan.metrics import METRICS
-from keras_infogan.models.infogan_settings import PRESETS
+from keras_infogan.settings.infogan import PRESETS
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def evaluated(digits_run, tmp_path_factory):
     """The digits run, evaluated in full: (directory, what the command printed)."""
     directory = tmp_path_factory.mktemp("evaluated") / "run"
     shutil.copytree(digits_run, directory)
-    result = command("evaluate", f"--run_dir={directory}", "--num_images=1000", "--seed=3")
+    result = command("evaluate", f"--run_dir={directory}", "--num=1000", "--seed=3")
     assert result.returncode == 0, result.stderr
     return directory, result.stdout
 
@@ -30,14 +31,42 @@ def test_metrics_json_holds_every_score_with_its_protocol(evaluated):
     directory, printed = evaluated
     content = json.loads((directory / "metrics.json").read_text(), parse_constant=lambda text: pytest.fail(f"{text} in metrics.json"))
     assert {METRICS[name].group for name in content["protocols"]} == {"generator", "labels", "images"}
-    assert set(content["skipped"]) == {name for name, metric in METRICS.items() if metric.group == "factors"}
+    assert set(content["skipped"]) == {name for name, metric in METRICS.items() if metric.group in ("factors", "reconstruction", "likelihood")}
+    assert content["skipped"]["dci"] == {"reason": "the data set has no ground-truth factors", "kind": "missing"}
     assert 0.1 <= content["scores"]["clustering_accuracy/digit"] <= 1
     assert content["evaluated"].items() >= {"step": 6, "split": None, "num_images": 1000, "seed": 3, "features": "learned"}.items()
     assert content["counts"]["real images (test)"] == 359
     assert np.sum(content["details"]["confusion"]["digit"]["counts"]) == 359
-    assert "--num_images=1000 --seed=3" in content["commands"][0]
-    assert all(f"alarm: {alarm}" in printed for alarm in content["alarms"])
+    assert "--num=1000 --seed=3" in content["commands"][0]
+    assert all(f"alarm: {alarm['sentence']}" in printed for alarm in content["alarms"])
     assert "clustering_accuracy: digit 0." in printed
+
+
+@pytest.mark.parametrize(
+    ("name", "scored", "skipped"),
+    [
+        ("dcgan", {"images"}, {"clustering_accuracy": "a DCGAN cannot encode", "isolation": "there are no codes", "log_likelihood": "a DCGAN cannot say how"}),
+        ("vae", {"images", "reconstruction", "likelihood"}, {"read_back_accuracy": "the model has no discrete code", "dci": "no ground-truth factors"}),
+    ],
+)
+def test_another_model_is_scored_on_what_it_can_do(run_of, tmp_path, name, scored, skipped):
+    directory = tmp_path / "run"
+    shutil.copytree(run_of(name), directory)
+    result = command("evaluate", f"--run_dir={directory}", "--num=200")
+    assert result.returncode == 0, result.stderr
+    content = json.loads((directory / "metrics.json").read_text(), parse_constant=lambda text: pytest.fail(f"{text} in metrics.json"))
+    assert scored <= {METRICS[metric].group for metric in content["protocols"]}
+    for metric, reason in skipped.items():
+        assert reason in content["skipped"][metric]["reason"]
+    text = (directory / "report.html").read_text()
+    assert f"--model={name}" in text
+    assert "Samples" in text
+    if name == "vae":
+        scores = content["scores"]
+        assert scores["reconstruction_error/unexplained_variance"] > 0
+        # Importance samples come nearer to the likelihood than the bound does.
+        assert scores["log_likelihood/bound"] < scores["log_likelihood/importance_sampled"] < 0
+        assert content["counts"]["real images reconstructed (test)"] == 200
 
 
 def test_the_report_needs_nothing_but_itself(evaluated):
@@ -54,7 +83,7 @@ def test_a_partial_evaluation_keeps_the_other_scores(evaluated, tmp_path):
     directory = tmp_path / "run"
     shutil.copytree(evaluated[0], directory)
     before = json.loads((directory / "metrics.json").read_text())
-    result = command("evaluate", f"--run_dir={directory}", "--num_images=1000", "--seed=3", "--metrics=read_back_r2")
+    result = command("evaluate", f"--run_dir={directory}", "--num=1000", "--seed=3", "--metrics=read_back_r2")
     assert result.returncode == 0, result.stderr
     after = json.loads((directory / "metrics.json").read_text())
     assert after["scores"] == before["scores"], "the same seed gives the same numbers"
@@ -66,10 +95,10 @@ def test_scores_that_need_no_data_are_delivered_without_it(digits_run, tmp_path)
     shutil.copytree(digits_run, directory)
     content = json.loads((directory / "config.json").read_text())
     (directory / "config.json").write_text(json.dumps({**content, "dataset": "folder", "data_dir": str(tmp_path / "gone")}))
-    result = command("evaluate", f"--run_dir={directory}", "--num_images=200", "--metrics=labels,mutual_information")
+    result = command("evaluate", f"--run_dir={directory}", "--num=200", "--metrics=labels,mutual_information")
     assert result.returncode == 0, result.stderr
     content = json.loads((directory / "metrics.json").read_text())
-    assert "is not there" in content["skipped"]["clustering_accuracy"]
+    assert "is not there" in content["skipped"]["clustering_accuracy"]["reason"]
     assert "mutual_information/digit" in content["scores"]
 
 
@@ -78,8 +107,8 @@ def test_names_in_the_report_are_text_and_never_markup(digits_run):
     content = {
         "scores": {},
         "protocols": {},
-        "skipped": {"dci": "<script>alert(1)</script>"},
-        "alarms": ["<b>"],
+        "skipped": {"dci": {"reason": "<script>alert(1)</script>", "kind": "missing"}},
+        "alarms": [{"kind": "<u>", "sentence": "<b>"}],
         "details": {},
         "counts": {},
         "commands": ["<i>"],
@@ -87,13 +116,12 @@ def test_names_in_the_report_are_text_and_never_markup(digits_run):
     content |= {"evaluated": {"step": 1, "split": "test", "seed": 0}, "keras_infogan": "0"}
 
     class Broken:
-        latents = run.config.latents
+        title, capabilities, latent_spec = "Broken", ("generate",), run.settings.latent_spec
 
-        @staticmethod
-        def generate(latents):
+        def generate(self, latents):
             raise UserError("not finite")
 
-    text = report.html(run, content, Broken)
+    text = report.html(run, content, Evidence(Broken()))
     assert "<script>" not in text
     assert "&lt;script&gt;" in text
     assert "Samples" not in text
@@ -178,7 +206,7 @@ def test_the_report_says_how_to_train_such_a_run(digits_run):
 
 
 def test_the_training_command_of_a_size_that_the_preset_does_not_make(new_run):
-    run = dataclasses.replace(new_run("a"), dataset="mnist", image_shape=(32, 32, 1), config=PRESETS["general"].for_images((32, 32, 1)))
+    run = dataclasses.replace(new_run("a"), dataset="mnist", image_shape=(32, 32, 1), settings=PRESETS["general"].for_images((32, 32, 1)))
     command_line = report._train_command(run)
     assert "--dataset=mnist --image_size=32" in command_line
     assert "--generator_layers=" in command_line
@@ -193,15 +221,7 @@ def test_a_log_cut_short_by_a_kill_is_read_up_to_there(digits_run, tmp_path):
         file.write('{"step": 8, "discr')
     assert [line["step"] for line in runs.read_log(run)] == [2, 4, 6]
     assert runs.read_log(run, last_bytes=60) == []
-    assert report._information_chart(run).startswith("<svg")
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"scores": {}}'])
-def test_damaged_metrics_are_none(new_run, text):
-    run = new_run("a")
-    run.directory.mkdir()
-    run.metrics.write_text(text)
-    assert runs.read_metrics(run) is None
+    assert report._information_chart(run, run.settings.latent_spec.codes).startswith("<svg")
 
 
 def test_a_feature_space_that_cannot_be_kept_is_one_sentence(monkeypatch, tmp_path, image_set):

@@ -17,8 +17,8 @@ EXAMPLES = pathlib.Path(__file__).parents[1] / "docs" / "examples"
 @pytest.fixture(scope="module")
 def means(exported):
     """The mean pixel, in [0, 1], of each digit with all other inputs 0."""
-    _, model = onnx_model.load(exported / "generator.onnx")
-    latents = np.zeros((10, model.latents.size), np.float32)
+    model = onnx_model.load(exported / "generator.onnx")
+    latents = np.zeros((10, model.latent_spec.size), np.float32)
     latents[:, 16:26] = np.eye(10)
     return ((model.generate(latents) + 1) / 2).mean(axis=(1, 2, 3))
 

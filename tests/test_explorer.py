@@ -41,7 +41,7 @@ def explorer(digits_run, exported, tmp_path_factory):
         pytest.skip(str(error))
     directory = tmp_path_factory.mktemp("explorer") / "export"
     shutil.copytree(exported, directory)
-    result = command("export", f"--run_dir={digits_run}", f"--output_dir={directory}", "--rename=slant=tilt", "--formats=web")
+    result = command("export", f"--run_dir={digits_run}", f"--export_dir={directory}", "--rename=slant=tilt", "--formats=web")
     assert result.returncode == 0, result.stderr
     return directory
 
@@ -97,7 +97,7 @@ def opened(browser, address):
 
 @pytest.fixture(scope="module")
 def model(explorer):
-    return onnx_model.load(explorer / "web" / "generator.onnx")[1]
+    return onnx_model.load(explorer / "web" / "generator.onnx")
 
 
 def _shown(page, canvas="#image"):
@@ -115,7 +115,7 @@ def _settled(page):
 
 def _expected(model, seed, digit, tilt):
     """What the model gives, (16, 16) in [0, 1], of a digit's weights, the tilt and the noise's seed."""
-    spec = model.latents
+    spec = model.latent_spec
     latents = spec.pack({"noise": spec.noise.from_seeds(np.array([seed])), "digit": np.array([digit]), "tilt": np.array([[tilt]])})
     return (model.generate(latents)[0, ..., 0] + 1) / 2
 
@@ -388,8 +388,8 @@ def test_a_real_image_is_read(opened, explorer, tmp_path, model):
     page.wait_for_selector("#read:not([hidden])", timeout=TIMEOUT)
     _settled(page)
     np.testing.assert_array_equal(_shown(page, "#seen"), pixels)
-    recognizer = onnx_model.load(explorer / "web" / "recognizer.onnx", ("recognizer",))[1]
-    answers = recognizer.answers(datasets.to_float(pixels[None, ..., None]))
+    recognizer = onnx_model.load(explorer / "web" / "recognizer.onnx", ("encode",))
+    answers = recognizer.outputs(datasets.to_float(pixels[None, ..., None]))
     digit, tilt = int(answers["digit"][0]), float(answers["tilt"][0])
     rows = page.locator("#answers tr").all_inner_texts()
     assert rows[0].split("\t")[1].startswith(f"{digit} ({round(float(answers['digit_probabilities'][0, digit]) * 100)}%)")
@@ -443,7 +443,7 @@ def test_faults_are_said(browser, explorer, tmp_path):
 def test_an_explorer_is_put_in_no_other_place(digits_run, explorer, tmp_path):
     (tmp_path / "site" / "web").mkdir(parents=True)
     (tmp_path / "site" / "web" / "thesis.txt").write_text("precious")
-    message = sentence(command("export", f"--run_dir={digits_run}", f"--output_dir={tmp_path / 'site'}", "--formats=web"))
+    message = sentence(command("export", f"--run_dir={digits_run}", f"--export_dir={tmp_path / 'site'}", "--formats=web"))
     assert "web is not an explorer, whose place it has" in message
     assert (tmp_path / "site" / "web" / "thesis.txt").read_text() == "precious"
 
@@ -494,7 +494,7 @@ def test_another_archive_than_the_release_is_not_used(tmp_path, monkeypatch):
 
 def test_without_network_or_npm_one_sentence_says_so(tmp_path, monkeypatch, digits_run):
     _fake_npm(tmp_path, monkeypatch, r"printf 'npm warn config\nnpm error code E1\nnpm error no network \351\n' >&2; exit 1")
-    message = sentence(command("export", f"--run_dir={digits_run}", f"--output_dir={tmp_path / 'export'}", "--formats=web"))
+    message = sentence(command("export", f"--run_dir={digits_run}", f"--export_dir={tmp_path / 'export'}", "--formats=web"))
     assert "npm cannot fetch onnxruntime-web 1.30.0 (npm error no network" in message
     assert not (tmp_path / "export" / "web").exists()
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -528,6 +528,6 @@ def test_a_damaged_archive_in_the_cache_is_fetched_again(explorer, tmp_path, mon
 def test_bad_names_files_are_refused(digits_run, tmp_path, content, part):
     if content is not None:
         (tmp_path / "names.json").write_bytes(content)
-    result = command("export", f"--run_dir={digits_run}", f"--output_dir={tmp_path / 'export'}", "--rename=names.json", cwd=tmp_path)
+    result = command("export", f"--run_dir={digits_run}", f"--export_dir={tmp_path / 'export'}", "--rename=names.json", cwd=tmp_path)
     assert part in sentence(result)
     assert not (tmp_path / "export").exists()

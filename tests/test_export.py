@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import pathlib
 import re
 import shutil
 import subprocess
@@ -12,9 +13,9 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import SHAPE, SMALL, command, sentence
+from conftest import command, sentence, untrained
 
-from keras_infogan import contract, models, onnx_model, runs
+from keras_infogan import contract, files, onnx_model, runs, trained
 from keras_infogan.config import UserError
 from keras_infogan.export import __main__ as export_command
 from keras_infogan.export import exporting
@@ -27,6 +28,7 @@ parity = pytest.importorskip("keras_infogan.export.parity")
 to_saved_model = pytest.importorskip("keras_infogan.export.to_saved_model")
 
 NAME = "digits-infogan"
+DATA = pathlib.Path(__file__).with_name("data")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def agreed(exported):
 
 @pytest.fixture(scope="module")
 def model(digits_run):
-    return runs.load(digits_run)[1]
+    return trained.load_run(digits_run)[1]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def test_everything_is_there_and_described(exported):
             assert facts["sha256"] == hashlib.sha256((exported / name).read_bytes()).hexdigest()
             described = next(entry.value for entry in onnx.load(exported / name).metadata_props if entry.key == contract.METADATA_KEY)
             assert content.items() >= json.loads(described).items()
-    assert content["renamed"] == {"slant": "tilt"}
+    assert {entry["name"]: entry["trained_as"] for entry in content["inputs"] if "trained_as" in entry} == {"digit": "digit", "tilt": "slant"}
     assert content["dataset"]["license"] == "CC BY 4.0"
     assert content["evaluation"] is None
     assert {"keras", "tensorflow", "tf2onnx", "onnxruntime"} <= content["versions"].keys()
@@ -128,26 +130,26 @@ def test_parity_finds_a_file_that_differs(exported, model, agreed, tmp_path, fil
 
 
 def test_parity_finds_gray_levels_that_are_cut_off(every_kind, tmp_path, monkeypatch):
-    model, agreed = every_kind
+    run, model, agreed = every_kind
     agreed = dataclasses.replace(agreed, image_type="uint8")
     monkeypatch.setattr(to_onnx.tf, "round", tf.floor)
-    to_onnx.write(agreed, model, tmp_path, fp16=False)
+    to_onnx.write(agreed, run, model.learner, tmp_path, fp16=False)
     with pytest.raises(UserError, match=r"generator\.onnx .* differs from Keras by 0\.00"):
         parity.measure(agreed, model, tmp_path, ["generator.onnx"])
 
 
 def test_signatures_give_what_the_model_gives(saved_model, agreed, model):
-    latents = agreed.latents.sample(7, 0)
+    latents = agreed.latent_spec.sample(7, 0)
     seeds = np.arange(7)
     images = (model.generate(latents) + 1) / 2
     for name in ("serving_default", "blend", "latents"):
-        np.testing.assert_allclose(saved_model[name](**_tensors(agreed.feeds(name, latents)))["images"], images, atol=1e-5)
-    noise = {"noise": agreed.latents.noise.from_seeds(seeds)}
-    seeded = (model.generate(agreed.latents.pack(agreed.latents.unpack(latents) | noise)) + 1) / 2
-    feeds = _tensors(agreed.feeds("from_seed", latents, seeds))
+        np.testing.assert_allclose(saved_model[name](**_tensors(agreed.feeds(name, latents=latents)))["images"], images, atol=1e-5)
+    noise = {"noise": agreed.latent_spec.noise.from_seeds(seeds)}
+    seeded = (model.generate(agreed.latent_spec.pack(agreed.latent_spec.unpack(latents) | noise)) + 1) / 2
+    feeds = _tensors(agreed.feeds("from_seed", latents=latents, seeds=seeds))
     np.testing.assert_allclose(saved_model["from_seed"](**feeds)["images"], seeded, atol=1e-5)
     png = saved_model["png"](**feeds)["image_bytes"]
-    assert tf.io.decode_png(png[3]).shape == agreed.run.image_shape
+    assert tf.io.decode_png(png[3]).shape == agreed.image_shape
     answers = {name: array.numpy() for name, array in saved_model["encode"](images=tf.constant(images)).items()}
     assert set(answers) == {"digit", "digit_probabilities", "tilt", "tilt_std", "parameters"}
     np.testing.assert_allclose(answers["parameters"], model.encode(images * 2 - 1), atol=1e-4)
@@ -174,7 +176,7 @@ def test_only_core_operations_and_a_batch_of_any_size(exported, saved_model, agr
     assert not {op for op in registered if "Py" in op or "Custom" in op or "Xla" in op}
     with CppSession(exported / NAME / "1") as session:  # a C++ process knows core operations only
         for count in (0, 1, 33):
-            assert session.run("serving_default", agreed.feeds("serving_default", agreed.latents.sample(count, 0)))["images"].shape[0] == count
+            assert session.run("serving_default", agreed.feeds("serving_default", latents=agreed.latent_spec.sample(count, 0)))["images"].shape[0] == count
 
 
 def test_warm_up_requests_are_few_and_answered(exported, saved_model):
@@ -188,7 +190,9 @@ def test_warm_up_requests_are_few_and_answered(exported, saved_model):
 
 
 def test_a_warm_up_request_that_fails_stops_the_export(exported, agreed, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(to_saved_model, "warm_up_requests", lambda directory: [("from_seed", agreed.feeds("serving_default", agreed.latents.sample(1, 0)))])
+    monkeypatch.setattr(
+        to_saved_model, "warm_up_requests", lambda directory: [("from_seed", agreed.feeds("serving_default", latents=agreed.latent_spec.sample(1, 0)))]
+    )
     with pytest.raises(UserError, match="from_seed fails on its own warm-up request"):
         parity.measure(agreed, model, exported, [f"{NAME}/1"])
 
@@ -211,8 +215,8 @@ def test_a_warm_up_request_that_fails_stops_the_export(exported, agreed, model, 
     ],
 )
 def test_the_saved_model_refuses_what_is_out_of_range(exported, saved_model, agreed, through, signature, name, value, part):
-    images = np.zeros((3, *agreed.run.image_shape), np.float32)
-    feeds = agreed.feeds(signature, agreed.latents.sample(3, 0), np.arange(3), images)
+    images = np.zeros((3, *agreed.image_shape), np.float32)
+    feeds = agreed.feeds(signature, latents=agreed.latent_spec.sample(3, 0), seeds=np.arange(3), images=images)
     feeds[name] = feeds[name].copy()
     feeds[name][1] = value
     if through == "Python":
@@ -224,7 +228,7 @@ def test_the_saved_model_refuses_what_is_out_of_range(exported, saved_model, agr
 
 
 def test_the_saved_model_refuses_wrong_shapes_and_types(exported, agreed):
-    feeds = agreed.feeds("serving_default", agreed.latents.sample(3, 0))
+    feeds = agreed.feeds("serving_default", latents=agreed.latent_spec.sample(3, 0))
     with CppSession(exported / NAME / "1") as session:
         for wrong in ({"noise": feeds["noise"][:, :5]}, {"digit": feeds["digit"].astype(np.float32)}, {"tilt": feeds["tilt"][:2]}):
             with pytest.raises(UserError):
@@ -234,9 +238,9 @@ def test_the_saved_model_refuses_wrong_shapes_and_types(exported, agreed):
 
 @pytest.fixture(scope="module")
 def every_kind(tmp_path_factory):
-    """A model with a code of every kind, untrained, and its contract."""
-    run = runs.Run(tmp_path_factory.mktemp("every") / "kind", "infogan", "digits", None, SHAPE, SMALL)
-    return models.build("infogan", SMALL, SHAPE), contract.Contract(run, SMALL.latents, 0)
+    """A run whose model has a code of every kind, the model, untrained, and its contract."""
+    run, model = untrained("infogan", tmp_path_factory.mktemp("every"))
+    return run, model, dataclasses.replace(exporting.contract_of(run, {}), capabilities=model.capabilities)
 
 
 @pytest.mark.parametrize(
@@ -250,22 +254,104 @@ def every_kind(tmp_path_factory):
     ],
 )
 def test_every_option_gives_the_same_images(every_kind, tmp_path, options):
-    model, agreed = every_kind
+    run, model, agreed = every_kind
     agreed = dataclasses.replace(agreed, **options)
-    names = to_onnx.write(agreed, model, tmp_path)
+    names = to_onnx.write(agreed, run, model.learner, tmp_path)
     parity.measure(agreed, model, tmp_path, names)
-    _, loaded = onnx_model.load(tmp_path / "generator.onnx")
-    latents = agreed.latents.sample(5, 0)
+    loaded = onnx_model.load(tmp_path / "generator.onnx")
+    latents = agreed.latent_spec.sample(5, 0)
     images = model.generate(latents)
     assert np.abs(loaded.generate(latents) - images).max() <= (1 / 255 + 2e-5 if agreed.image_type == "uint8" else 2e-5)
-    assert loaded.contract == dataclasses.replace(agreed, run=dataclasses.replace(agreed.run, directory=tmp_path))
+    assert loaded.contract == agreed
 
 
 def test_every_kind_of_code_in_a_saved_model(every_kind, tmp_path):
-    model, agreed = every_kind
-    to_saved_model.write(agreed, model, tmp_path / "1")
+    _, model, agreed = every_kind
+    to_saved_model.write(agreed, model.learner, tmp_path / "1")
     rows = parity.measure(agreed, model, tmp_path, ["1"])
     assert {row["signature"] for row in rows} == set(agreed.signatures())
+
+
+@pytest.mark.parametrize("name", ["dcgan", "vae"])
+@pytest.mark.parametrize("form", [{}, {"image_type": "uint8", "image_layout": "NCHW"}])
+def test_every_model_gives_the_same_in_every_format(exported_untrained, tmp_path, name, form):
+    """One that has noise and no codes, and one that has codes and no noise."""
+    run, model, directory = exported_untrained(name)
+    if form:
+        directory = tmp_path
+        exporting.export(run, exporting.contract_of(run, {}, **form), directory, ["saved_model", "onnx"])
+    content, agreed = contract.read(directory / "generator.json")
+    assert (agreed.capabilities, agreed.likelihood) == (model.capabilities, model.likelihood)
+    assert {row["signature"] for row in content["parity"]} == {*agreed.signatures(), *agreed.onnx_graphs()}
+    loaded = onnx_model.load(directory / "generator.onnx")
+    assert (loaded.contract, loaded.capabilities, loaded.likelihood) == (agreed, model.capabilities, model.likelihood)
+    assert _run_card(directory) == ["(1, 8, 8, 1)", "(1, 1, 8, 8)" if form else "(1, 8, 8, 1)"]
+
+
+def test_scores_come_under_the_exported_names(every_kind):
+    _, _, agreed = every_kind
+    renamed = dataclasses.replace(agreed, latent_spec=agreed.latent_spec.renamed({"kind": "species"}))
+    metrics = {
+        "evaluated": {"step": 4},
+        "scores": {
+            "mutual_information/kind": 1.0,
+            "effect/slant": 0.5,
+            "effect/noise": 0.01,
+            "frechet_distance": 2.0,
+            "dci/slant": 0.1,
+            "dci/completeness": 0.2,
+        },
+        "details": {"confusion": {"kind": {"matches": {"0": "dog", "1": "cat"}}}, "category_shares": {"kind": [0.98, 0.01, 0.01]}},
+        "skipped": {},
+        "alarms": [
+            {"kind": "ignored_noise", "sentence": "The noise is ignored: ..."},
+            {"kind": "uneven_categories", "sentence": "Category 0 of kind holds ..."},
+            {"kind": "unfinished", "sentence": "The run is unfinished: step 4 of 5."},
+        ],
+    }
+    said = exporting._evaluation(renamed, metrics)
+    # The parts of dci are no codes, whatever their names.
+    expected = {
+        "mutual_information/species": 1.0,
+        "effect/slant": 0.5,
+        "effect/noise": 0.01,
+        "frechet_distance": 2.0,
+        "dci/slant": 0.1,
+        "dci/completeness": 0.2,
+    }
+    assert said["scores"] == expected
+    assert said["labels_of_categories"] == {"species": {"0": "dog", "1": "cat"}}
+    assert [alarm.split(" hold")[0].split(":")[0] for alarm in said["alarms"]] == [
+        "The noise is ignored",
+        "Categories 1, 2 of species",
+        "The run is unfinished",
+    ]
+    assert exporting._evaluation(renamed, None) is None
+
+
+def test_a_contract_says_of_a_run_what_it_is(every_kind):
+    run, _, _ = every_kind
+    agreed = exporting.contract_of(run, {"slant": "lean"}, categories="weights", image_type="uint8", image_layout="NCHW")
+    assert (agreed.model, agreed.title, agreed.dataset, agreed.license, agreed.step) == ("infogan", "InfoGAN", "digits", "CC BY 4.0", 0)
+    assert [code.name for code in agreed.latent_spec.codes] == ["kind", "lean", "tilt", "smile"]
+    assert agreed.trained_as == ("kind", "slant", "tilt", "smile")
+    assert (agreed.categories, agreed.image_type, agreed.image_layout) == ("weights", "uint8", "NCHW")
+    assert "secret" not in json.dumps(exporting.contract_of(dataclasses.replace(run, data_dir="/somewhere/secret"), {}).to_json())
+
+
+def test_an_export_of_the_first_contract_may_be_replaced(tmp_path):
+    """By the same run's, whatever its codes are called now, and by no other's."""
+    shutil.copy(DATA / "config_2.json", tmp_path / "config.json")
+    run = runs.read(tmp_path)
+    run.checkpoints.mkdir()
+    (run.checkpoints / "step_00002500.weights.h5").touch()
+    export_dir = tmp_path / "export"
+    export_dir.mkdir()
+    shutil.copy(DATA / "contract_1.json", export_dir / "generator.json")
+    exporting.check_output(exporting.contract_of(run, {"continuous_2": "width"}), export_dir)
+    other = dataclasses.replace(run, settings=dataclasses.replace(run.settings, codes="digit=categorical(10), 3*uniform"))
+    with pytest.raises(UserError, match="that has other images or codes"):
+        exporting.check_output(exporting.contract_of(other, {}), export_dir)
 
 
 def test_the_graph_is_lean_and_named(exported):
@@ -282,21 +368,26 @@ def test_the_graph_is_lean_and_named(exported):
 
 
 def test_the_model_card_loads_what_it_says(exported):
-    card = (exported / "README.md").read_text()
-    blocks = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
-    assert len(blocks) == 2
-    for block in blocks:
-        code = block + "\nimport numpy; print(numpy.asarray(images).shape)"
-        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=exported, timeout=120, check=False)
-        assert result.stdout.strip() == "(1, 16, 16, 1)", result.stderr
+    assert _run_card(exported) == ["(1, 16, 16, 1)"] * 2
+    assert "| `tilt` |" in (exported / "README.md").read_text()
+
+
+def _run_card(directory):
+    """Runs the lines of a model card in Python, with TensorFlow and with ONNX Runtime, and returns the shapes of the images that they make, texts."""
+    card, shapes = (directory / "README.md").read_text(), []
     assert "{{" not in card
-    assert "| `tilt` |" in card
+    for block in re.findall(r"```python\n(.*?)```", card, re.DOTALL):
+        code = block + "\nimport numpy; print(numpy.asarray(images).shape)"
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=directory, timeout=120, check=False)
+        assert result.returncode == 0, result.stderr
+        shapes.append(result.stdout.strip())
+    return shapes
 
 
 def test_the_next_export_is_the_next_version(digits_run, tmp_path):
     output = tmp_path / "out"
     for version in (1, 2):
-        result = command("export", f"--run_dir={digits_run}", f"--output_dir={output}", "--formats=saved_model")
+        result = command("export", f"--run_dir={digits_run}", f"--export_dir={output}", "--formats=saved_model")
         assert result.returncode == 0, result.stderr
         assert str(output / NAME / str(version)) in result.stdout.splitlines()
     assert sorted(path.name for path in (output / NAME).iterdir()) == ["1", "2"]
@@ -314,7 +405,7 @@ def test_an_export_that_fails_leaves_the_old_one(exported, digits_run, agreed, t
     before = _contents(output)
     monkeypatch.setattr(parity, "_FLOAT16", 1e-9)
     with pytest.raises(UserError, match=r"generator_fp16\.onnx .* nothing was exported \(leave this file out with --nofp16\)"):
-        exporting.export(contract.Contract(runs.read(digits_run), agreed.latents, 6), output, ["onnx"])
+        exporting.export(runs.read(digits_run), agreed, output, ["onnx"])
     assert _contents(output) == before
     assert not list(output.glob(".exporting*"))
 
@@ -325,7 +416,7 @@ def test_a_fault_while_files_are_put_in_place_brings_the_old_ones_back(exported,
     shutil.copytree(exported, output)
     before = _contents(output)
 
-    def write(contract, directory, formats, fp16, saved_model):
+    def write(run, contract, directory, formats, fp16, saved_model):
         names = ["README.md", "generator.png", "generator.onnx", "recognizer.onnx", saved_model, "generator.json"]
         for name in names:
             (directory / name).parent.mkdir(exist_ok=True)
@@ -342,13 +433,13 @@ def test_a_fault_while_files_are_put_in_place_brings_the_old_ones_back(exported,
         move(*arguments)
 
     monkeypatch.setattr(exporting, "_move", move_or_fail)
-    mine = contract.Contract(runs.read(digits_run), agreed.latents, 6)
+    run = runs.read(digits_run)
     if failing <= 12:
         with pytest.raises(KeyboardInterrupt):
-            exporting.export(mine, output, ["saved_model", "onnx"])
+            exporting.export(run, agreed, output, ["saved_model", "onnx"])
         assert _contents(output) == before
     else:
-        exporting.export(mine, output, ["saved_model", "onnx"])
+        exporting.export(run, agreed, output, ["saved_model", "onnx"])
         assert (len(calls), (output / NAME / "2").read_text()) == (12, "new")
         assert not (output / "generator_fp16.onnx").exists()  # it would be the old one
     assert not list(output.glob(".exporting*"))
@@ -358,7 +449,7 @@ def test_a_killed_export_leaves_the_old_one(exported, digits_run, tmp_path):
     output = tmp_path / "out"
     shutil.copytree(exported, output)
     before = _contents(output)
-    process = subprocess.Popen([sys.executable, "-m", "keras_infogan.export", f"--run_dir={digits_run}", f"--output_dir={output}"], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", "keras_infogan.export", f"--run_dir={digits_run}", f"--export_dir={output}"], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not list(output.glob(".exporting_*/written/*")):
         assert process.poll() is None
@@ -383,23 +474,23 @@ def test_a_full_disk_is_one_sentence(model, agreed, tmp_path, monkeypatch):
 
     monkeypatch.setattr(tf.saved_model, "save", fail)
     with pytest.raises(UserError, match=r"cannot be written .*No space left"):
-        to_saved_model.write(agreed, model, tmp_path / "1")
+        to_saved_model.write(agreed, model.learner, tmp_path / "1")
 
 
 def test_scores_need_no_tensorflow(exported, digits_run, tmp_path):
     """And are those of the run itself, but for the images, for whose feature space TensorFlow would be needed."""
-    files = tmp_path / "files"
-    shutil.copytree(exported, files)
+    copied = tmp_path / "files"
+    shutil.copytree(exported, copied)
     code = "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); runpy.run_module('keras_infogan.evaluate', run_name='__main__')"
-    arguments = [f"--onnx={files / 'generator.onnx'}", "--num_images=500"]
+    arguments = [f"--onnx={copied / 'generator.onnx'}", "--num=500"]
     result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stderr
-    scored = json.loads((files / "metrics.json").read_text())
-    assert "a feature space takes TensorFlow" in scored["skipped"]["frechet_distance"]
-    assert "data:image/png" in (files / "report.html").read_text()
+    scored = json.loads((copied / "metrics.json").read_text())
+    assert "a feature space takes TensorFlow" in scored["skipped"]["frechet_distance"]["reason"]
+    assert "data:image/png" in (copied / "report.html").read_text()
     copy = tmp_path / "run"
     shutil.copytree(digits_run, copy)
-    assert command("evaluate", f"--run_dir={copy}", "--num_images=500", "--metrics=generator,labels").returncode == 0
+    assert command("evaluate", f"--run_dir={copy}", "--num=500", "--metrics=generator,labels").returncode == 0
     expected = {key.replace("/slant", "/tilt"): value for key, value in json.loads((copy / "metrics.json").read_text())["scores"].items()}
     assert {"effect/noise", "clustering_accuracy/digit"} <= expected.keys()
     assert scored["scores"] == pytest.approx(expected, abs=1e-3)
@@ -425,11 +516,13 @@ def test_scores_need_no_tensorflow(exported, digits_run, tmp_path):
         (["--run_dir=RUN", "--rename=slant=digit"], "'digit' is given twice"),
         (["--run_dir=RUN", "--rename=slant=seed"], "the name 'seed' cannot be .* --rename=slant=NAME"),
         (["--run_dir=RUN", "--rename=color=hue"], "there is no code 'color'"),
+        (["--run_dir=RUN", "--export_dir=occupied"], "is not empty and not an export"),
         (["--run_dir=RUN", "--output_dir=occupied"], "is not empty and not an export"),
-        (["--run_dir=RUN", "--output_dir=other"], "holds an export of mnist-infogan"),
-        (["--run_dir=RUN", "--output_dir=codes"], "holds an export of digits-infogan that has other images or codes"),
-        (["--run_dir=RUN", "--output_dir=damaged"], "is damaged .* remove it, or give another"),
-        (["--run_dir=RUN", "--output_dir=occupied/file"], "cannot write to"),
+        (["--run_dir=RUN", "--export_dir=newer"], "was exported by a newer keras-infogan"),
+        (["--run_dir=RUN", "--export_dir=other"], "holds an export of mnist-infogan"),
+        (["--run_dir=RUN", "--export_dir=codes"], "holds an export of digits-infogan that has other images or codes"),
+        (["--run_dir=RUN", "--export_dir=damaged"], "is damaged .* remove it, or give another"),
+        (["--run_dir=RUN", "--export_dir=occupied/file"], "cannot write to"),
     ],
 )
 def test_bad_input_is_one_sentence_before_tensorflow_loads(digits_run, exported, tmp_path, arguments, part):
@@ -437,10 +530,11 @@ def test_bad_input_is_one_sentence_before_tensorflow_loads(digits_run, exported,
     (tmp_path / "occupied" / "file").write_text("precious")
     (tmp_path / "other").mkdir()
     content = json.loads((exported / "generator.json").read_text())
-    (tmp_path / "other" / "generator.json").write_text(json.dumps(content | {"name": "mnist-infogan"}))
+    (tmp_path / "other" / "generator.json").write_text(json.dumps(content | {"dataset": content["dataset"] | {"name": "mnist"}}))
     (tmp_path / "codes").mkdir()
-    settings = content["run"]["settings"] | {"codes": "class=categorical(10)"}
-    (tmp_path / "codes" / "generator.json").write_text(json.dumps(content | {"run": content["run"] | {"settings": settings}}))
+    (tmp_path / "codes" / "generator.json").write_text(json.dumps(content | {"inputs": [entry for entry in content["inputs"] if entry["name"] != "tilt"]}))
+    (tmp_path / "newer").mkdir()
+    (tmp_path / "newer" / "generator.json").write_text(json.dumps(content | {"contract": 3}))
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "generator.json").write_text("[]")
     before = _contents(tmp_path)
@@ -452,8 +546,8 @@ def test_bad_input_is_one_sentence_before_tensorflow_loads(digits_run, exported,
 
 
 def test_a_second_export_at_the_same_time_is_turned_away(digits_run, tmp_path):
-    with runs.locked_directory(tmp_path, "--output_dir", "exporting"):
-        assert "another process is exporting in" in sentence(command("export", f"--run_dir={digits_run}", f"--output_dir={tmp_path}"))
+    with files.locked_directory(tmp_path, "--export_dir", "exporting"):
+        assert "another process is exporting in" in sentence(command("export", f"--run_dir={digits_run}", f"--export_dir={tmp_path}"))
 
 
 def test_a_missing_package_is_named(monkeypatch):

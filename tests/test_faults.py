@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from conftest import checkpoint, free_ports, sentence, wait_for_lines, worker_environment
 
-from keras_infogan import runs
+from keras_infogan import checkpoints, runs
 
 SMALL_LAYERS = (
     "--trunk_layers=conv 8/2, conv 16/2 bn",
@@ -129,7 +129,7 @@ def test_two_workers_of_which_one_is_killed_or_stopped(tmp_path):
     workers[1].send_signal(signal.SIGTERM)
     assert [worker.wait(timeout=120) for worker in workers] == [75, 75]
     stopped = [int(re.search(r"Stopped by SIGTERM at step (\d+)", (tmp_path / f"log_{index}").read_text())[1]) for index in (0, 1)]
-    assert stopped[0] == stopped[1] == runs.step_of(runs.checkpoint_paths(runs.read(directory))[0])
+    assert stopped[0] == stopped[1] == checkpoints.step_of(checkpoints.paths(runs.read(directory))[0])
 
     workers = both(stopped[0] + 5)
     assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
@@ -162,7 +162,7 @@ def test_sigterm_saves_and_asks_for_a_restart(tmp_path):
     result = _finish(process)
     assert result.returncode == 75
     step = int(re.search(r"Stopped by SIGTERM at step (\d+)", result.stderr)[1])
-    assert runs.step_of(runs.checkpoint_paths(runs.read(tmp_path / "run"))[0]) == step
+    assert checkpoints.step_of(checkpoints.paths(runs.read(tmp_path / "run"))[0]) == step
 
 
 def test_a_second_process_is_turned_away(tmp_path):
@@ -196,16 +196,16 @@ def test_a_full_tmpfs_and_a_directory_that_becomes_read_only(tmp_path):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", mount], check=True)
     try:
         print("full:", sentence(_train(directory, "--steps=60", "--checkpoint_every_steps=5")))
-        saved = runs.checkpoint_paths(runs.read(directory))
+        saved = checkpoints.paths(runs.read(directory))
         subprocess.run(["mount", "-o", "remount,size=100m", mount], check=True)
         print(f"{len(saved)} checkpoints were kept; space is made, the same command continues")
         process = _start(directory, "--steps=100000", "--checkpoint_every_steps=5")
         wait_for_lines(directory / "metrics.jsonl", process, 40)
-        checkpoints = directory / "checkpoints"
-        subprocess.run(["mount", "--bind", "-o", "ro", checkpoints, checkpoints], check=True)
+        folder = directory / "checkpoints"
+        subprocess.run(["mount", "--bind", "-o", "ro", folder, folder], check=True)
         print("read-only:", sentence(_finish(process)))
-        subprocess.run(["umount", checkpoints], check=True)
-        steps = runs.step_of(runs.checkpoint_paths(runs.read(directory))[0]) + 10
+        subprocess.run(["umount", folder], check=True)
+        steps = checkpoints.step_of(checkpoints.paths(runs.read(directory))[0]) + 10
         for place in (directory, tmp_path / "undisturbed"):
             assert _train(place, f"--steps={steps}", "--checkpoint_every_steps=5").returncode == 0
         _assert_same(directory, tmp_path / "undisturbed")
@@ -217,7 +217,7 @@ def test_a_full_tmpfs_and_a_directory_that_becomes_read_only(tmp_path):
 def test_a_damaged_newest_checkpoint_costs_its_steps_only(reference, tmp_path, damage):
     directory = tmp_path / "run"
     shutil.copytree(reference, directory)
-    newest = runs.checkpoint_paths(runs.read(directory))[0]
+    newest = checkpoints.paths(runs.read(directory))[0]
     content = newest.read_bytes()
     if damage == "deleted":
         newest.unlink()

@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
 
 from keras_infogan import images
-from keras_infogan.latents import LatentSpec, Noise, parse_codes
+from keras_infogan.latents import LatentSpec, Noise
+from keras_infogan.notation import parse_codes
 
 SPEC = LatentSpec(Noise(2), parse_codes("kind=categorical(4), slant=uniform"))
 
@@ -49,3 +51,21 @@ def test_the_animation_returns_to_its_start():
     brightness = [np.asarray(frame)[22 + 24, 50 + 24, 0] for frame in frames]
     assert brightness == brightness[:1] + brightness[:0:-1]
     assert len(set(brightness)) > 3
+
+
+def test_pairs_stand_beside_each_other():
+    real, made = -np.ones((3, 8, 8, 1)), np.ones((3, 8, 8, 1))
+    picture = np.asarray(images.pairs(real, made, num_columns=2))
+    assert picture.shape == (2 * 50 - 2, 4 * 50 - 2, 3)
+    assert picture[24, 24::50, 0].tolist() == [0, 255, 0, 255]
+    assert picture[74, 24::50, 0].tolist() == [0, 255, 255, 255]  # the rest of the last row is left white
+    assert images.pairs(real[:1], made[:1]).size == (2 * 50 - 2, 48)
+
+
+def test_an_interpolation_goes_from_one_draw_to_another():
+    picture = np.asarray(images.interpolation(_generate, SPEC, 3, seed=0, num_columns=5))
+    assert picture.shape == (3 * 50 - 2, 5 * 50 - 2, 3)
+    first, last = np.split(SPEC.unpack(SPEC.sample(6, 0))["slant"][:, 0], 2)
+    for row in range(3):
+        shown = picture[row * 50 + 24, 24::50, 0]
+        assert shown == pytest.approx((np.linspace(first[row], last[row], 5) + 1) * 127.5, abs=1)

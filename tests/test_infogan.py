@@ -1,4 +1,4 @@
-"""What is InfoGAN's own: where the information's gradient goes, and what the recognizer may see."""
+"""What is InfoGAN's own: its game, where the information's gradient goes, and what the recognizer may see."""
 
 import dataclasses
 import math
@@ -8,21 +8,27 @@ import pytest
 import tensorflow as tf
 from conftest import SHAPE
 
-from keras_infogan import losses, models
+from keras_infogan import augment, losses, models
 
 
-def _moved_by_information(config, batch):
+def _latents(model, images, use=0):
+    return model.draw(lambda count, seed: model.latent_spec.draw(count, seed), images, use)
+
+
+def _moved_by_information(settings, batch):
     """Returns which networks have a gradient from the mutual information alone, in the optimizers' own objectives."""
-    model = models.build("infogan", config, SHAPE)
-    latents = tf.constant(model.latents.sample(16, 0))
+    model = models.build("infogan", settings, SHAPE)
+    latents = tf.constant(model.latent_spec.sample(16, 0))
     networks = {"generator": model.generator, "trunk": model.trunk, "recognizer": model.recognizer, "discriminator": model.discriminator}
     moved = set()
     with tf.GradientTape(persistent=True) as tape:
         features = model.trunk(model.generator(latents, training=True), training=True)
-        _, recognizer_losses = model._information(latents, features)
-        nothing = tf.zeros_like(recognizer_losses)
-        objectives = model._objectives(nothing, nothing, recognizer_losses)
-    for _, objective, variables in objectives:
+        _, penalty = model._information(latents, features)
+        nothing = tf.zeros_like(penalty)
+        minimized = model._with_information({"discriminator": nothing, "generator": nothing}, penalty)
+        objectives = {player: tf.reduce_mean(values) for player, values in minimized.items()}
+    for player, objective in objectives.items():
+        variables = model.players[player].variables
         gradients = tape.gradient(objective, [variable.value for variable in variables], unconnected_gradients="zero")
         owned = {variable.path: float(tf.norm(gradient)) for variable, gradient in zip(variables, gradients, strict=True)}
         for name, network in networks.items():
@@ -55,28 +61,27 @@ def test_labels_are_never_seen(small, batch):
 
 
 def test_weights_of_codes_scale_their_part(small):
-    codes = "kind=categorical(3, weight=0), slant=uniform(weight=2), tilt=uniform"
-    model = models.build("infogan", dataclasses.replace(small, codes=codes, continuous_weight=0.5), SHAPE)
-    latents = tf.constant(model.latents.sample(16, 0))
+    codes = "kind=categorical(3, weight=0), slant=uniform(weight=2), tilt=uniform(weight=0.5)"
+    model = models.build("infogan", dataclasses.replace(small, codes=codes), SHAPE)
+    latents = tf.constant(model.latent_spec.sample(16, 0))
     information, total = model._information(latents, model.trunk(model.generator(latents)))
-    assert total.numpy() == pytest.approx(-(information["slant"] + 0.5 * information["tilt"]).numpy(), abs=1e-5)
+    expected = -(2 * information["mutual_information/slant"] + 0.5 * information["mutual_information/tilt"])
+    assert total.numpy() == pytest.approx(expected.numpy(), abs=1e-5)
 
 
-def test_every_step_and_use_draws_other_latents(small, batch):
-    model = models.build("infogan", small, SHAPE)
-    first = model._draw_latents(batch["image"], draw=0).numpy()
-    assert np.array_equal(first, model._draw_latents(batch["image"], draw=0).numpy())
-    assert not np.array_equal(first, model._draw_latents(batch["image"], draw=3).numpy())
+def test_every_draw_of_a_step_is_another_one(small, batch, monkeypatch):
+    """Latents and instance noise of all updates, which a number tells apart that each has for itself."""
+    settings = dataclasses.replace(small, share_fakes=False, generator_updates=2, instance_noise_std=0.1)
+    model = models.build("infogan", settings, SHAPE)
+    uses, draw = [], model.draw
+
+    def counted(function, like, use):
+        uses.append(use)
+        return draw(function, like, use)
+
+    monkeypatch.setattr(type(model), "draw", lambda self, *arguments: counted(*arguments))
     model.train_step(batch)
-    assert not np.array_equal(first, model._draw_latents(batch["image"], draw=0).numpy())
-
-
-def test_replicas_draw_different_rows_of_one_global_batch(small, batch, strategies):
-    whole = models.build("infogan", small, SHAPE)._draw_latents(batch["image"], draw=0).numpy()
-    with strategies[2].scope():
-        model = models.build("infogan", small, SHAPE)
-    parts = strategies[2].experimental_local_results(strategies[2].run(lambda: model._draw_latents(batch["image"][:8], draw=0)))
-    assert np.array_equal(np.concatenate([part.numpy() for part in parts]), whole)
+    assert len(uses) == len(set(uses)) == 3 + 2 * 2
 
 
 def test_instance_noise_falls_to_zero(small, batch):
@@ -84,7 +89,7 @@ def test_instance_noise_falls_to_zero(small, batch):
     deviations = []
     for step in (0, 5, 10, 20):
         model.steps_taken.assign(step)
-        deviations.append(float(tf.math.reduce_std(model._with_instance_noise(batch["image"], draw=1) - batch["image"])))
+        deviations.append(float(tf.math.reduce_std(augment.with_instance_noise(model, batch["image"], use=1) - batch["image"])))
     assert deviations == pytest.approx([0.5, 0.25, 0, 0], abs=0.02)
 
 
@@ -102,26 +107,50 @@ def test_the_moving_average_is_that_of_the_generators_weights(small, batch):
     assert model.generator.trainable_variables[0].numpy() == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.parametrize("recognizer_optimizer", ["generator", "discriminator", "separate"])
+def test_only_the_generator_is_averaged_whoever_moves_the_recognizer(small, batch, recognizer_optimizer):
+    model = models.build("infogan", dataclasses.replace(small, generator_average_decay=0.5, recognizer_optimizer=recognizer_optimizer), SHAPE)
+    for _ in range(2):
+        model.train_step(batch)
+    others = [variable for network in (model.trunk, model.discriminator, model.recognizer) for variable in network.variables]
+    before, generator = [variable.numpy() for variable in others], model.generator.trainable_variables[0].numpy()
+    model.use_average()
+    assert all(np.array_equal(variable.numpy(), value) for variable, value in zip(others, before, strict=True))
+    assert not np.array_equal(model.generator.trainable_variables[0].numpy(), generator)
+
+
 def test_the_game_is_that_of_equation_6(small, batch):
     """The objectives of one step, computed by hand from the networks' outputs."""
-    config = dataclasses.replace(small, mutual_information_weight=0.7)
-    model = models.build("infogan", config, SHAPE)
-    latents = model._draw_latents(batch["image"], draw=0)
+    model = models.build("infogan", dataclasses.replace(small, mutual_information_weight=0.7), SHAPE)
+    latents = _latents(model, batch["image"])
     features = model.trunk(model.generator(latents, training=True), training=True)
     fake, real = (model.discriminator(part).numpy()[:, 0] for part in (features, model.trunk(batch["image"], training=True)))
-    information = model.latents.mutual_information(latents, model.recognizer(features, training=True))
+    information = model.latent_spec.mutual_information(latents, model.recognizer(features, training=True))
     bound = sum(value.numpy().mean() for value in information.values())
     discriminator = np.mean(np.log1p(np.exp(-real)) + np.log1p(np.exp(fake)))
     generator = np.mean(np.log1p(np.exp(-fake)))
 
-    _, penalty = model._information(latents, features)
-    real, fake = tf.constant(real[:, None]), tf.constant(fake[:, None])
-    objectives = model._objectives(losses.discriminator_loss(real, fake), losses.generator_loss(fake), penalty)
-    assert [float(objective) for _, objective, _ in objectives] == pytest.approx([discriminator - 0.7 * bound, generator - 0.7 * bound], abs=1e-4)
+    minimized, logged = model.objectives(batch)
+    assert list(minimized) == ["discriminator", "generator"]
+    objectives = [values.numpy().mean() for values in minimized.values()]
+    assert objectives == pytest.approx([discriminator - 0.7 * bound, generator - 0.7 * bound], abs=1e-4)
+    assert logged["discriminator_loss"].numpy().mean() == pytest.approx(discriminator, abs=1e-4)
+    assert logged["generator_loss"].numpy().mean() == pytest.approx(generator, abs=1e-4)
 
 
-def test_a_gradient_that_is_not_finite_spoils_the_loss_it_comes_from(small, batch, monkeypatch):
-    model = models.build("infogan", small, SHAPE)
+def test_on_the_same_fakes_the_generators_side_is_the_same_alone(small, batch):
+    """As it is played where each update of the generator gets fresh ones."""
+    model = models.build("infogan", dataclasses.replace(small, share_fakes=False, mutual_information_weight=0.7), SHAPE)
+    together, logged = model.objectives(batch)
+    alone, of_generator = model._generator_objectives(batch, use=0)
+    assert alone["generator"].numpy() == pytest.approx(together["generator"].numpy(), abs=1e-5)
+    for name, values in of_generator.items():
+        assert values.numpy() == pytest.approx(logged[name].numpy(), abs=1e-5)
+
+
+@pytest.mark.parametrize("share_fakes", [True, False])
+def test_a_gradient_that_is_not_finite_spoils_the_loss_it_comes_from(small, batch, monkeypatch, share_fakes):
+    model = models.build("infogan", dataclasses.replace(small, share_fakes=share_fakes), SHAPE)
 
     @tf.custom_gradient
     def broken(values):

@@ -1,58 +1,19 @@
-import math
+"""Noise and codes together: latent vectors, what they are made of, and what is said of them."""
+
+import json
 
 import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
 
+from keras_infogan.codes import LogVariancePosterior, Posterior
 from keras_infogan.config import UserError
-from keras_infogan.latents import Bernoulli, Categorical, Gaussian, LatentSpec, Noise, Posterior, Uniform, parse_codes
+from keras_infogan.latents import LatentSpec, Noise
+from keras_infogan.notation import parse_codes
 
 CODES = parse_codes("kind=categorical(3), slant=uniform, tilt=gaussian, smile=bernoulli(0.3)")
 SPEC = LatentSpec(Noise(5), CODES)
-
-
-def test_parses_what_a_person_types():
-    assert parse_codes("digit=categorical(10), slant=uniform, 2*uniform(weight=0.5), Bernoulli") == (
-        Categorical("digit", 10),
-        Uniform("slant"),
-        Uniform("continuous_1", weight=0.5),
-        Uniform("continuous_2", weight=0.5),
-        Bernoulli("binary_1"),
-    )
-    assert parse_codes("smile=bernoulli(0.2, weight=3), tilt = gaussian()") == (Bernoulli("smile", 0.2, 3.0), Gaussian("tilt"))
-    assert [code.name for code in parse_codes("10*categorical(10)")] == [f"categorical_{index}" for index in range(1, 11)]
-
-
-@pytest.mark.parametrize(
-    ("text", "part"),
-    [
-        ("digit=categoricl(10)", "did you mean 'categorical'"),
-        ("digit=categorical", "number of categories"),
-        ("digit=categorical(1)", "from 2 to 10000"),
-        ("digit=categorical(ten)", "cannot read 'ten'"),
-        ("a=uniform, a=uniform", "given twice"),
-        ("noise=uniform", "reserved"),
-        ("label=categorical(3)", "reserved"),
-        ("slant_mean=uniform", "reserved"),
-        ("2nd=uniform", "is no name"),
-        ("digit=categorical(10", "cannot read"),
-        ("a=uniform(weight=-1)", "at least 0"),
-        ("a=uniform(weight=nan)", "finite"),
-        ("a=bernoulli(1.5)", "between 0 and 1"),
-        ("a=uniform(3)", "cannot read '3'"),
-        ("0*uniform", "asks for 0"),
-    ],
-)
-def test_a_typo_is_one_sentence(text, part):
-    with pytest.raises(UserError, match="--codes") as error:
-        parse_codes(text)
-    assert part in str(error.value)
-
-
-def test_entropies_are_those_of_scipy():
-    entropies = [code.entropy for code in CODES]
-    assert entropies == pytest.approx([math.log(3), scipy.stats.uniform(-1, 2).entropy(), scipy.stats.norm.entropy(), scipy.stats.bernoulli(0.3).entropy()])
 
 
 def test_both_samplers_follow_the_prior():
@@ -69,23 +30,6 @@ def test_both_samplers_follow_the_prior():
     assert np.abs(correlations[:5, 5:]).max() < 0.04, "noise and codes must be independent"
 
 
-def test_log_prob_is_that_of_scipy():
-    generator = np.random.default_rng(0)
-    latents, parameters = SPEC.sample(50, 3), generator.standard_normal((50, SPEC.total_parameters)).astype(np.float32)
-    bound = {name: value.numpy() for name, value in SPEC.mutual_information(latents, tf.constant(parameters)).items()}
-    for name, value in SPEC.mutual_information(latents, parameters).items():
-        assert value == pytest.approx(bound[name], abs=1e-5), "numpy and TensorFlow must agree"
-    codes, answers = SPEC.unpack(latents), SPEC.unpack_parameters(parameters)
-    probabilities = scipy.special.softmax(answers["kind"], axis=1)
-    assert bound["kind"] == pytest.approx(scipy.stats.multinomial.logpmf(codes["kind"], 1, probabilities) + math.log(3), abs=1e-5)
-    chance = scipy.special.expit(answers["smile"][:, 0])
-    assert bound["smile"] == pytest.approx(scipy.stats.bernoulli.logpmf(codes["smile"][:, 0], chance) + CODES[3].entropy, abs=1e-5)
-    for code in CODES[1:3]:
-        columns = code.describe(answers[code.name], SPEC.posterior)
-        expected = scipy.stats.norm.logpdf(codes[code.name][:, 0], columns[f"{code.name}_mean"], columns[f"{code.name}_std"]) + code.entropy
-        assert bound[code.name] == pytest.approx(expected, abs=1e-5)
-
-
 def test_the_bound_reaches_the_entropy_and_no_more():
     latents = SPEC.sample(100, 0)
     codes = SPEC.unpack(latents)
@@ -93,15 +37,6 @@ def test_the_bound_reaches_the_entropy_and_no_more():
     bound = SPEC.mutual_information(latents, tf.constant(np.concatenate(answers, axis=1), tf.float32))
     for code in CODES:
         assert bound[code.name].numpy() == pytest.approx(code.entropy, abs=1e-4)
-
-
-def test_fixed_and_learned_deviation():
-    parameters = tf.constant([[0.0, -100.0], [0.0, 0.0], [0.0, 100.0]])
-    learned = np.exp(Posterior(min_std=0.1, max_std=1.0).log_std(parameters).numpy())
-    assert learned[:, 0] == pytest.approx([0.1, math.sqrt(0.1), 1.0])
-    assert np.exp(Posterior(std=0.5).log_std(parameters[:, :1]).numpy())[:, 0] == pytest.approx([0.5] * 3)
-    assert LatentSpec(Noise(1), CODES, Posterior(std=1.0)).total_parameters == 3 + 1 + 1 + 1
-    assert SPEC.total_parameters == 3 + 2 + 2 + 1
 
 
 def test_pack_reverses_unpack():
@@ -136,11 +71,6 @@ def test_a_traversal_moves_one_code_only(code):
     parts = {name: part.reshape(*moved.shape[:2], -1) for name, part in SPEC.unpack(moved.reshape(-1, SPEC.size)).items()}
     for name, part in parts.items():
         assert (np.ptp(part, axis=1).max() > 0) == (name == code.name), name
-
-
-def test_the_trained_range_of_a_uniform_code_is_marked():
-    _, texts, trained = SPEC.traverse(CODES[1], SPEC.rows(1, 0), 9)
-    assert [text for text, inside in zip(texts, trained, strict=True) if inside] == ["-1.0", "-0.5", "+0.0", "+0.5", "+1.0"]
 
 
 def test_sampling_is_repeatable():
@@ -186,3 +116,88 @@ def test_edges_are_the_ends_of_every_range():
     assert values["tilt"][[6, 7, 10, 11]].tolist() == [-3, 3, -3, 3]
     assert values["smile"][[8, 9, 10, 11]].tolist() == [0, 1, 0, 1]
     assert spec.unpack(edges)["noise"][[0, 1, 10, 11]].tolist() == [[-1] * 3, [1] * 3, [-1] * 3, [1] * 3]
+
+
+# As a plain GAN has it, as a variational autoencoder has it, and both with a posterior of its own.
+OTHER_SPECS = [
+    LatentSpec(Noise(5, "normal"), ()),
+    LatentSpec(Noise(0), CODES, LogVariancePosterior()),
+    LatentSpec(Noise(3), CODES, Posterior(std=0.5)),
+]
+
+
+@pytest.mark.parametrize("spec", [SPEC, *OTHER_SPECS])
+def test_noise_alone_and_codes_alone_are_latents_too(spec):
+    latents = spec.sample(6, 0)
+    assert latents.shape == spec.draw(6, tf.constant([1, 2])).shape == (6, spec.size)
+    np.testing.assert_array_equal(spec.pack(spec.unpack(latents)), latents)
+    names = [code.name for code in spec.codes]
+    assert [tensor.name for tensor in spec.inputs()] == names + ["noise"] * bool(spec.noise.size)
+    assert [tensor.name for tensor in spec.inputs(last="seed")] == [*names, "seed"]
+    seeds = np.arange(6)
+    seeded = spec.pack(spec.unpack(latents) | {"noise": spec.noise.from_seeds(seeds)})
+    for library in (np.asarray, tf.constant):
+        given = {name: library(values) for name, values in spec.values(latents).items()}
+        noise = {"noise": library(spec.unpack(latents)["noise"])} if spec.noise.size else {}
+        np.testing.assert_array_equal(spec.vectors(given | noise), latents)
+        np.testing.assert_allclose(spec.vectors(given | {"seed": library(seeds)}), seeded, atol=2e-6)
+        np.testing.assert_array_equal(spec.vectors({"latents": library(latents)}), latents)
+    assert spec.edges(0).shape[1] == spec.size
+    assert spec.rows(3, 0).shape == (3, spec.size)
+    outputs = spec.outputs(np.zeros((2, spec.total_parameters), np.float32))
+    assert list(outputs) == [tensor.name for tensor in spec.output_tensors]
+
+
+@pytest.mark.parametrize("spec", [SPEC, *OTHER_SPECS])
+def test_latents_are_read_back_from_json(spec):
+    content = json.loads(json.dumps(spec.to_json()))
+    assert LatentSpec.from_json(content) == spec
+
+
+def test_keys_of_a_later_version_are_ignored():
+    content = SPEC.to_json()
+    for entry in (content, content["posterior"], *content["inputs"]):
+        entry["a key of a later version"] = {"kind": "?"}
+    assert LatentSpec.from_json(content) == SPEC
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "valid"),
+    [
+        ("seed", [0, 2**32 - 1, 2**32, -1], [True, True, False, False]),
+        ("noise", [[0.0] * 5, [7.0] * 5, [np.nan] * 5, [np.inf] * 5], [True, True, False, False]),
+        ("latents", [[0.0] * 11, [np.nan] * 11], [True, False]),
+        ("kind", [0, 3], [True, False]),
+        ("slant", [1.5, np.inf], [True, False]),
+    ],
+)
+def test_inputs_are_checked_by_name(name, values, valid):
+    array = np.array(values) if name in ("seed", "kind") else np.array(values, np.float32)
+    for library in (np.asarray, tf.constant):
+        ((checked, expected),) = SPEC.checks({name: library(array)}).values()
+        assert np.asarray(checked).tolist() == valid
+        assert expected
+
+
+def test_an_example_is_within_every_range():
+    assert SPEC.example == {"kind": 1, "slant": 0.5, "tilt": 0.5, "smile": 1}
+
+
+@pytest.mark.parametrize(
+    ("names", "part"),
+    [
+        ({"color": "hue"}, "there is no code 'color'"),
+        ({"slnt": "hue"}, "did you mean 'slant'"),
+        ({"slant": "tilt"}, "'tilt' is given twice"),
+        ({"slant": "noise"}, "'noise' is reserved"),
+        ({"slant": "a b"}, "'a b' is no name"),
+    ],
+)
+def test_bad_renames_are_refused(names, part):
+    with pytest.raises(UserError, match=part):
+        SPEC.renamed(names)
+
+
+def test_codes_may_swap_names():
+    swapped = SPEC.renamed({"slant": "tilt", "tilt": "slant"})
+    assert [(code.name, code.kind) for code in swapped.codes[1:3]] == [("tilt", "uniform"), ("slant", "gaussian")]

@@ -180,7 +180,7 @@ def test_every_grpc_client_has_a_connection_of_its_own(grpc_address, exported):
 def test_the_command_writes_its_files_without_tensorflow(url, exported, tmp_path):
     code = "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); runpy.run_module('keras_infogan.serving.load_test', run_name='__main__')"
     directory = tmp_path / "new" / "measured"
-    flags = [f"--url={url}", f"--contract={exported}", "--batch_sizes=1, 8", "--concurrency=1,2", "--seconds=0.2", f"--output_dir={directory}"]
+    flags = [f"--url={url}", f"--export_dir={exported}", "--batch_sizes=1, 8", "--concurrency=1,2", "--seconds=0.2", f"--output_dir={directory}"]
     result = subprocess.run([sys.executable, "-c", code, *flags], capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
@@ -208,7 +208,7 @@ def test_the_command_writes_its_files_without_tensorflow(url, exported, tmp_path
 
 
 def test_ctrl_c_writes_what_was_measured(url, exported, tmp_path):
-    flags = [f"--url={url}", f"--contract={exported}", "--batch_sizes=1", "--concurrency=1,2", "--seconds=1", f"--output_dir={tmp_path}"]
+    flags = [f"--url={url}", f"--export_dir={exported}", "--batch_sizes=1", "--concurrency=1,2", "--seconds=1", f"--output_dir={tmp_path}"]
     process = subprocess.Popen([sys.executable, "-m", "keras_infogan.serving.load_test", *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     text = ""
     while "1/2" not in text:  # the bar: one pair of two is measured
@@ -223,7 +223,7 @@ def test_ctrl_c_writes_what_was_measured(url, exported, tmp_path):
 
 def test_nothing_is_written_where_nothing_was_answered(url, exported, tmp_path):
     (port,) = free_ports(1)
-    known = [f"--contract={exported}", "--seconds=0.1"]
+    known = [f"--export_dir={exported}", "--seconds=0.1"]
     for flags, part in (
         ([f"--url=http://localhost:{port}"], "cannot be reached"),
         ([f"--url={url}", "--model=other"], "there is no model 'other'"),
@@ -257,8 +257,7 @@ def test_bad_flags_are_one_sentence(tmp_path, flags, part):
 
 def test_an_unknown_signature_is_told_with_the_known_ones():
     result = command("serving.load_test", "--signature=blend")
-    assert result.returncode != 0
-    assert "<png|from_seed|encode>" in result.stderr
+    assert "<png|from_seed|encode>" in sentence(result)
 
 
 def test_help_needs_neither_tensorflow_nor_matplotlib():
@@ -267,5 +266,5 @@ def test_help_needs_neither_tensorflow_nor_matplotlib():
         "runpy.run_module('keras_infogan.serving.load_test', run_name='__main__')"
     )
     result = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, timeout=60, check=False)
-    for flag in ("--url", "--contract", "--batch_sizes", "--concurrency", "--seconds", "--output_dir"):
+    for flag in ("--url", "--export_dir", "--batch_sizes", "--concurrency", "--seconds", "--output_dir"):
         assert flag in result.stdout

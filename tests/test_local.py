@@ -18,6 +18,7 @@ from conftest import command, free_ports, sentence, serve_locally, wait_for_line
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from keras_infogan import contract
 from keras_infogan.serving import local
 
 pytest.importorskip("onnxruntime")
@@ -74,6 +75,25 @@ def test_it_answers_as_tensorflow_serving_does(url, exported):
             assert listed[0] == listed[1], signature
 
 
+@pytest.mark.parametrize(("name", "signatures"), [("dcgan", set()), ("vae", {"encode", "reconstruct", "log_likelihood"})])
+def test_other_models_are_answered_for_as_tensorflow_serving_does(exported_untrained, name, signatures):
+    pytest.importorskip("tensorflow_serving")
+    double = pytest.importorskip("tensorflow_serving_double")
+    _, model, directory = exported_untrained(name)
+    served, agreed = double.Model(directory / f"digits-{name}"), contract.read(directory / "generator.json")[1]
+    latents, seeds = model.latent_spec.sample(2, 0), np.arange(2)
+    images = np.random.default_rng(0).random((2, 8, 8, 1), np.float32)
+    given = {"latents": latents, "seeds": seeds, "images": images, "noise": agreed.likelihood_noise.from_seeds(seeds)}
+    with serve_locally(directory) as url:
+        own = urllib3.request("GET", f"{url}/v1/models/digits-{name}/metadata").json()["metadata"]["signature_def"]["signature_def"]
+        assert set(own) == {"serving_default", "from_seed", "latents", "png"} | signatures
+        for signature in own:
+            body = {"signature_name": signature, "inputs": {key: array.tolist() for key, array in agreed.feeds(signature, **given).items()}}
+            status, answer = _post(url, body, f"/v1/models/digits-{name}:predict")
+            assert status == 200, answer
+            _assert_alike(answer, double.rest_predict(served, json.dumps(body)))
+
+
 def _assert_alike(own, theirs):
     """Asserts that two JSON values have one structure, equal texts, and numbers within 1e-4; of encoded files, that both are PNG."""
     assert type(own) is type(theirs)
@@ -92,7 +112,7 @@ def _assert_alike(own, theirs):
 
 
 def test_weights_are_taken_where_the_file_takes_them(digits_run, tmp_path):
-    flags = ["--formats=onnx", "--nofp16", "--onnx_categories=weights", f"--output_dir={tmp_path}"]
+    flags = ["--formats=onnx", "--nofp16", "--onnx_categories=weights", f"--export_dir={tmp_path}"]
     result = command("export", f"--run_dir={digits_run}", *flags)
     assert result.returncode == 0, result.stderr
     with serve_locally(tmp_path) as url:

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.stats
 import sklearn.metrics
 
 from keras_infogan.metrics import METRICS
@@ -315,3 +316,43 @@ def test_agreement_with_scikit_learn():
     assert SCORE["adjusted_rand_index"](labels, categories) == sklearn.metrics.adjusted_rand_score(labels, categories)
     counts = sklearn.metrics.confusion_matrix(labels, categories)
     assert SCORE["many_to_one_accuracy"](labels, categories) == pytest.approx(counts.max(axis=0).sum() / 500)
+
+
+# Classes, reconstructions and likelihoods.
+
+
+def test_class_shares_are_those_of_the_nearest_real_images():
+    # Three classes of 20 points each, at 0, 100 and 200; of ten images six are near the first, four near the second, none near the third.
+    real = np.concatenate([np.arange(20.0) + 100 * label for label in range(3)])[:, None]
+    generated = np.array([5.0] * 6 + [105.0] * 4)[:, None]
+    shares = SCORE["class_shares"](real, np.repeat([3, 5, 8], 20), generated)
+    assert shares == pytest.approx({"smallest": 0, "largest": 0.6, "perplexity": math.exp(-0.6 * math.log(0.6) - 0.4 * math.log(0.4))})
+    even = SCORE["class_shares"](real, np.repeat([3, 5, 8], 20), real)
+    assert even == pytest.approx({"smallest": 1 / 3, "largest": 1 / 3, "perplexity": 3})
+    with pytest.raises(ValueError, match="it needs at least 10 real images, and there are 9"):
+        SCORE["class_shares"](real[:9], np.zeros(9, int), generated)
+
+
+def test_reconstruction_error_of_the_images_themselves_and_of_their_mean():
+    images = np.random.default_rng(0).uniform(-1, 1, (50, 4, 4, 1))
+    assert SCORE["reconstruction_error"](images, images) == {"mean_squared": 0, "unexplained_variance": 0}
+    mean = np.broadcast_to(images.mean(axis=0), images.shape)
+    # In [0, 1] a difference is half of what it is in [-1, 1], and its square a quarter.
+    assert SCORE["reconstruction_error"](images, mean) == pytest.approx({"mean_squared": ((images - mean) ** 2).mean() / 4, "unexplained_variance": 1})
+    with pytest.raises(ValueError, match="all real images are the same"):
+        SCORE["reconstruction_error"](mean, images)
+
+
+def test_log_likelihood_is_a_mean_and_stands_beside_independent_pixels():
+    generator = np.random.default_rng(0)
+    nats = {"bound": np.array([-3.0, -5.0]), "importance_sampled": np.array([-2.0])}
+    gray = generator.normal(size=(500, 2, 2, 1)) * 0.3
+    scores = SCORE["log_likelihood"](nats, gray)
+    assert (scores["bound"], scores["importance_sampled"]) == (-4, -2)
+    fitted = scipy.stats.norm(gray.mean(axis=0), gray.std(axis=0)).logpdf(gray).sum(axis=(1, 2, 3)).mean()
+    assert scores["independent_pixels"] == pytest.approx(fitted)
+    binary = np.where(generator.random((500, 2, 2, 1)) < 0.3, 1, -1)
+    fitted = scipy.stats.bernoulli((binary.mean(axis=0) + 1) / 2).logpmf((binary + 1) // 2).sum(axis=(1, 2, 3)).mean()
+    assert SCORE["log_likelihood"](nats, binary)["independent_pixels"] == pytest.approx(fitted)
+    # Pixels that never change say nothing.
+    assert SCORE["log_likelihood"](nats, np.ones((5, 2, 2, 1)))["independent_pixels"] == pytest.approx(0, abs=1e-9)

@@ -1,42 +1,88 @@
 """Properties that every model must have: another model is another row of MODELS."""
 
 import dataclasses
+import random
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import SHAPE
+from conftest import SHAPE, TINY
 
-from keras_infogan import models
+from keras_infogan import models, trained
 
+# By model: settings that change how it computes or trains.
 VARIANTS = {
-    "default": {},
-    "fresh fakes": {"share_fakes": False},
-    "two generator updates": {"share_fakes": False, "generator_updates": 2},
-    "generator's recognizer": {"recognizer_optimizer": "generator"},
-    "separate recognizer": {"recognizer_optimizer": "separate"},
-    "separate recognizer, fresh fakes": {"recognizer_optimizer": "separate", "share_fakes": False},
-    "only watching": {"mutual_information_weight": 0.0},
-    "only watching, separate recognizer": {"mutual_information_weight": 0.0, "recognizer_optimizer": "separate"},
-    "stabilized": {"spectral_norm": True, "label_smoothing": 0.1, "instance_noise_std": 0.2, "generator_average_decay": 0.9},
-    "fixed deviation": {"posterior_std": 1.0},
-    "bfloat16": {"precision": "mixed_bfloat16"},
-    "float16": {"precision": "mixed_float16"},
-    "float16, separate recognizer, two generator updates": {
-        "precision": "mixed_float16",
-        "recognizer_optimizer": "separate",
-        "share_fakes": False,
-        "generator_updates": 2,
+    "infogan": {
+        "default": {},
+        "fresh fakes": {"share_fakes": False},
+        "two generator updates": {"share_fakes": False, "generator_updates": 2},
+        "generator's recognizer": {"recognizer_optimizer": "generator"},
+        "separate recognizer": {"recognizer_optimizer": "separate"},
+        "separate recognizer, fresh fakes": {"recognizer_optimizer": "separate", "share_fakes": False},
+        "only watching": {"mutual_information_weight": 0.0},
+        "only watching, separate recognizer": {"mutual_information_weight": 0.0, "recognizer_optimizer": "separate"},
+        "stabilized": {"spectral_norm": True, "label_smoothing": 0.1, "instance_noise_std": 0.2, "generator_average_decay": 0.9},
+        "fixed deviation": {"posterior_std": 1.0},
+        "no noise": {"noise_size": 0},
+        "bfloat16": {"precision": "mixed_bfloat16"},
+        "float16": {"precision": "mixed_float16"},
+        "float16, separate recognizer, two generator updates": {
+            "precision": "mixed_float16",
+            "recognizer_optimizer": "separate",
+            "share_fakes": False,
+            "generator_updates": 2,
+        },
+    },
+    "dcgan": {
+        "default": {},
+        "stabilized": {"spectral_norm": True, "label_smoothing": 0.1, "instance_noise_std": 0.2, "generator_average_decay": 0.9},
+        "Glorot's weights, normal noise": {"weight_std": 0.0, "noise_distribution": "normal"},
+        "bfloat16": {"precision": "mixed_bfloat16"},
+        "float16": {"precision": "mixed_float16"},
+    },
+    "vae": {
+        "default": {},
+        "beta": {"beta": 4.0},
+        "binarized": {"binarize": True},
+        "gaussian": {"likelihood": "gaussian"},
+        "bfloat16": {"precision": "mixed_bfloat16"},
+        "float16": {"precision": "mixed_float16"},
     },
 }
+ALL = [(name, variant) for name, variants in VARIANTS.items() for variant in variants]
+
+
+def _chosen(*variants):
+    """Returns those of ALL that are called so."""
+    return [(name, variant) for name, variant in ALL if variant in variants]
+
+
+def _settings(name, variant="default", **changes):
+    return dataclasses.replace(TINY[name], **VARIANTS[name][variant] | changes)
+
+
+def _logged(name, spec):
+    """Returns the names of what a model logs."""
+    per_code = {"infogan": "mutual_information", "vae": "divergence"}.get(name)
+    values = {"vae": {"negative_bound", "reconstruction"}}.get(name, {"generator_loss", "discriminator_loss"})
+    return values | {f"{per_code}/{code.name}" for code in spec.codes}
+
+
+def test_every_model_is_tested_here():
+    assert TINY.keys() == VARIANTS.keys() == models.MODELS.keys()
 
 
 # Loss scaling begins high and skips updates until it is low enough: after as many steps it is.
 _SCALE_SETTLED = 10
 
 
-def _step(model, batch):
-    return {name: float(value) for name, value in tf.function(model.train_step)(batch).items()}
+def _steps(model, batch, count=1):
+    """Takes steps and returns what the last one reports."""
+    step = tf.function(model.train_step)
+    for _ in range(count):
+        report = step(batch)
+    return {name: float(value) for name, value in report.items()}
 
 
 def _weights(model):
@@ -44,51 +90,45 @@ def _weights(model):
 
 
 @pytest.fixture(autouse=True)
-def _float32_again():
+def _nothing_global_changes():
+    """Keras's own policy is the user's."""
     yield
-    import keras
-
-    keras.config.set_dtype_policy("float32")
+    assert keras.config.dtype_policy().name == "float32"
 
 
-@pytest.mark.parametrize("name", models.MODELS)
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_a_step_is_finite_and_moves_every_trainable_weight(name, variant, small, batch):
-    model = models.build(name, dataclasses.replace(small, **VARIANTS[variant]), SHAPE)
+@pytest.mark.parametrize(("name", "variant"), ALL)
+def test_a_step_is_finite_and_moves_every_trainable_weight(name, variant, batch):
+    model = models.build(name, _settings(name, variant), SHAPE)
     before = [variable.numpy() for variable in model.trainable_variables]
-    values = _step(model, batch)
-    for _ in range(_SCALE_SETTLED if model.loss_scale else 0):
-        values = _step(model, batch)
+    count = 1 + (_SCALE_SETTLED if model.loss_scale else 0)
+    values = _steps(model, batch, count)
     assert np.isfinite(list(values.values())).all()
-    assert set(values) == {"generator_loss", "discriminator_loss"} | {f"mutual_information/{code.name}" for code in model.latents.codes}
+    assert set(values) == _logged(name, model.latent_spec)
     for variable, old in zip(model.trainable_variables, before, strict=True):
         assert not np.array_equal(variable.numpy(), old), f"{variable.path} did not move"
-    assert model.step == (1 + _SCALE_SETTLED if model.loss_scale else 1)
+    assert model.step == count
 
 
-@pytest.mark.parametrize("name", models.MODELS)
-@pytest.mark.parametrize("variant", ["default", "separate recognizer", "stabilized", "fresh fakes", "float16"])
-def test_save_and_restore_give_the_same_next_step(name, variant, small, batch, tmp_path):
-    config = dataclasses.replace(small, **VARIANTS[variant])
-    model = models.build(name, config, SHAPE)
-    for _ in range(3):
-        _step(model, batch)
+@pytest.mark.parametrize(("name", "variant"), _chosen("default", "separate recognizer", "stabilized", "fresh fakes", "binarized", "float16"))
+def test_save_and_restore_give_the_same_next_step(name, variant, batch, tmp_path):
+    settings = _settings(name, variant)
+    model = models.build(name, settings, SHAPE)
+    _steps(model, batch, 3)
     model.save_weights(tmp_path / "saved.weights.h5")
-    restored = models.build(name, dataclasses.replace(config, seed=5), SHAPE)
-    restored.config = dataclasses.replace(restored.config, seed=config.seed)
+    restored = models.build(name, dataclasses.replace(settings, seed=5), SHAPE)
+    restored.settings = dataclasses.replace(restored.settings, seed=settings.seed)
     restored.load_weights(tmp_path / "saved.weights.h5")
-    assert _step(model, batch) == _step(restored, batch)
+    assert _steps(model, batch) == _steps(restored, batch)
     for one, other in zip(_weights(model), _weights(restored), strict=True):
         assert np.array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", models.MODELS)
-@pytest.mark.parametrize("variant", ["default", "fresh fakes", "stabilized", "separate recognizer", "float16"])
-def test_two_replicas_equal_one(name, variant, small, batch, strategies):
+@pytest.mark.parametrize(("name", "variant"), _chosen("default", "fresh fakes", "stabilized", "separate recognizer", "binarized", "float16"))
+def test_two_replicas_equal_one(name, variant, batch, strategies):
     weights = []
     for count in (1, 2):
         with strategies[count].scope():
-            model = models.build(name, dataclasses.replace(small, **VARIANTS[variant]), SHAPE)
+            model = models.build(name, _settings(name, variant), SHAPE)
         model.fit(tf.data.Dataset.from_tensors(batch).repeat(), steps_per_epoch=3, verbose=0, shuffle=False)
         weights.append(_weights(model))
     for one, two in zip(*weights, strict=True):
@@ -98,11 +138,11 @@ def test_two_replicas_equal_one(name, variant, small, batch, strategies):
 
 @pytest.mark.parametrize("name", models.MODELS)
 @pytest.mark.parametrize("replicas", [1, 2])
-def test_a_gradient_beyond_float16_skips_the_update_on_all_replicas(name, replicas, small, batch, strategies):
+def test_a_gradient_beyond_float16_skips_the_update_on_all_replicas(name, replicas, batch, strategies):
     """Only the second half of the batch, one replica's part of two, has images that no float16 holds."""
     strategy = strategies[replicas]
     with strategy.scope():
-        model = models.build(name, dataclasses.replace(small, precision="mixed_float16"), SHAPE)
+        model = models.build(name, _settings(name, "float16"), SHAPE)
 
     def step(images):
         parts = strategy.experimental_distribute_values_from_function(
@@ -114,25 +154,69 @@ def test_a_gradient_beyond_float16_skips_the_update_on_all_replicas(name, replic
     images = batch["image"].numpy()
     for _ in range(_SCALE_SETTLED):
         step(images)
-    skipped, scale = model.skipped_updates, model.discriminator_optimizer.dynamic_scale.numpy()
-    before = [variable.numpy() for variable in model.discriminator_variables]
+    player, optimizer = next(iter(model.players.values())), model.optimizers[0]
+    skipped, scale = model.skipped_updates, optimizer.dynamic_scale.numpy()
+    before = [variable.numpy() for variable in player.variables]
     images[-1] = 1e6
     step(images)
     assert model.step == _SCALE_SETTLED + 1
-    assert model.skipped_updates == skipped + 1  # the discriminator's; the generator never sees a real image
-    assert model.discriminator_optimizer.dynamic_scale.numpy() == scale / 2
-    for variable, old in zip(model.discriminator_variables, before, strict=True):
+    assert model.skipped_updates == skipped + 1  # a discriminator's; a generator never sees a real image
+    assert optimizer.dynamic_scale.numpy() == scale / 2
+    for variable, old in zip(player.variables, before, strict=True):
         assert all(np.array_equal(copy.numpy(), old) for copy in strategy.experimental_local_results(variable.value))
 
 
 @pytest.mark.parametrize("name", models.MODELS)
-def test_sample_and_encode(name, small):
-    model = models.build(name, small, SHAPE)
+def test_sample_and_encode(name):
+    model = trained.TrainedLearner(models.build(name, _settings(name), SHAPE))
     images = model.sample(7, seed=3)
     assert images.shape == (7, *SHAPE)
     assert np.abs(images).max() <= 1
     assert np.array_equal(images, model.sample(7, seed=3))
     assert not np.array_equal(images, model.sample(7, seed=4))
-    answers = model.latents.describe(model.encode(images))
-    assert set(answers) == {"kind", "kind_probability", "slant_mean", "slant_std", "tilt_mean", "tilt_std", "smile", "smile_probability"}
+    if "encode" not in model.capabilities:
+        return
+    answers = model.latent_spec.describe(model.encode(images))
+    columns = {
+        "infogan": {"kind", "kind_probability", "slant", "slant_std", "tilt", "tilt_std", "smile", "smile_probability"},
+        "vae": {"slant", "slant_std", "tilt", "tilt_std"},
+    }
+    assert set(answers) == columns[name]
     assert all(len(column) == 7 for column in answers.values())
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_settings_and_presets_go_by_a_models_name(name):
+    kind = models.settings_class(name)
+    assert type(TINY[name]) is kind
+    assert kind.title
+    assert kind.paper
+    assert {type(settings) for settings in models.presets(name).values()} == {kind}
+    assert models.preset_for(name, "mnist") == "mnist"
+    assert models.preset_for(name, "my_own") == "general"
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_the_seed_alone_makes_the_weights(name):
+    """Whatever random numbers the user has drawn before."""
+    weights = []
+    for seed, before in ((0, 1), (0, 2), (1, 1)):
+        random.seed(before)
+        keras.utils.set_random_seed(before)
+        state = random.getstate()
+        weights.append([variable.numpy() for variable in models.build(name, _settings(name, seed=seed), SHAPE).trainable_variables])
+        assert random.getstate() == state
+    assert all(np.array_equal(one, other) for one, other in zip(*weights[:2], strict=True))
+    assert not all(np.array_equal(one, other) for one, other in zip(weights[0], weights[2], strict=True))
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_the_precision_asked_for_is_that_of_the_networks_only(name):
+    settings = _settings(name, precision="mixed_float16")
+    for precision, expected in ((None, "float16"), ("float32", "float32")):
+        model = models.build(name, settings, SHAPE, precision)
+        assert model.settings.precision == "mixed_float16"
+        assert model.latent_spec == settings.latent_spec
+        kernels = [layer for network in model.layers for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
+        assert {layer.compute_dtype for layer in kernels[:1]} == {expected}
+        assert {variable.dtype for variable in model.trainable_variables} == {"float32"}

@@ -10,7 +10,7 @@ import pytest
 from conftest import command, sentence
 from PIL import Image
 
-from keras_infogan import onnx_model, runs
+from keras_infogan import onnx_model, trained
 from keras_infogan.config import UserError
 
 onnx = pytest.importorskip("onnx")
@@ -18,19 +18,20 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 
 def test_the_files_give_what_the_model_gives_for_any_number_of_images(exported, digits_run):
-    _, model = runs.load(digits_run)
-    run, loaded = onnx_model.load(exported / "generator.onnx")
-    assert [code.name for code in loaded.latents.codes] == ["digit", "tilt"]
-    assert run.config == runs.read(digits_run).config
+    run, model = trained.load_run(digits_run)
+    loaded = onnx_model.load(exported / "generator.onnx")
+    assert [code.name for code in loaded.latent_spec.codes] == ["digit", "tilt"]
+    assert loaded.contract.settings == run.to_json()["settings"]
     assert (loaded.step, loaded.provider) == (6, "cpu")
+    assert (loaded.title, loaded.image_shape, loaded.capabilities, loaded.takes_weights) == ("InfoGAN", (16, 16, 1), ("generate", "encode"), False)
     for count in (0, 1, 7, 300):
-        latents = model.latents.sample(count, 0)
+        latents = model.latent_spec.sample(count, 0)
         images = model.generate(latents) if count else np.zeros((0, 16, 16, 1), np.float32)
         assert np.abs(loaded.generate(latents) - images).max(initial=0) < 2e-5
-        assert loaded.encode(images).shape == (count, loaded.latents.total_parameters)
+        assert loaded.encode(images).shape == (count, loaded.latent_spec.total_parameters)
         if count:
             assert np.abs(loaded.encode(images) - model.encode(images)).max() < 1e-4
-    _, half = onnx_model.load(exported / "generator_fp16.onnx", needs=("generator",), num_threads=1)
+    half = onnx_model.load(exported / "generator_fp16.onnx", needs=("generate",), num_threads=1)
     assert 1e-6 < np.abs(half.generate(latents) - images).max() < 1e-2
 
 
@@ -39,19 +40,19 @@ def test_a_provider_that_cannot_be_had_is_not_pretended(exported, tmp_path):
     if "CUDAExecutionProvider" in available:
         pytest.skip("CUDA may be had here")
     for provider in ("cuda", "tensorrt"):
-        _, loaded = onnx_model.load(exported / "generator.onnx", provider=provider)
+        loaded = onnx_model.load(exported / "generator.onnx", provider=provider)
         assert loaded.provider == "cpu"
-    result = command("sample", f"--onnx={exported / 'generator.onnx'}", "--provider=cuda", "--count=2", "--rows=2", f"--output_dir={tmp_path}")
+    result = command("sample", f"--onnx={exported / 'generator.onnx'}", "--provider=cuda", "--num=2", "--rows=2", f"--output_dir={tmp_path}")
     assert (result.returncode, result.stderr.strip()) == (0, "cuda could not be had from onnxruntime here; running on cpu.")
 
 
 def test_bound_buffers_are_used_in_place(exported):
-    _, loaded = onnx_model.load(exported / "generator.onnx")
-    latents = loaded.latents.sample(8, 0)
+    loaded = onnx_model.load(exported / "generator.onnx")
+    latents = loaded.latent_spec.sample(8, 0)
     bound = loaded.bind(4)
     address = bound.images.data_ptr()
     for part in (latents[:4], latents[4:]):
-        for name, array in loaded.contract.feeds("generator", part).items():
+        for name, array in loaded.contract.feeds("generator", latents=part).items():
             bound.inputs[name].update_inplace(array)
         images = bound.run()
         assert images.data_ptr() == address
@@ -61,8 +62,8 @@ def test_bound_buffers_are_used_in_place(exported):
 @pytest.mark.parametrize("file", ["generator.onnx", "generator_fp16.onnx"])
 @pytest.mark.parametrize(("name", "value"), [("digit", 10), ("digit", -1), ("tilt", np.nan), ("tilt", np.inf), ("noise", np.nan)])
 def test_an_image_of_a_bad_input_is_nan_and_no_other(exported, file, name, value):
-    _, loaded = onnx_model.load(exported / file, needs=("generator",))
-    feeds = loaded.contract.feeds("generator", loaded.latents.sample(3, 0))
+    loaded = onnx_model.load(exported / file, needs=("generate",))
+    feeds = loaded.contract.feeds("generator", latents=loaded.latent_spec.sample(3, 0))
     session, _ = onnx_model.open_session(exported / file)
     good = session.run(None, feeds)[0]
     feeds[name][1] = value
@@ -87,8 +88,8 @@ def test_the_answers_of_a_bad_image_are_nan_and_no_others(exported, value):
 
 def test_wrong_shapes_types_and_names_are_errors(exported):
     session, _ = onnx_model.open_session(exported / "generator.onnx")
-    _, loaded = onnx_model.load(exported / "generator.onnx")
-    feeds = loaded.contract.feeds("generator", loaded.latents.sample(3, 0))
+    loaded = onnx_model.load(exported / "generator.onnx")
+    feeds = loaded.contract.feeds("generator", latents=loaded.latent_spec.sample(3, 0))
     for wrong in ({"noise": feeds["noise"][:, :5]}, {"digit": feeds["digit"].astype(np.float32)}, {"tilt": feeds["tilt"][:2]}, {"color": feeds["tilt"]}):
         with pytest.raises(Exception, match=r"."):
             session.run(None, feeds | wrong)
@@ -104,11 +105,11 @@ def test_sample_and_encode_do_not_load_tensorflow(exported, tmp_path):
         result = subprocess.run([sys.executable, "-c", code, f"keras_infogan.{name}", *arguments], capture_output=True, text=True, timeout=60, check=False)
         assert result.returncode == 0, result.stderr
 
-    run("sample", f"--onnx={exported / 'generator.onnx'}", f"--output_dir={tmp_path}", "--count=20", "--rows=2")
+    run("sample", f"--onnx={exported / 'generator.onnx'}", f"--output_dir={tmp_path}", "--num=20", "--rows=2")
     assert {path.name for path in tmp_path.glob("*.png")} == {"samples.png", "traversal_digit.png", "traversal_tilt.png"}
     run("encode", f"--onnx={exported / 'recognizer.onnx'}", f"--images={tmp_path / 'images'}", f"--output={tmp_path / 'codes.csv'}")
     header, *lines = (tmp_path / "codes.csv").read_text().splitlines()
-    assert header == "image,digit,digit_probability,tilt_mean,tilt_std"
+    assert header == "image,digit,digit_probability,tilt,tilt_std"
     assert len(lines) == 3
 
 
@@ -132,16 +133,59 @@ def test_files_that_are_not_ours_are_refused(exported, tmp_path):
     onnx.save(proto, tmp_path / "recognizer.onnx")
     with pytest.raises(UserError, match="not of the same run and step"):
         onnx_model.load(tmp_path / "generator.onnx")
-    with pytest.raises(UserError, match="not what a generator gives"):
-        onnx_model.load(exported / "recognizer.onnx")
-    with pytest.raises(UserError, match="not what a recognizer gives"):
-        onnx_model.load(exported / "generator.onnx", needs=("recognizer",))
+    # A file of another purpose under the name.
+    shutil.copy(exported / "recognizer.onnx", tmp_path / "other.onnx")
+    proto = onnx.load(exported / "recognizer.onnx")
+    proto.graph.output.pop()
+    onnx.save(proto, tmp_path / "other.onnx")
+    with pytest.raises(UserError, match=r"other\.onnx gives digit, digit_probabilities, tilt, tilt_std, not what its metadata say"):
+        onnx_model.load(tmp_path / "other.onnx")
     for name in ("generator", "recognizer"):
         proto = onnx.load(exported / f"{name}.onnx")
-        onnx.helper.set_model_props(proto, {"keras_infogan": json.dumps({**about, "run": {**about["run"], "settings": {"color": "red"}}})})
+        onnx.helper.set_model_props(proto, {"keras_infogan": json.dumps({**about, "inputs": [{"kind": "color"}]})})
         onnx.save(proto, tmp_path / f"{name}.onnx")
     with pytest.raises(UserError, match="cannot read"):
         onnx_model.load(tmp_path / "generator.onnx")
+    onnx.helper.set_model_props(proto, {"keras_infogan": json.dumps({**about, "contract": 3})})
+    onnx.save(proto, tmp_path / "generator.onnx")
+    with pytest.raises(UserError, match="newer keras-infogan"):
+        onnx_model.load(tmp_path / "generator.onnx")
+
+
+def test_any_of_the_files_opens_the_model_and_only_what_is_needed_must_be_there(exported, tmp_path):
+    both = onnx_model.load(exported / "recognizer.onnx")
+    assert both.capabilities == ("generate", "encode")
+    assert both.sample(2, 0).shape == (2, 16, 16, 1)
+    shutil.copy(exported / "recognizer.onnx", tmp_path)
+    alone = onnx_model.load(tmp_path / "recognizer.onnx", needs=("encode",))
+    assert alone.capabilities == ("encode",)
+    assert alone.encode(np.zeros((2, 16, 16, 1), np.float32)).shape == (2, alone.latent_spec.total_parameters)
+    with pytest.raises(UserError, match="an InfoGAN cannot generate from latents; it can encode"):
+        alone.sample(2, 0)
+    with pytest.raises(UserError, match="an InfoGAN cannot reconstruct"):
+        onnx_model.load(exported / "generator.onnx", needs=("reconstruct",))
+
+
+def _as_version_0_1_0(source, target):
+    """Copies an .onnx file with the contract that keras-infogan 0.1.0 would have written."""
+    proto = onnx.load(source)
+    content = json.loads(proto.metadata_props[0].value)
+    old = {key: content[key] for key in ("name", "step", "inputs", "images", "categories", "signatures", "onnx", "invalid_inputs")}
+    settings = content["settings"] | {"continuous_weight": 1.0, "max_posterior_std": 1.0}
+    run = {"version": 2, "model": "infogan", "dataset": "digits", "data_dir": None, "fingerprint": None, "image_shape": [16, 16, 1], "settings": settings}
+    old |= {"contract": 1, "keras_infogan": "0.1.0", "run": run, "dataset": {"name": "digits", "license": "CC BY 4.0"}, "renamed": {"slant": "tilt"}}
+    onnx.helper.set_model_props(proto, {"keras_infogan": json.dumps(old)})
+    onnx.save(proto, target)
+
+
+def test_files_of_the_first_contract_load(exported, tmp_path):
+    for name in ("generator.onnx", "recognizer.onnx"):
+        _as_version_0_1_0(exported / name, tmp_path / name)
+    old, new = (onnx_model.load(directory / "generator.onnx") for directory in (tmp_path, exported))
+    assert (old.latent_spec, old.capabilities, old.step) == (new.latent_spec, new.capabilities, new.step)
+    images = new.sample(3, 0)
+    np.testing.assert_array_equal(old.sample(3, 0), images)
+    np.testing.assert_array_equal(old.encode(images), new.encode(images))
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,18 @@
+"""The run directory: what config.json says, whose directory it is, and runs of earlier versions."""
+
 import dataclasses
 import json
 import os
+import pathlib
 
-import numpy as np
 import pytest
+from conftest import SHAPE, TINY
 
-from keras_infogan import models, runs
+from keras_infogan import files, models, runs
+from keras_infogan.codes import Posterior
 from keras_infogan.config import UserError
+
+DATA = pathlib.Path(__file__).with_name("data")
 
 
 def test_config_json_carries_everything(new_run):
@@ -30,10 +36,10 @@ def test_steps_may_change_until_they_are_taken(new_run):
     run = new_run("a", steps=40)
     runs.create(run)
     runs.create(new_run("a", steps=8))
-    assert runs.read(run.directory).config.steps == 8
+    assert runs.read(run.directory).settings.steps == 8
     (run.checkpoints / "step_00000008.weights.h5").touch()
     runs.create(new_run("a", steps=5))
-    assert runs.read(run.directory).config.steps == 8
+    assert runs.read(run.directory).settings.steps == 8
 
 
 def test_other_images_are_a_different_run(new_run):
@@ -57,8 +63,12 @@ def test_a_directory_with_other_files_is_left_alone(new_run):
     ("change", "part"),
     [
         ({"version": 99}, "newer keras-infogan"),
-        ({"model": "outfogan"}, "damaged"),
+        ({"model": "outfogan"}, "is a run of 'outfogan', and this keras-infogan has no such model; it has infogan"),
         ({"settings": {"stepz": 3}}, "damaged"),
+        ({"settings": []}, "damaged"),
+        ({"settings": None}, "damaged"),
+        ({"model": "dcgan", "settings": []}, "damaged"),
+        ({"image_shape": None}, "damaged"),
     ],
 )
 def test_a_strange_config_json_is_one_sentence(new_run, change, part):
@@ -97,122 +107,89 @@ def test_the_default_directory_is_the_run_with_the_same_settings(new_run, tmp_pa
     assert first.directory == tmp_path / "digits-infogan-1"
     runs.create(first)
     assert runs.choose_directory(run, tmp_path) == first
-    other = dataclasses.replace(run, config=dataclasses.replace(run.config, seed=1))
+    other = dataclasses.replace(run, settings=dataclasses.replace(run.settings, seed=1))
     assert runs.choose_directory(other, tmp_path).directory == tmp_path / "digits-infogan-2"
 
 
-@pytest.fixture
-def trained(new_run):
-    """A run with checkpoints of steps 1 to 5, and the weights at each."""
-    run = new_run("trained")
-    runs.create(run)
-    model = models.build(run.model, run.config, run.image_shape)
-    weights = {}
-    for step in range(1, 6):
-        model.steps_taken.assign(step)
-        model.trainable_variables[0].assign(model.trainable_variables[0] + 1)
-        weights[step] = model.trainable_variables[0].numpy()
-        runs.save(run, model)
-    return run, model, weights
-
-
-def test_the_newest_checkpoints_are_kept(trained):
-    run, _, _ = trained
-    assert [path.name for path in runs.checkpoint_paths(run)] == [f"step_{step:08d}.weights.h5" for step in (5, 4, 3)]
-    assert len(list(run.checkpoints.iterdir())) == 3
-
-
-def test_restores_the_newest(trained):
-    run, _, weights = trained
-    run_again, model = runs.load(run.directory)
-    assert run_again == run
-    assert model.step == 5
-    assert np.array_equal(model.trainable_variables[0].numpy(), weights[5])
-
-
-@pytest.mark.parametrize("damage", ["cut", "empty", "garbage"])
-def test_a_damaged_checkpoint_falls_back_and_says_so(trained, damage, capsys):
-    run, _, weights = trained
-    newest = runs.checkpoint_paths(run)[0]
-    content = newest.read_bytes()
-    newest.write_bytes({"cut": content[: len(content) // 2], "empty": b"", "garbage": b"x" * 1000}[damage])
-    _, model = runs.load(run.directory)
-    assert model.step == 4
-    assert np.array_equal(model.trainable_variables[0].numpy(), weights[4])
-    assert newest.name in capsys.readouterr().err
-
-
-def test_only_damaged_checkpoints_are_an_error(trained):
-    run, *_ = trained
-    for path in runs.checkpoint_paths(run):
-        path.write_bytes(b"")
-    with pytest.raises(UserError, match="none of the 3 checkpoints"):
-        runs.load(run.directory)
-
-
-def test_weights_that_are_not_finite_are_not_saved(trained):
-    run, model, _ = trained
-    model.steps_taken.assign(6)
-    model.trainable_variables[0].assign(model.trainable_variables[0] * np.nan)
-    with pytest.raises(UserError, match="no longer finite at step 6"):
-        runs.save(run, model)
-    assert runs.checkpoint_paths(run)[0].name == "step_00000005.weights.h5"
-
-
-def test_a_failed_write_leaves_no_trace(trained, monkeypatch):
-    run, model, _ = trained
-
-    def fail(descriptor):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(UserError, match="No space left"):
-        runs.save(run, model)
-    assert len(list(run.checkpoints.iterdir())) == 3
-
-
-def test_a_run_without_checkpoint_says_how_to_train(new_run):
+def test_a_setting_of_another_version_is_named(new_run):
     run = new_run("a")
     runs.create(run)
-    with pytest.raises(UserError, match=r"no checkpoint yet; train first: python -m keras_infogan\.train"):
-        runs.load(run.directory)
+    path = run.directory / "config.json"
+    content = json.loads(path.read_text())
+    content["settings"]["temperature"] = 3
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"InfoGAN has no setting 'temperature' here; update keras-infogan"):
+        runs.read(run.directory)
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
-def test_a_run_computes_in_float32_whatever_it_was_trained_in(new_run, precision):
-    run = new_run("a", precision=precision)
+@pytest.mark.parametrize("name", models.MODELS)
+def test_every_models_settings_are_read_back(tmp_path, name):
+    run = runs.Run(tmp_path / name, name, "digits", None, SHAPE, TINY[name])
     runs.create(run)
-    model = models.build(run.model, run.config, run.image_shape)
-    model.steps_taken.assign(3)
-    runs.save(run, model)
-    _, loaded = runs.load(run.directory)
-    assert loaded.step == 3
-    assert {layer.compute_dtype for layer in loaded.generator.layers} == {"float32"}
-    assert np.array_equal(loaded.generator.trainable_variables[0].numpy(), model.generator.trainable_variables[0].numpy())
+    assert runs.read(run.directory) == run
+    assert json.loads((run.directory / "config.json").read_text())["version"] == 3
 
 
-def test_a_run_of_version_1_loads(trained):
-    """Its checkpoints had neither a count of steps beside the optimizers' nor a seal."""
-    import h5py
-
-    run, _, weights = trained
-    for path in runs.checkpoint_paths(run):
-        with h5py.File(path, "r+") as file:
-            del file["vars"]
-        path.write_bytes(path.read_bytes().split(runs._SEAL)[0])
-    config = run.directory / "config.json"
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"version": 1}))
-    again, model = runs.load(run.directory)
-    assert again == run
-    assert model.step == 5
-    assert np.array_equal(model.trainable_variables[0].numpy(), weights[5])
+def _run_of_version_2(directory, **settings):
+    """Writes the config.json of a run that keras-infogan 0.1.0 trained, with other settings if given, and reads it."""
+    content = json.loads((DATA / "config_2.json").read_text())
+    content["settings"] |= settings
+    (directory / "config.json").write_text(json.dumps(content))
+    return runs.read(directory)
 
 
-def test_a_flipped_bit_is_noticed(trained, capsys):
-    run, model, _ = trained
-    newest = runs.checkpoint_paths(run)[0]
-    content = bytearray(newest.read_bytes())
-    content[len(content) // 2] ^= 1
-    newest.write_bytes(content)
-    assert runs.restore(run, model) == 4
-    assert "its bytes are not those that were written" in capsys.readouterr().err
+def test_a_run_of_version_2_loads(tmp_path):
+    run = _run_of_version_2(tmp_path)
+    assert (run.model, run.dataset, run.image_shape) == ("infogan", "digits", (16, 16, 1))
+    assert run.settings == models.presets("infogan")["digits"]
+    assert run.settings.latent_spec.posterior == Posterior()
+    # What it says of itself goes on to be the same run.
+    assert runs.differences(run, runs.from_json(tmp_path, run.to_json())) == []
+
+
+def test_a_weight_of_all_continuous_codes_is_now_one_of_each(tmp_path):
+    codes = _run_of_version_2(tmp_path, continuous_weight=0.1).settings.latent_spec.codes
+    assert [(code.name, code.weight) for code in codes] == [("digit", 1.0), ("continuous_1", 0.1), ("continuous_2", 0.1)]
+
+
+def test_a_run_with_a_limit_that_is_gone_says_which_version_has_it(tmp_path):
+    with pytest.raises(UserError, match=r"trained with --max_posterior_std, which keras-infogan 0.1.0 was the last to have"):
+        _run_of_version_2(tmp_path, max_posterior_std=2.0)
+
+
+def test_a_run_directory_takes_one_process_at_a_time(new_run):
+    run = new_run("a")
+    with runs.locked(run):
+        assert files.is_locked(run.directory)
+        with pytest.raises(UserError, match="another process is training"), runs.locked(run):
+            pass
+    assert not files.is_locked(run.directory)
+    runs.create(run)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"scores": {}}'])
+def test_damaged_metrics_are_none(new_run, text):
+    run = new_run("a")
+    run.directory.mkdir()
+    run.metrics.write_text(text)
+    assert runs.read_metrics(run) is None
+
+
+def test_metrics_of_version_0_1_0_had_texts_alone(new_run):
+    run = new_run("a")
+    run.directory.mkdir()
+    empty = {key: {} for key in ("evaluated", "scores", "protocols", "seconds", "details", "counts")}
+    old = empty | {"commands": [], "alarms": ["The noise is ignored."], "skipped": {"dci": "the data set has no ground-truth factors"}}
+    run.metrics.write_text(json.dumps(old))
+    content = runs.read_metrics(run)
+    assert content["alarms"] == [{"kind": "unknown", "sentence": "The noise is ignored."}]
+    assert content["skipped"] == {"dci": {"reason": "the data set has no ground-truth factors", "kind": "missing"}}
+    run.metrics.write_text(json.dumps(content))
+    assert runs.read_metrics(run) == content
+
+
+@pytest.mark.parametrize(("held", "wanted"), [("vae", "infogan"), ("infogan", "dcgan")])
+def test_a_run_of_another_model_is_a_different_run(tmp_path, held, wanted):
+    runs.create(runs.Run(tmp_path / "a", held, "digits", None, SHAPE, TINY[held]))
+    with pytest.raises(UserError, match=f"holds a different run .*model: {held}, not {wanted}"):
+        runs.create(runs.Run(tmp_path / "a", wanted, "digits", None, SHAPE, TINY[wanted]))

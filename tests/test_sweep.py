@@ -10,7 +10,7 @@ import sys
 import pytest
 from conftest import command, sentence, wait_for_lines
 
-from keras_infogan import runs, sweeps
+from keras_infogan import checkpoints, files, runs, sweeps
 from keras_infogan.config import UserError
 from keras_infogan.sweep import parse_seeds
 
@@ -90,21 +90,11 @@ def test_a_signal_stops_the_run_under_way_which_saves_and_the_sweep_goes_on_late
     assert process.returncode == 130
     assert "the same command continues" in errors
     run = runs.read(tmp_path / "seed_0")
-    assert len(runs.checkpoint_paths(run)) == 1
-    assert not runs.is_locked(run)
+    assert len(checkpoints.paths(run)) == 1
+    assert not files.is_locked(run.directory)
     assert not (tmp_path / "seed_1").exists()
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert [row["status"].startswith("step ") for row in summary["runs"]] == [True, True]
-
-
-def test_a_run_directory_takes_one_process_at_a_time(new_run):
-    run = new_run("a")
-    with runs.locked(run):
-        assert runs.is_locked(run)
-        with pytest.raises(UserError, match="another process is training"), runs.locked(run):
-            pass
-    assert not runs.is_locked(run)
-    runs.create(run)
 
 
 @pytest.mark.parametrize(("text", "seeds"), [("0:3", [0, 1, 2]), ("4", [4]), ("1,5,7:9", [1, 5, 7, 8])])
@@ -134,6 +124,7 @@ def test_devices():
         (["--sweep_dir=x", "--devices=CPU:4096"], "no CPU core 4096"),
         (["--sweep_dir=x", "--metrics=nothing"], "unknown score"),
         (["--sweep_dir=x", "--dataset=mnits"], "did you mean 'mnist'"),
+        (["--sweep_dir=x", "--model=vae", "--beta=1,-1"], "--beta must be at least 0"),
     ],
 )
 def test_bad_input_is_one_sentence_and_nothing_is_written(tmp_path, arguments, part):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_infogan import runs, training
+from keras_infogan import checkpoints, trained, training
 from keras_infogan.config import UserError
 
 # In one process only one strategy may have two devices (see conftest.strategies).
@@ -15,14 +15,14 @@ ONE = [("CPU", 0)]
 
 
 def _weights(run):
-    return [variable.numpy() for variable in runs.load(run.directory)[1].variables]
+    return [variable.numpy() for variable in trained.load_run(run.directory)[1].learner.variables]
 
 
 def test_a_run_leaves_everything_it_should(new_run, image_set):
     run = new_run("a")
     assert training.train(run, ONE).step == 4
     assert [json.loads(line)["step"] for line in run.metrics_log.read_text().splitlines()] == [1, 2, 3, 4]
-    assert [path.name for path in runs.checkpoint_paths(run)] == ["step_00000004.weights.h5", "step_00000002.weights.h5"]
+    assert [path.name for path in checkpoints.paths(run)] == ["step_00000004.weights.h5", "step_00000002.weights.h5"]
     assert (run.samples / "step_00000004.png").exists()
     assert {path.parent.name for path in run.traversals.glob("*/step_00000004.png")} == {"kind", "slant", "tilt", "smile"}
 
@@ -56,7 +56,7 @@ def test_nan_in_training_keeps_the_last_good_checkpoint(new_run, image_set):
     run = new_run("a", steps=8, generator_learning_rate=1e30, discriminator_learning_rate=1e30)
     with pytest.raises(UserError, match=r"became nan at step|no longer finite at step"):
         training.train(run, ONE)
-    assert all(np.isfinite(value).all() for path in runs.checkpoint_paths(run)[:1] for value in _weights(run))
+    assert all(np.isfinite(value).all() for path in checkpoints.paths(run)[:1] for value in _weights(run))
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,9 @@ const refreshGrid = safely(async () => {
   const version = ++gridVersion, grid = element("grid"), [rows, columns] = ["rows", "columns"].map((id) => element(id).value);
   const down = valuesAlong(contract, state, rows, GRID_ROWS), across = valuesAlong(contract, state, columns, GRID_COLUMNS);
   const text = (name, value) => (name ? describe(codeOf(name), value, 1) : String(value));
-  const cells = down.map((value) => across.map((other) => at(at(state, rows, value), columns, other)));
+  // Without codes there is one thing to change, and the grid shows it on and on.
+  const seeds = contract.codes.length ? null : valuesAlong(contract, state, "", down.length * across.length);
+  const cells = down.map((value, row) => across.map((other, column) => (seeds ? at(state, "", seeds[row * across.length + column]) : at(at(state, rows, value), columns, other))));
   if (grid.dataset.layout !== `${down.length} ${across.length}`) {
     grid.replaceChildren(make("span"), ...across.map(() => make("span", { className: "label" })));
     for (let row = 0; row < down.length; row++) grid.append(make("span", { className: "label" }), ...across.map(() => make("button", {}, make("canvas"))));
@@ -117,8 +119,8 @@ const refreshGrid = safely(async () => {
     grid.dataset.layout = `${down.length} ${across.length}`;
   }
   const labels = grid.querySelectorAll(".label"), buttons = grid.querySelectorAll("button");
-  across.forEach((value, column) => { labels[column].textContent = text(columns, value); });
-  down.forEach((value, row) => { labels[across.length + row].textContent = text(rows, value); });
+  across.forEach((value, column) => { labels[column].textContent = seeds ? `+${column}` : text(columns, value); });
+  down.forEach((value, row) => { labels[across.length + row].textContent = seeds ? String(seeds[row * across.length]) : text(rows, value); });
   const drawn = [];
   element("save-grid").disabled = true;
   for (const [row, shown] of cells.entries()) {
@@ -265,7 +267,7 @@ function addCode(code) {
 // Why codes cannot have these names, a Map as `names`, or "".
 function problemOf(wanted) {
   const shown = contract.codes.map((code) => wanted.get(code.trainedAs) ?? code.name);
-  return shown.map((name, index) => nameProblem(name, shown.filter((_, other) => other !== index))).find(Boolean) ?? "";
+  return shown.map((name, index) => nameProblem(contract, name, shown.filter((_, other) => other !== index))).find(Boolean) ?? "";
 }
 
 // Takes names for this visit.
@@ -456,7 +458,7 @@ const saveMoved = safely(async () => {
 
 function listen() {
   const newNoise = () => change({ ...state, seed: random(10 ** 6) });
-  const playMoved = () => (playing ? stop() : start(codeOf(moved)));
+  const playMoved = () => (playing ? stop() : moved && start(codeOf(moved)));
   element("new-noise").onclick = newNoise;
   element("seed").onchange = (event) => {
     const valid = event.target.checkValidity() && event.target.value !== "";
@@ -492,9 +494,9 @@ async function begin() {
   } catch {
     throw new Error("generator.json is damaged; export again with --formats=web.");
   }
-  if (!contract.codes.length) throw new Error("This model has no codes; there is nothing to explore.");
   element("title").textContent = document.title = contract.name;
-  element("about").textContent = `An InfoGAN trained without labels on ${contract.dataset.name}, step ${contract.step.toLocaleString("en")}. License of the training images: ${contract.dataset.license}.`;
+  const { title, paper, reads } = contract.model, labels = reads.includes("label") ? "with" : "without";
+  element("about").textContent = `${title} (${paper}), trained ${labels} labels on ${contract.dataset.name}, step ${contract.step.toLocaleString("en")}. License of the training images: ${contract.dataset.license}.`;
   let told = 0;
   models = new Models(contract, ({ name, size }) => {
     if (Math.abs(size - told) < 2e6) return; // not every piece of a large file, which a screen reader would read out
@@ -511,12 +513,19 @@ async function begin() {
   element("codes").append(element("range"));
   setNames(readNames());
   const across = contract.codes.find((code) => !code.discrete) ?? contract.codes[0], others = contract.codes.filter((code) => code !== across);
-  element("columns").value = across.name;
+  element("columns").value = across?.name ?? "";
   element("rows").value = (others.find((code) => code.discrete) ?? others[0])?.name ?? "";
   moved = element("columns").value;
+  if (!across) {
+    for (const id of ["reset", "save-gif", "naming"]) element(id).hidden = true;
+    for (const id of ["rows", "columns"]) element(id).closest("label").hidden = true;
+    element("grid-title").textContent = "Other noise";
+  }
+  element("real").hidden = !contract.encodes;
+  if (!contract.noiseSize) element("remade-caption").textContent = "G(Q(x))";
   kept = readKept();
   listen();
-  listenToFiles();
+  if (contract.encodes) listenToFiles();
   element("main").hidden = false;
   say("Ready.");
   restoreFromAddress();

@@ -4,7 +4,6 @@
 
 export const LARGEST_SEED = 2 ** 32 - 1;
 const NAME = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;
-const RESERVED = /^(noise|image|images|label|seed|latents|parameters|image_bytes)$|_(probability|probabilities|mean|std)$/i;
 // What Python forbids as the name of an argument.
 const KEYWORDS = new Set(("False None True and as assert async await break class continue def del elif else except finally for from global if import in is lambda " +
   "nonlocal not or pass raise return self try while with yield").split(" "));
@@ -40,7 +39,10 @@ export function readContract(content) {
   }));
   const noise = content.inputs.find((input) => input.kind === "noise");
   const [, height, width, channels] = content.images.shape;
-  return { name: content.name, step: content.step, dataset: content.dataset, codes, height, width, channels, noiseSize: noise ? noise.shape[1] : 0, normal: noise ? !noise.range : false };
+  return {
+    name: content.name, model: content.model, step: content.step, dataset: content.dataset, reserved: content.reserved_names, encodes: content.capabilities.includes("encode"),
+    codes, height, width, channels, noiseSize: noise ? noise.shape[1] : 0, normal: noise ? !noise.range : false,
+  };
 }
 
 export function middle(contract) {
@@ -156,8 +158,9 @@ export function fromText(contract, state, text, seed) {
 }
 
 // Why a code cannot have a name, or "".
-export function nameProblem(name, others) {
+export function nameProblem(contract, name, others) {
   if (!NAME.test(name)) return "A name has letters, digits and underscores, and begins with a letter.";
-  if (RESERVED.test(name) || KEYWORDS.has(name)) return "This name is reserved; give another one.";
+  const lower = name.toLowerCase(), { names, endings } = contract.reserved;
+  if (names.includes(lower) || endings.some((ending) => lower.endsWith(ending)) || KEYWORDS.has(name)) return "This name is reserved; give another one.";
   return others.some((other) => other.toLowerCase() === name.toLowerCase()) ? "Another code has this name." : "";
 }

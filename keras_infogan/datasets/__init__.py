@@ -25,7 +25,6 @@ class Facts:
       image_size: height and width in pixels that images are brought to.
       channels: 1 (grey), 3 (colour), or None where the images themselves tell.
       source: "embedded", "prepared" (tensorflow-datasets) or "folder".
-      preset: the preset it is trained with.
       about: one line for --help.
       license: terms of the images, which a model trained on them may inherit.
       splits: names of its splits; of prepared data, tensorflow-datasets knows them.
@@ -35,30 +34,29 @@ class Facts:
     image_size: int
     channels: int | None
     source: str
-    preset: str
     about: str
     license: str
     splits: tuple = ("train",)
 
 
 DATASETS = {
-    "digits": Facts(digits.read, 16, 1, "embedded", "digits", "1,797 handwritten digits that come with scikit-learn", "CC BY 4.0", digits.SPLITS),
-    "sprites": Facts(sprites.read, 64, 1, "embedded", "sprites", "drawn shapes with the 737,280 factor combinations of dSprites", "none needed: drawn images"),
-    "sprites_32x32": Facts(sprites.read, 32, 1, "embedded", "general", "the same, half the size", "none needed: drawn images"),
-    "mnist": Facts(prepared.read, 28, 1, "prepared", "mnist", "handwritten digits (tensorflow-datasets)", "CC BY-SA 3.0"),
-    "fashion_mnist": Facts(prepared.read, 28, 1, "prepared", "fashion_mnist", "clothes (tensorflow-datasets)", "MIT"),
-    "svhn_cropped": Facts(prepared.read, 32, 3, "prepared", "svhn_cropped", "house numbers (tensorflow-datasets)", "non-commercial use only"),
-    "celeb_a": Facts(prepared.read, 32, 3, "prepared", "celeb_a", "faces, cropped to the middle 148x148 (tensorflow-datasets)", "non-commercial research only"),
-    "cifar10": Facts(prepared.read, 32, 3, "prepared", "general", "small photographs (tensorflow-datasets)", "not stated"),
-    "dsprites": Facts(prepared.read, 64, 1, "prepared", "dsprites", "shapes with true factors (tensorflow-datasets)", "Apache 2.0"),
-    "shapes3d": Facts(prepared.read, 64, 3, "prepared", "general", "rendered rooms with true factors (tensorflow-datasets)", "Apache 2.0"),
-    "faces_3d": Facts(folder.read, 32, 1, "folder", "faces_3d", "your folder of rendered faces, --data_dir=FOLDER", "not known: the images were given"),
-    "chairs_3d": Facts(folder.read, 64, 1, "folder", "chairs_3d", "your folder of rendered chairs, --data_dir=FOLDER", "not known: the images were given"),
-    "folder": Facts(folder.read, 64, None, "folder", "general", "your own images, --data_dir=FOLDER or a .zip", "not known: the images were given"),
+    "digits": Facts(digits.read, 16, 1, "embedded", "1,797 handwritten digits that come with scikit-learn", "CC BY 4.0", digits.SPLITS),
+    "sprites": Facts(sprites.read, 64, 1, "embedded", "drawn shapes with the 737,280 factor combinations of dSprites", "none needed: drawn images"),
+    "sprites_32x32": Facts(sprites.read, 32, 1, "embedded", "the same, half the size", "none needed: drawn images"),
+    "mnist": Facts(prepared.read, 28, 1, "prepared", "handwritten digits (tensorflow-datasets)", "CC BY-SA 3.0"),
+    "fashion_mnist": Facts(prepared.read, 28, 1, "prepared", "clothes (tensorflow-datasets)", "MIT"),
+    "svhn_cropped": Facts(prepared.read, 32, 3, "prepared", "house numbers (tensorflow-datasets)", "non-commercial use only"),
+    "celeb_a": Facts(prepared.read, 32, 3, "prepared", "faces, cropped to the middle 148x148 (tensorflow-datasets)", "non-commercial research only"),
+    "cifar10": Facts(prepared.read, 32, 3, "prepared", "small photographs (tensorflow-datasets)", "not stated"),
+    "dsprites": Facts(prepared.read, 64, 1, "prepared", "shapes with true factors (tensorflow-datasets)", "Apache 2.0"),
+    "shapes3d": Facts(prepared.read, 64, 3, "prepared", "rendered rooms with true factors (tensorflow-datasets)", "Apache 2.0"),
+    "faces_3d": Facts(folder.read, 32, 1, "folder", "your folder of rendered faces, --data_dir=FOLDER", "not known: the images were given"),
+    "chairs_3d": Facts(folder.read, 64, 1, "folder", "your folder of rendered chairs, --data_dir=FOLDER", "not known: the images were given"),
+    "folder": Facts(folder.read, 64, None, "folder", "your own images, --data_dir=FOLDER or a .zip", "not known: the images were given"),
 }
 
 # Any further data set of tensorflow-datasets.
-OTHER_PREPARED = Facts(prepared.read, 32, None, "prepared", "general", "a data set of tensorflow-datasets", "see the data set's own terms")
+OTHER_PREPARED = Facts(prepared.read, 32, None, "prepared", "a data set of tensorflow-datasets", "see the data set's own terms")
 
 
 def facts(name):

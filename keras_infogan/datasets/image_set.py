@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from keras_infogan.config import UserError
+from keras_infogan.files import cache_directory
 
 # Raised when images are decoded differently than before, so that the cache does not bring back the old ones.
 _DECODING_VERSION = 1
@@ -39,11 +40,6 @@ class ImageSet:
     factor_names: tuple = ()
     files: tuple = ()
     split: str = ""
-
-
-def cache_directory():
-    """Returns where decoded images are kept: $XDG_CACHE_HOME/keras_infogan, or ~/.cache/keras_infogan."""
-    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "keras_infogan"
 
 
 def cached(key, count, shape, decode):

@@ -17,7 +17,8 @@ class Metric:
 
     Attributes:
       name: of its file and function.
-      group: what it asks of a run: "generator" (the generator and the recognizer alone), "labels", "factors" or "images" (real ones, in a feature space).
+      group: what it asks of a run: "generator" (the generator and the recognizer alone), "labels", "factors", "images" (real ones, in a feature space),
+        "reconstruction" or "likelihood".
       title: for a person.
       higher_is_better: True, False, or None where neither end is better.
     """
@@ -66,6 +67,9 @@ METRICS = {
         Metric("kernel_distance", "images", "Kernel distance", False),
         Metric("precision_recall", "images", "Precision and recall"),
         Metric("density_coverage", "images", "Density and coverage"),
+        Metric("class_shares", "images", "Classes among generated images", None),
+        Metric("reconstruction_error", "reconstruction", "Reconstruction error", False),
+        Metric("log_likelihood", "likelihood", "Log likelihood (nats)"),
     )
 }
 GROUPS = tuple(dict.fromkeys(metric.group for metric in METRICS.values()))

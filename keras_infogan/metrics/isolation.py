@@ -15,10 +15,10 @@ def isolation(code_changes):
       code_changes: dict from a code's name to float (count, pixels), the change of each start image when that code is redrawn.
 
     Raises:
-      ValueError: if there is only one code; there is nothing then to be apart from.
+      ValueError: if there are fewer than two codes; there is nothing then to be apart from.
     """
     if len(code_changes) < 2:
-        raise ValueError("there is only one code, and isolation is from other codes")
+        raise ValueError(f"there {'is only one code' if code_changes else 'are no codes'}, and isolation is from other codes")
     changes = np.stack(list(code_changes.values()), axis=1).astype(np.float64)
     products = changes @ changes.swapaxes(1, 2)  # (count, codes, codes)
     scores = {}

@@ -1,18 +1,42 @@
-"""The models, by name. Another model is a line here, a file of settings and a file of the algorithm.
+"""The models, by name. Another model is a line here, a file of settings (`settings/<name>.py`) and a file of the algorithm (`models/<name>.py`).
 
-`MODELS` maps a name to the module that offers `Config` and `PRESETS` and can be read without TensorFlow; `build` loads the algorithm itself.
+`MODELS` maps a name to the class that `models/<name>.py` defines. `settings/<name>.py` defines `<class>Settings`, and PRESETS: settings by the data set they
+are for, or another name to give as --preset; "general" is for any other data. Only `build` loads TensorFlow.
 """
 
 import importlib
 
-from keras_infogan.models import infogan_settings
+MODELS = {
+    "infogan": "InfoGAN",
+    "dcgan": "DCGAN",
+    "vae": "VAE",
+}
 
-MODELS = {"infogan": infogan_settings}
+
+def settings_class(name):
+    """Returns the class of a model's settings."""
+    return getattr(_settings(name), f"{MODELS[name]}Settings")
 
 
-def build(name, config, image_shape, precision=None):
-    """Builds model `name` from its settings, for images of (height, width, channels); call it inside the strategy's scope. Loads TensorFlow.
+def presets(name):
+    """Returns a model's presets, a dict from name to settings."""
+    return _settings(name).PRESETS
+
+
+def preset_for(name, dataset):
+    """Returns the name of the preset that a model is trained with on a data set, unless another one is asked for."""
+    return dataset if dataset in presets(name) else "general"
+
+
+def _settings(name):
+    return importlib.import_module(f"keras_infogan.settings.{name}")
+
+
+def build(name, settings, image_shape, precision=None):
+    """Builds and compiles a model from its settings, for images of (height, width, channels); call it inside the strategy's scope. Loads TensorFlow.
 
     `precision` is that of the networks, if another than the one in the settings, with which the run was trained.
     """
-    return importlib.import_module(f"keras_infogan.models.{name}").build(config, image_shape, precision)
+    model = getattr(importlib.import_module(f"keras_infogan.models.{name}"), MODELS[name])(settings, image_shape, precision)
+    model.compile()
+    return model

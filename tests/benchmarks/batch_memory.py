@@ -20,7 +20,7 @@ def steps(preset, precision, batch_size):
 
     facts = datasets.DATASETS[preset]
     shape = (facts.image_size, facts.image_size, facts.channels)
-    settings = dataclasses.replace(models.MODELS["infogan"].PRESETS[facts.preset], precision=precision, batch_size=batch_size)
+    settings = dataclasses.replace(models.presets("infogan")[models.preset_for("infogan", preset)], precision=precision, batch_size=batch_size)
     strategy = tf.distribute.MirroredStrategy()
     with strategy.scope():
         model = models.build("infogan", settings, shape)

@@ -16,16 +16,16 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 import tensorflow as tf
 
-from keras_infogan import contract, onnx_model, runs
+from keras_infogan import contract, onnx_model, trained
 
 _STARTS, _ROUNDS, _BATCH_SIZES = 5, 30, (1, 16, 64)
 _START = {
-    "ONNX Runtime": "from keras_infogan import onnx_model; _, m = onnx_model.load(files + '/generator.onnx', needs=('generator',)); m.sample(1, 0)",
+    "ONNX Runtime": "from keras_infogan import onnx_model; m = onnx_model.load(files + '/generator.onnx', needs=('generate',)); m.sample(1, 0)",
     "SavedModel": (
         "import tensorflow as tf; m = tf.saved_model.load(saved_model); s = m.signatures['latents']; "
         "s(latents=tf.zeros([1, s.structured_input_signature[1]['latents'].shape[1]]))"
     ),
-    "Keras": "from keras_infogan import runs; _, m = runs.load(run); m.sample(1, 0)",
+    "Keras": "from keras_infogan import trained; _, m = trained.load_run(run); m.sample(1, 0)",
 }
 
 
@@ -43,12 +43,12 @@ def main(run_dir, export_dir):
     for name, seconds in starts.items():
         print(f"  {name:14} {statistics.median(seconds):6.2f}   from {min(seconds):.2f} to {max(seconds):.2f}")
 
-    _, model = runs.load(run_dir)
+    _, model = trained.load_run(run_dir)
     session, _ = onnx_model.open_session(pathlib.Path(export_dir) / "generator.onnx")
     signature = tf.saved_model.load(saved_model).signatures["serving_default"]
     for size in _BATCH_SIZES:
-        latents = agreed.latents.sample(size, 0)
-        feeds = agreed.feeds("generator", latents)
+        latents = agreed.latent_spec.sample(size, 0)
+        feeds = agreed.feeds("generator", latents=latents)
         tensors = {name: tf.constant(array) for name, array in feeds.items()}
         ways = {
             "ONNX Runtime": lambda feeds=feeds: session.run(None, feeds),

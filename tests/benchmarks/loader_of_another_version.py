@@ -21,10 +21,12 @@ COUNT = 100
 
 def ask(contract, session):
     """Returns what was asked and answered, a dict of arrays by "signature/in or out/name"."""
-    latents, images = contract.latents.sample(COUNT, 0), np.random.default_rng(0).random((COUNT, *contract.run.image_shape), np.float32)
+    given = {"latents": contract.latent_spec.sample(COUNT, 0), "seeds": np.arange(COUNT)}
+    given["images"] = np.random.default_rng(0).random((COUNT, *contract.image_shape), np.float32)
+    given["noise"] = contract.likelihood_noise.from_seeds(given["seeds"])
     arrays = {}
     for signature in contract.signatures():
-        feeds = contract.feeds(signature, latents, np.arange(COUNT), images)
+        feeds = contract.feeds(signature, **given)
         answers = session.run(signature, feeds)
         arrays |= {f"{signature}/in/{name}": array for name, array in feeds.items()}
         arrays |= {f"{signature}/out/{name}": array for name, array in answers.items() if array.dtype.kind in "if"}

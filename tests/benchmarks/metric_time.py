@@ -40,6 +40,11 @@ def points():
         "code_changes": changes,
         "real_features": features[0],
         "generated_features": features[1],
+        "real_labels": categories[0],
+        "real_images": images[0],
+        "reconstructions": images[1],
+        "likelihoods": {"exact": values[0]},
+        "likelihood_images": images[0],
     }
 
 

@@ -18,7 +18,7 @@ def bodies(agreed):
     """Yields endlessly: a good request, then one that is broken in one of several ways."""
     generator, index = np.random.default_rng(SEED), 0
     while True:
-        row = {code.name: code.value(code.sample(generator, 1)).tolist()[0] for code in agreed.latents.codes} | {"seed": int(generator.integers(2**32))}
+        row = {code.name: code.value(code.sample(generator, 1)).tolist()[0] for code in agreed.latent_spec.codes} | {"seed": int(generator.integers(2**32))}
         good = json.dumps({"signature_name": "from_seed", "instances": [row] * int(generator.integers(1, 33))}).encode()
         yield 200, good
         wrong = (

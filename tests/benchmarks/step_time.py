@@ -44,7 +44,7 @@ def step_operations(model):
     """
     generator, trunk = layer_operations(model.generator), layer_operations(model.trunk)
     discriminator, recognizer = sum(layer_operations(model.discriminator)), sum(layer_operations(model.recognizer))
-    draws = 1 if model.config.share_fakes else 2
+    draws = 1 if model.settings.share_fakes else 2
     total = draws * sum(generator) + 2 * sum(generator) - generator[0]
     total += (1 + draws) * sum(trunk) + 2 * (2 * sum(trunk) - trunk[0]) + sum(trunk)
     total += (1 + draws) * discriminator + 2 * 2 * discriminator + discriminator
@@ -54,13 +54,13 @@ def step_operations(model):
 def main(preset="mnist", precision="float32"):
     facts = datasets.DATASETS[preset]
     shape = (facts.image_size, facts.image_size, facts.channels)
-    config = dataclasses.replace(models.MODELS["infogan"].PRESETS[facts.preset], precision=precision)
+    settings = dataclasses.replace(models.presets("infogan")[models.preset_for("infogan", preset)], precision=precision)
     strategy = tf.distribute.MirroredStrategy()
     with strategy.scope():
-        shared = models.build("infogan", config, shape)
-        fresh = models.build("infogan", dataclasses.replace(config, share_fakes=False), shape)
-    images = tf.random.stateless_uniform((config.batch_size, *shape), (0, 0), -1.0, 1.0)
-    matrix = tf.cast(tf.random.stateless_normal((_SIZE, _SIZE), (0, 0)), keras.config.dtype_policy().compute_dtype)
+        shared = models.build("infogan", settings, shape)
+        fresh = models.build("infogan", dataclasses.replace(settings, share_fakes=False), shape)
+    images = tf.random.stateless_uniform((settings.batch_size, *shape), (0, 0), -1.0, 1.0)
+    matrix = tf.cast(tf.random.stateless_normal((_SIZE, _SIZE), (0, 0)), keras.DTypePolicy(precision).compute_dtype)
 
     def step(model):
         return tf.function(lambda: strategy.run(model.train_step, ({"image": images},)))
@@ -75,9 +75,9 @@ def main(preset="mnist", precision="float32"):
                 seconds[name].append(time.perf_counter() - start)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     rate = 2 * _SIZE**3 / medians["matrix product"]
-    print(f"{preset}, {precision}, batch {config.batch_size}, {strategy.num_replicas_in_sync} replica(s); matrix product {rate / 1e9:.0f} GFLOP/s")
+    print(f"{preset}, {precision}, batch {settings.batch_size}, {strategy.num_replicas_in_sync} replica(s); matrix product {rate / 1e9:.0f} GFLOP/s")
     for name, model in (("one batch of fakes", shared), ("fresh batch for the generator", fresh)):
-        operations = step_operations(model) * config.batch_size
+        operations = step_operations(model) * settings.batch_size
         floor = operations / rate
         print(
             f"{name}: {operations / 1e9:.1f} GFLOP, floor {floor * 1e3:.0f} ms, measured {medians[name] * 1e3:.0f} ms = {medians[name] / floor:.1f} x the floor"

@@ -6,22 +6,34 @@ trunk, ReLU in the generator, softmax and diagonal Gaussian posteriors, batches 
 Deviations of all presets, with the reason:
   - Images are in [-1, 1] and every generator ends in tanh. Tables 4 and 6 end in a sigmoid on [0, 1], which is the same up to a change of scale
     (2 sigmoid(x) - 1 = tanh(x / 2)); one range for all data sets rules out a mismatch between real and generated images.
-  - Weights start from Keras's default (Glorot), not N(0, 0.02): the information rises as early as in the paper's Figure 1 only with it (BUILD_NOTES.md).
+  - Weights start from Keras's default (Glorot), not N(0, 0.02): the information rises as early as in the paper's Figure 1 only with it (docs/design.md).
   - The last transposed convolution of Tables 1, 4 and 6 states no stride; the sizes need 2.
-  - Continuous posteriors are learned as in the paper, but clamped (see `latents.Posterior`), because their negative log-likelihood is unbounded below.
+  - Continuous posteriors are learned as in the paper, but clamped (see `codes.Posterior`), because their negative log-likelihood is unbounded below.
   - One batch of fakes serves both updates (`share_fakes`), where the released code draws afresh for the generator's; it is one pass less.
 """
 
 import dataclasses
+import types
 
 from keras_infogan import architectures, config
+from keras_infogan.codes import Posterior
 from keras_infogan.config import setting
-from keras_infogan.latents import LatentSpec, Noise, Posterior, parse_codes
+from keras_infogan.latents import LatentSpec, Noise
+from keras_infogan.notation import parse_codes, with_continuous_weight
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(config.Config):
+class InfoGANSettings(config.Settings):
     """Everything that defines an InfoGAN run, apart from the data."""
+
+    title = "InfoGAN"
+    paper = "Chen et al. 2016, arXiv 1606.03657"
+    retired = types.MappingProxyType(
+        {
+            "continuous_weight": 'give the weight to the codes themselves, as in --codes="2*uniform(weight=0.5)"',
+            "max_posterior_std": "the upper limit of a learned deviation is 1, the widest that a prior has",
+        }
+    )
 
     codes: str = setting("categorical(10), 2*uniform", 'the codes c, for example "digit=categorical(10), slant=uniform, 2*bernoulli(0.5)"')
     noise_size: int = setting(62, "length of the noise z", minimum=0)
@@ -41,10 +53,10 @@ class Config(config.Config):
     share_fakes: bool = setting(True, "one batch of fakes serves both updates; otherwise the generator's gets a fresh one, after the discriminator's")
 
     mutual_information_weight: float = setting(1.0, "the paper's lambda; 0 gives a plain GAN whose recognizer only watches", minimum=0.0)
-    continuous_weight: float = setting(1.0, "multiplies the weight of every continuous code", minimum=0.0)
     posterior_std: float = setting(0.0, "standard deviation of Q(c|x) for continuous codes; 0: learned", minimum=0.0)
-    min_posterior_std: float = setting(Posterior.min_std, "lower limit of a learned deviation; below 0.399 the bound can pass H(c)", minimum=1e-3)
-    max_posterior_std: float = setting(Posterior.max_std, "upper limit of a learned deviation", minimum=1e-3)
+    min_posterior_std: float = setting(
+        Posterior.min_std, "lower limit of a learned deviation, whose upper one is 1; below 0.399 the bound can pass H(c)", minimum=1e-3, maximum=0.999
+    )
     recognizer_optimizer: str = setting(
         "discriminator",
         "where the information's gradient goes: generator, trunk and recognizer within the updates of discriminator and generator (paper, released code); "
@@ -61,10 +73,8 @@ class Config(config.Config):
 
     def __post_init__(self):
         super().__post_init__()
-        if not self.latents.codes:
+        if not self.latent_spec.codes:
             raise config.UserError('--codes is empty; an InfoGAN needs at least one code, for example --codes="categorical(10)".')
-        if self.min_posterior_std >= self.max_posterior_std:
-            raise config.UserError(f"--min_posterior_std ({self.min_posterior_std}) must be smaller than --max_posterior_std ({self.max_posterior_std}).")
         if self.generator_updates > 1 and self.share_fakes:
             raise config.UserError(f"--generator_updates={self.generator_updates} needs a fresh batch of fakes for each update; add --noshare_fakes.")
         architectures.check_encoder("trunk_layers", self.trunk_layers)
@@ -73,10 +83,18 @@ class Config(config.Config):
         architectures.parse_layers(self.generator_layers)
 
     @property
-    def latents(self):
+    def latent_spec(self):
         """The LatentSpec of these settings."""
-        posterior = Posterior(self.posterior_std, self.min_posterior_std, self.max_posterior_std)
+        posterior = Posterior(self.posterior_std, self.min_posterior_std)
         return LatentSpec(Noise(self.noise_size, self.noise_distribution), parse_codes(self.codes), posterior)
+
+    @classmethod
+    def from_json(cls, content):
+        content = dict(content)
+        content["codes"] = with_continuous_weight(content["codes"], content.pop("continuous_weight", 1.0))
+        if content.pop("max_posterior_std", 1.0) != 1.0:
+            raise config.UserError("this run was trained with --max_posterior_std, which keras-infogan 0.1.0 was the last to have; use that version for it.")
+        return super().from_json(content)
 
     def for_images(self, image_shape):
         """Returns the settings with layers filled in for (height, width, channels) where they were left open.
@@ -84,15 +102,11 @@ class Config(config.Config):
         Raises:
           UserError: if the layers cannot make such images.
         """
-        trunk, generator = self.trunk_layers, self.generator_layers
-        if not trunk or not generator:
-            general_trunk, general_generator = architectures.general_layers(image_shape)
-            trunk, generator = trunk or general_trunk, generator or general_generator
-        architectures.check_generator(generator, image_shape)
+        trunk, generator = architectures.completed(self.trunk_layers, self.generator_layers, image_shape)
         return dataclasses.replace(self, trunk_layers=trunk, generator_layers=generator)
 
 
-_TABLE_4 = Config(
+_TABLE_4 = InfoGANSettings(
     codes="5*uniform",
     noise_size=128,
     trunk_layers="conv 64/2, conv 128/2 bn, dense 1024 bn",
@@ -105,7 +119,7 @@ _TABLE_4 = Config(
     instance_noise_steps=2000,
     steps=20_000,
 )
-_TABLE_6 = Config(
+_TABLE_6 = InfoGANSettings(
     codes="3*categorical(20), rotation=uniform(weight=10)",
     noise_size=128,
     trunk_layers="conv 64/2, conv 128/2 bn, conv 256/2 bn, conv 256 bn, conv 256 bn, dense 1024 bn",
@@ -113,7 +127,7 @@ _TABLE_6 = Config(
     generator_layers="dense 1024 bn, dense 8x8x256 bn, conv 256 bn, conv 256 bn, conv 128/2 bn, conv 64/2 bn, conv 1/2",
     steps=20_000,
 )
-_TABLE_3 = Config(
+_TABLE_3 = InfoGANSettings(
     codes="10*categorical(10)",
     noise_size=128,
     trunk_layers="conv 64/2, conv 128/2 bn, conv 256/2 bn",
@@ -121,11 +135,11 @@ _TABLE_3 = Config(
     steps=20_000,
 )
 
-# A preset is chosen by the data set's name, or with --preset.
+# A preset is chosen by the data set's name, or with --preset; "general" serves all other data.
 PRESETS = {
     # The embedded default, ours: Table 1 shrunk to 16x16 images. 1,438 of them: a discriminator as fast as the generator and averaged weights give cleaner
     # strokes than Table 1's rates.
-    "digits": Config(
+    "digits": InfoGANSettings(
         codes="digit=categorical(10), 2*uniform",
         noise_size=16,
         trunk_layers="conv 32/2, conv 64/2 bn, dense 256 bn",
@@ -135,7 +149,7 @@ PRESETS = {
         steps=2500,
     ),
     # Table 1. 5,000 iterations as in the released script (50 x 100).
-    "mnist": Config(
+    "mnist": InfoGANSettings(
         codes="digit=categorical(10), 2*uniform",
         noise_size=62,
         trunk_layers="conv 64/2, conv 128/2 bn, dense 1024 bn",
@@ -146,7 +160,7 @@ PRESETS = {
     "svhn_cropped": dataclasses.replace(_TABLE_3, codes="4*categorical(10), 4*uniform", noise_size=124),
     # Table 3, with batch norm on every layer of the generator but the last, and instance noise. As printed, the discriminator wins from the start and every
     # image comes out the same, the codes hidden in differences nobody sees; noise on all that the trunk sees hides them from the recognizer too
-    # (BUILD_NOTES.md has the figures). Iterations are not public.
+    # (docs/results.md has the figures). Iterations are not public.
     "celeb_a": dataclasses.replace(
         _TABLE_3,
         generator_layers="dense 2x2x448 bn, conv 256/2 bn, conv 128/2 bn, conv 64/2 bn, conv 3/2",
@@ -165,7 +179,7 @@ PRESETS = {
     "chairs_3d_width": dataclasses.replace(_TABLE_6, codes="3*categorical(20, weight=2), width=uniform(weight=0.05)"),
     # "InfoGAN (modified)" of Lin et al., ICML 2020, arXiv 1906.06034: 28 epochs, the generator updated twice a step. Its contrastive regularizer
     # (InfoGAN-CR) is another algorithm and not part of this model. Deviation: ReLU, not leaky ReLU, between the generator's convolutions.
-    "dsprites": Config(
+    "dsprites": InfoGANSettings(
         codes="5*uniform",
         noise_size=5,
         trunk_layers="conv 32/2, conv 32/2, conv 64/2, conv 64/2, dense 128",
@@ -181,7 +195,7 @@ PRESETS = {
         steps=322_560,
     ),
     # Any other images: Table 3's style, layers made for the image size.
-    "general": Config(noise_size=64, steps=20_000),
+    "general": InfoGANSettings(noise_size=64, steps=20_000),
 }
 # Ours: as dsprites, but for a number of steps that a laptop can wait for.
 PRESETS["sprites"] = dataclasses.replace(PRESETS["dsprites"], steps=20_000)

@@ -1,0 +1,47 @@
+"""What a trained model can do, by name. Tools ask for a capability, never for a kind of model; here is the one place that refuses.
+
+A model has a capability if it has a method of its name, on tensors and in inference:
+
+    generate(latents)                 images in [-1, 1] of latent vectors, float32 (batch, latent_spec.size)
+    encode(images)                    parameters of Q(c|x), float32 (batch, latent_spec.total_parameters)
+    log_likelihood(images[, noise])   nats per image, float32 (batch,), where the estimate draws with noise from N(0, 1), float32 (batch, size); the model's
+                                      attribute `likelihood` says what they are, {"meaning": a text, "binary": whether pixels are, "noise_size": size}
+
+and some follow from others: "reconstruct", generate what was encoded, where there is no noise that encoding leaves open.
+"""
+
+from keras_infogan.config import UserError
+
+CAPABILITIES = {
+    "generate": "generate from latents",
+    "encode": "encode",
+    "reconstruct": "reconstruct",
+    "log_likelihood": "say how likely images are",
+}
+
+
+def of(model):
+    """Returns the names of what a Learner can do, in the order of CAPABILITIES."""
+    found = {name for name in CAPABILITIES if callable(getattr(model, name, None))}
+    if {"generate", "encode"} <= found and not model.latent_spec.noise.size:
+        found.add("reconstruct")
+    return tuple(name for name in CAPABILITIES if name in found)
+
+
+def function(model, name):
+    """Returns the function of a Learner's capability: tensors -> tensor."""
+    return getattr(model, name, None) or (lambda images: _reconstruct(model, images))
+
+
+def _reconstruct(model, images):
+    """Returns what a model generates from what it encodes, the likeliest value of each code."""
+    spec = model.latent_spec
+    return model.generate(spec.vectors(spec.outputs(model.encode(images))))
+
+
+def require(model, name):
+    """Raises UserError unless a model, which has `title` and `capabilities`, can do what is asked."""
+    if name not in model.capabilities:
+        offered = ", ".join(CAPABILITIES[other] for other in model.capabilities)
+        article = "an" if model.title[0] in "AEIOU" else "a"
+        raise UserError(f"{article} {model.title} cannot {CAPABILITIES[name]}; it can {offered or 'do nothing of that kind'}")

@@ -1,0 +1,89 @@
+"""Checkpoints: weights, optimizers and the step, saved whole and sealed, restored from the newest one that can be read."""
+
+import hashlib
+import io
+import sys
+
+import numpy as np
+
+from keras_infogan import files
+from keras_infogan.config import UserError
+
+_KEPT = 3
+_SEAL = b"sha256 of all before:"
+
+
+def paths(run):
+    """Returns the run's checkpoints, the newest first."""
+    return sorted(run.checkpoints.glob("step_*.weights.h5"), reverse=True)
+
+
+def step_of(path):
+    """Returns the step that a checkpoint's name states."""
+    return int(path.name.split(".")[0].removeprefix("step_"))
+
+
+class _WeightsInMemory(io.BytesIO):
+    """A file in memory that Keras takes for one of weights: it goes by the end of the name."""
+
+    def __str__(self):
+        return "memory.weights.h5"
+
+
+def _seal(data):
+    """Returns what is appended to a checkpoint, so that damage shows that HDF5 does not notice; HDF5 itself ignores it."""
+    return _SEAL + hashlib.sha256(data).digest()
+
+
+def _check_seal(path):
+    """Raises ValueError if a checkpoint's bytes are not those that were written. Checkpoints of version 1 have no seal."""
+    data = path.read_bytes()
+    end = len(data) - len(_seal(b""))
+    if data[max(end, 0) :].startswith(_SEAL) and data[end:] != _seal(data[:end]):
+        raise ValueError("its bytes are not those that were written")
+
+
+def save(run, model):
+    """Writes a checkpoint: complete and sealed under its name, or not there. Older ones but the newest few are removed.
+
+    Raises:
+      UserError: if a weight is not finite; the checkpoints before stay.
+    """
+    for variable in model.trainable_variables:
+        if not np.isfinite(variable.numpy()).all():
+            raise UserError(f"the weights are no longer finite at step {model.step} ({variable.path}); the last good checkpoint in {run.checkpoints} is kept.")
+    # In memory first: HDF5 ends the process with a signal where a disk is full.
+    content = _WeightsInMemory()
+    model.save_weights(content)
+    data = content.getvalue()
+    try:
+        files.write_atomically(run.checkpoints / f"step_{model.step:08d}.weights.h5", data + _seal(data))
+    except OSError as error:
+        raise UserError(f"cannot write a checkpoint to {run.checkpoints}: {error.strerror}; mend that and run the same command again, it continues.") from None
+    for old in paths(run)[_KEPT:]:
+        old.unlink(missing_ok=True)
+
+
+def restore(run, model):
+    """Loads the newest checkpoint that can be read into a built model, and says on stderr which ones could not.
+
+    Returns:
+      The step of the checkpoint; 0 if the run has none yet.
+
+    Raises:
+      UserError: if there are checkpoints and none can be read.
+    """
+    found = paths(run)
+    for path in found:
+        try:
+            _check_seal(path)
+            model.load_weights(path)
+        except (OSError, ValueError, KeyError) as error:
+            print(f"{path} cannot be read ({str(error).splitlines()[0]}); trying the one before.", file=sys.stderr)
+            continue
+        if not model.step:  # a checkpoint of version 1
+            model.steps_taken.assign(step_of(path))
+        return model.step
+    if found:
+        raise UserError(f"none of the {len(found)} checkpoints in {run.checkpoints} can be read; restore one or train anew in another --run_dir.")
+    return 0

@@ -1,0 +1,85 @@
+"""A trained model to work with in Python, by the names of its codes: `keras_infogan.load(path)`."""
+
+import pathlib
+
+from keras_infogan import contract, named, onnx_model, trained
+from keras_infogan.config import UserError, user_path
+
+
+class Loaded(named.Named):
+    """A run or an export; see `named.Named`.
+
+    Attributes:
+      trained: the Trained that computes: for latent vectors, and images in [-1, 1].
+    """
+
+    def __init__(self, model):
+        self.trained = model
+        self.title, self.latent_spec, self.image_shape, self.capabilities = model.title, model.latent_spec, model.image_shape, model.capabilities
+
+    def __repr__(self):
+        codes = ", ".join(f"{code.name} ({code.prior})" for code in self.latent_spec.codes)
+        return f"<{self.title} of {'x'.join(map(str, self.image_shape))} images, step {self.trained.step}; codes: {codes or 'none'}>"
+
+    def _generate(self, inputs, seeds, blended):
+        if blended and not self.trained.takes_weights:
+            raise UserError("this ONNX file takes categories as an index and cannot blend; export with --onnx_categories=weights, or load the run.")
+        noise = self.latent_spec.noise
+        latents = self.latent_spec.vectors(inputs | ({"noise": noise.from_seeds(seeds)} if noise.size else {}))
+        return named.to_uint8((self.trained.generate(latents) + 1) / 2)
+
+    def _encode(self, images):
+        return self.latent_spec.outputs(self.trained.encode(images * 2 - 1))
+
+    def _reconstruct(self, images):
+        return named.to_uint8((self.trained.reconstruct(images * 2 - 1) + 1) / 2)
+
+
+class _SavedModel(trained.Trained):
+    """An exported SavedModel, in this process."""
+
+    def __init__(self, directory, agreed):
+        import tensorflow as tf
+
+        super().__init__(agreed.title, agreed.latent_spec, agreed.image_shape, agreed.step, agreed.capabilities, agreed.likelihood)
+        try:
+            self._loaded = tf.saved_model.load(str(directory))
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            raise UserError(f"{directory} cannot be read ({str(error).splitlines()[0][:200]}); export it again.") from None
+
+    def _compute(self, capability, first, *noise):
+        import tensorflow as tf
+
+        inputs = {"latents": first} if capability == "generate" else {"images": (first + 1) / 2}
+        inputs |= dict(zip(("noise",), noise, strict=False))
+        signature = self._loaded.signatures["latents" if capability == "generate" else capability]
+        outputs = signature(**{name: tf.constant(array) for name, array in inputs.items()})
+        if capability in ("encode", "log_likelihood"):
+            return outputs["parameters" if capability == "encode" else contract.LOG_LIKELIHOOD.name].numpy()
+        return outputs["images" if capability == "generate" else contract.RECONSTRUCTIONS].numpy() * 2 - 1
+
+
+def load(path):
+    """Loads a trained model.
+
+    Args:
+      path: a run directory, the directory of an export, or one of its .onnx files. An export is computed by ONNX Runtime, without TensorFlow, where it has
+        ONNX files, else from its SavedModel.
+
+    Returns:
+      Loaded.
+
+    Raises:
+      UserError: if there is none, it is damaged, or a newer version wrote it.
+    """
+    path = pathlib.Path(user_path(str(path)))
+    if path.suffix == ".onnx":
+        return Loaded(onnx_model.load(path))
+    if (path / "generator.json").is_file():
+        content, agreed = contract.read(path / "generator.json")
+        names = [path / name for name in content["files"]]
+        first = next((name for name in names if name.suffix == ".onnx" and name.stem in contract.ONNX_FILES.values()), None)
+        return Loaded(onnx_model.load(first) if first else _SavedModel(names[0], agreed))
+    if not path.exists():
+        raise UserError(f"{path} is not there; give a run directory, or what keras_infogan.export wrote.")
+    return Loaded(trained.load_run(path)[1])

@@ -1,0 +1,118 @@
+"""Images by the names of codes: what a model on disk (`keras_infogan.load`) and one behind a server (`serving.client`) have in common.
+
+images = model.generate(digit=3, slant=0.7, seed=1, num=8)  # uint8 (8, height, width, channels)
+model.generate(digit={3: 0.5, 8: 0.5})                      # a blend
+model.encode(images)                                        # {"digit": array([3, 3, ...]), "digit_probabilities": ..., "slant": ..., "slant_std": ...}
+"""
+
+import numpy as np
+
+from keras_infogan import capabilities
+from keras_infogan.codes import is_integer
+from keras_infogan.config import UserError, did_you_mean
+from keras_infogan.latents import NUM_SEEDS
+
+_MOST_IMAGES = 1_000_000
+
+
+class Named:
+    """Arguments by name, checked before anything is computed; a subclass computes.
+
+    Attributes:
+      title: of the model, for people.
+      latent_spec: LatentSpec, its codes under the names that are taken here.
+      image_shape: (height, width, channels).
+      capabilities: names in `capabilities.CAPABILITIES`.
+    """
+
+    def generate(self, codes=None, /, *, seed=0, num=1, **more_codes):
+        """Returns images, uint8 (num, height, width, channels).
+
+        Args:
+          codes, more_codes: per code one value for all images, or a sequence of `num`. A category is an index, or a dict from category to weight, to blend;
+            a bit is 0 or 1, or a number between; any other code is a number. Codes called seed or num go into the dict `codes`.
+          seed: of the first image's noise, and of the codes that are not given, which are drawn from their priors; image i has the noise of seed + i.
+          num: number of images.
+
+        Raises:
+          UserError: if an argument is not what the model takes (nothing is computed then), the model generates nothing, or a server does not deliver.
+        """
+        self._require("generate")
+        if not is_integer(num) or not 1 <= num <= _MOST_IMAGES:
+            raise UserError(f"num: expected a number of images from 1 to {_MOST_IMAGES:,}, received {num!r}.")
+        if not is_integer(seed) or not 0 <= seed <= NUM_SEEDS - num:
+            raise UserError(f"seed: expected an integer from 0 to {NUM_SEEDS - num} for {num} images, received {seed!r}.")
+        inputs, blended = self._inputs({**(codes or {}), **more_codes}, num, seed)
+        return self._generate(inputs, np.arange(seed, seed + num, dtype=np.int64), blended)
+
+    def sample(self, num=1, seed=0):
+        """Returns `num` images of the prior as `generate` does."""
+        return self.generate(seed=seed, num=num)
+
+    def encode(self, images):
+        """Returns what the recognizer says of images, a dict of arrays: per code its value, and probabilities or the standard deviation.
+
+        Args:
+          images: uint8, or float in [0, 1], (count, height, width, channels).
+
+        Raises:
+          UserError: as `generate`.
+        """
+        self._require("encode")
+        return self._encode(self._checked_images(images))
+
+    def reconstruct(self, images):
+        """Returns what is generated from what images encode to, uint8 as `generate` gives them; takes images as `encode` does."""
+        self._require("reconstruct")
+        return self._reconstruct(self._checked_images(images))
+
+    def _require(self, capability):
+        try:
+            capabilities.require(self, capability)
+        except UserError as error:
+            raise UserError(f"{error}.") from None
+
+    def _checked_images(self, images):
+        images = np.asarray(images)
+        wanted = f"(count, {', '.join(map(str, self.image_shape))})"
+        if images.shape[1:] != tuple(self.image_shape) or not images.size:
+            raise UserError(f"images: expected the shape {wanted}, received {images.shape}.")
+        if images.dtype.kind not in "fuib":
+            raise UserError(f"images: expected uint8, or float in [0, 1], received {images.dtype}.")
+        images = images / np.float32(255) if images.dtype == np.uint8 else images.astype(np.float32)
+        if not np.all((images >= 0) & (images <= 1)):
+            raise UserError("images: expected numbers from 0 to 1, or uint8.")
+        return images
+
+    def _inputs(self, given, num, seed):
+        """Returns the inputs for all codes, arrays by name, and whether they are weights of every discrete code, because something is blended."""
+        known = {code.name: code for code in self.latent_spec.codes}
+        for name in given:
+            if name not in known:
+                raise UserError(f"there is no code {name!r}{did_you_mean(name, known)}; the codes are {', '.join(known) or 'none'}.")
+        drawn = self.latent_spec.values(self.latent_spec.sample(num, seed))
+        inputs = {name: code.given(given.get(name, drawn[name]), num) for name, code in known.items()}
+        blended = any(inputs[name].dtype != np.int64 for name, code in known.items() if not code.continuous)
+        if blended:
+            shapes = {name: code.input("weights").shape for name, code in known.items()}
+            inputs = {name: known[name].vector(array).reshape(num, *shapes[name]).astype(np.float32) for name, array in inputs.items()}
+        return inputs, blended
+
+    def _generate(self, inputs, seeds, blended):
+        """Returns images, uint8, of checked inputs and an image's seed each, int64 (num,)."""
+        raise NotImplementedError
+
+    def _encode(self, images):
+        """Returns a dict of arrays for float32 images in [0, 1]."""
+        raise NotImplementedError
+
+    def _reconstruct(self, images):
+        """Returns images, uint8, for float32 images in [0, 1]."""
+        raise NotImplementedError
+
+
+def to_uint8(images):
+    """Returns images in [0, 1] as uint8; raises UserError if they hold what is no number."""
+    if not np.isfinite(images).all():
+        raise UserError("the images hold what is no number; ask for codes nearer to the range that they were trained on.")
+    return np.round(np.clip(images, 0, 1) * 255).astype(np.uint8)

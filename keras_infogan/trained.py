@@ -1,0 +1,124 @@
+"""A trained model as tools see it: one numpy face for a run, a model in training, and exported files.
+
+Latents are float32 (count, latent_spec.size); images float32 (count, height, width, channels) in [-1, 1]. Everything is computed in batches on one device.
+"""
+
+import numpy as np
+
+from keras_infogan import capabilities, checkpoints, models, runs
+from keras_infogan.latents import NUM_SEEDS, Noise
+
+_BATCH_SIZE = 256
+
+
+class Trained:
+    """What the faces share; a subclass has `_compute`.
+
+    `takes_weights`: whether latent vectors may blend categories.
+
+    Attributes:
+      title: of the model, for people.
+      latent_spec: LatentSpec, what latent vectors are made of.
+      image_shape: (height, width, channels).
+      step: the training step that it stands at.
+      capabilities: names in `capabilities.CAPABILITIES`.
+      likelihood: of a model with log_likelihood, what its nats are: {"meaning": a text, "binary": whether pixels are,
+        "noise_size": numbers that each estimate draws}; None otherwise.
+    """
+
+    takes_weights = True
+
+    def __init__(self, title, latent_spec, image_shape, step, can, likelihood=None):
+        self.title, self.latent_spec, self.image_shape, self.step = title, latent_spec, tuple(image_shape), step
+        self.capabilities, self.likelihood = tuple(can), likelihood
+
+    def generate(self, latents):
+        """Returns the images of latent vectors."""
+        return self._in_batches("generate", latents)
+
+    def sample(self, num, seed):
+        """Returns `num` images of latents drawn with `seed`."""
+        return self.generate(self.latent_spec.sample(num, seed))
+
+    def encode(self, images):
+        """Returns the parameters of Q(c|x), float32 (count, latent_spec.total_parameters)."""
+        return self._in_batches("encode", images)
+
+    def reconstruct(self, images):
+        """Returns what is generated from what images encode to."""
+        return self._in_batches("reconstruct", images)
+
+    def log_likelihood(self, images, seed=0, num_samples=1):
+        """Returns nats per image, float64 (count,): see the capability of this name.
+
+        Of a bound that draws, the mean over `num_samples` importance samples, log (1/k) sum p(x, z) / q(z|x) (Burda et al. 2015, arXiv 1509.00519, equation
+        8): one gives the variational bound, more come nearer to the likelihood. Image i draws with seed + i.
+        """
+        self.require("log_likelihood")
+        noise = Noise(self.likelihood["noise_size"], "normal")
+        if not noise.size:
+            return self.log_likelihoods(images).astype(np.float64)
+        total = np.full(len(images), -np.inf)
+        for sample in range(num_samples):
+            seeds = (seed + np.arange(len(images), dtype=np.int64) + sample * len(images)) % NUM_SEEDS
+            total = np.logaddexp(total, self.log_likelihoods(images, noise.from_seeds(seeds)))
+        return total - np.log(num_samples)
+
+    def log_likelihoods(self, images, *noise):
+        """Returns one estimate per image, float32 (count,), drawn with the noise given, float32 (count, size), where the model draws."""
+        return self._in_batches("log_likelihood", images, *noise)
+
+    def require(self, capability):
+        """Raises UserError unless the model can do what is asked."""
+        capabilities.require(self, capability)
+
+    def _in_batches(self, capability, *arrays):
+        self.require(capability)
+        return np.concatenate([self._compute(capability, *part) for part in zip(*map(self.parts, arrays), strict=True)])
+
+    @staticmethod
+    def parts(array):
+        """Returns an array in batches, a list."""
+        return [array[start : start + _BATCH_SIZE] for start in range(0, max(len(array), 1), _BATCH_SIZE)]
+
+    def _compute(self, capability, *arrays):
+        """Returns the result of a capability for one batch, numpy."""
+        raise NotImplementedError
+
+
+class TrainedLearner(Trained):
+    """A Learner, as it is now: it may go on training.
+
+    Unlike keras.Model.predict it asks no other replica or worker to take part: the chief of a cluster draws pictures alone.
+    """
+
+    def __init__(self, learner):
+        can, likelihood = capabilities.of(learner), getattr(learner, "likelihood", None)
+        super().__init__(learner.settings.title, learner.latent_spec, learner.image_shape, learner.step, can, likelihood)
+        self.learner, self._functions = learner, {}
+
+    def _compute(self, capability, *arrays):
+        import tensorflow as tf
+
+        if capability not in self._functions:
+            specs = [tf.TensorSpec((None, *array.shape[1:]), tf.float32) for array in arrays]
+            self._functions[capability] = tf.function(capabilities.function(self.learner, capability), input_signature=specs)
+        return self._functions[capability](*arrays).numpy()
+
+
+def load_run(directory):
+    """Loads a trained model: builds it from config.json and reads its newest checkpoint, moving averages in place of weights where it keeps them.
+
+    It computes in float32 whatever precision it was trained in, so that what is seen, scored and exported is the same.
+
+    Returns:
+      (Run, TrainedLearner).
+
+    Raises:
+      UserError: if it is no run directory or has no checkpoint yet.
+    """
+    run = runs.check_trained(directory)
+    learner = models.build(run.model, run.settings, run.image_shape, precision="float32")
+    checkpoints.restore(run, learner)
+    learner.use_average()
+    return run, TrainedLearner(learner)

@@ -1,0 +1,72 @@
+"""What models can do, by name, and the one sentence where one cannot."""
+
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import SHAPE, TINY
+
+from keras_infogan import capabilities, models
+from keras_infogan.codes import Gaussian
+from keras_infogan.config import UserError
+from keras_infogan.latents import LatentSpec, Noise
+
+
+def _model(*methods, noise_size=2):
+    spec = LatentSpec(Noise(noise_size), (Gaussian("z"),))
+    return types.SimpleNamespace(latent_spec=spec, **{name: lambda *values: values[0] for name in methods})
+
+
+CAN = {"infogan": ("generate", "encode"), "dcgan": ("generate",), "vae": ("generate", "encode", "reconstruct", "log_likelihood")}
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_what_each_model_can_do(name):
+    model, expected = models.build(name, TINY[name], SHAPE), CAN[name]
+    assert capabilities.of(model) == expected
+    latents, images = tf.constant(model.latent_spec.sample(3, 0)), tf.zeros((3, *SHAPE))
+    shapes = {"generate": (3, *SHAPE), "encode": (3, model.latent_spec.total_parameters), "reconstruct": (3, *SHAPE), "log_likelihood": (3,)}
+    for capability in expected:
+        noise = [tf.zeros((3, model.likelihood["noise_size"]))] if capability == "log_likelihood" else []
+        result = capabilities.function(model, capability)(latents if capability == "generate" else images, *noise)
+        assert tuple(result.shape) == shapes[capability]
+        assert np.isfinite(result).all()
+
+
+@pytest.mark.parametrize(
+    ("methods", "noise_size", "expected"),
+    [
+        ((), 2, ()),
+        (("encode", "generate"), 2, ("generate", "encode")),
+        (("encode", "generate"), 0, ("generate", "encode", "reconstruct")),
+        (("generate",), 0, ("generate",)),
+        (("encode", "generate", "reconstruct"), 2, ("generate", "encode", "reconstruct")),
+        (("train", "log_likelihood"), 2, ("log_likelihood",)),
+    ],
+)
+def test_a_method_is_a_capability_and_some_follow_from_others(methods, noise_size, expected):
+    assert capabilities.of(_model(*methods, noise_size=noise_size)) == expected
+
+
+def test_a_models_own_way_to_reconstruct_comes_first():
+    model = _model("generate", "encode", noise_size=0)
+    model.reconstruct = lambda images: "its own"
+    assert capabilities.function(model, "reconstruct")(None) == "its own"
+
+
+@pytest.mark.parametrize(
+    ("title", "can", "asked", "expected"),
+    [
+        ("InfoGAN", ("generate", "encode"), "log_likelihood", "an InfoGAN cannot say how likely images are; it can generate from latents, encode"),
+        ("VAE", ("encode",), "generate", "a VAE cannot generate from latents; it can encode"),
+        ("DCGAN", (), "reconstruct", "a DCGAN cannot reconstruct; it can do nothing of that kind"),
+    ],
+)
+def test_what_a_model_cannot_do_is_one_sentence(title, can, asked, expected):
+    model = types.SimpleNamespace(title=title, capabilities=can)
+    with pytest.raises(UserError) as error:
+        capabilities.require(model, asked)
+    assert str(error.value).removesuffix(".") == expected
+    for capability in can:
+        capabilities.require(model, capability)

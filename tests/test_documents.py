@@ -1,0 +1,136 @@
+"""The documents: links lead somewhere, commands and flags exist, the notebook runs, and what is said twice agrees."""
+
+import functools
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import command
+
+import keras_infogan
+from keras_infogan import models
+
+ROOT = pathlib.Path(__file__).parents[1]
+README = ROOT / "README.md"
+DOCUMENTS = [README, *(ROOT / name for name in ("BUILD_NOTES.md", "CONTRIBUTING.md", "CHANGELOG.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+HISTORY = ("CHANGELOG.md",)  # tells of flags that are no more
+COMMANDS = ("train", "sample", "encode", "evaluate", "sweep", "export", *(f"serving.{name}" for name in ("explore", "local", "client", "deploy", "load_test")))
+_COMMAND_LINE = re.compile(r"-m keras_infogan\.([\w.]*\w)(.*)")
+_FLAG = re.compile(r"(?<![\w-])--(\w+)")
+
+
+def _by_name(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=_by_name)
+
+
+def _without_code(text):
+    """Returns Markdown without its code: fenced, indented after an empty line, and in a line."""
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"(?<=\n\n)( {4}.*\n?)+", "", text)
+    return re.sub(r"`[^`\n]*`", "", text)
+
+
+def _anchors(path):
+    """Returns the anchors that GitHub makes of a document's headings."""
+    found = []
+    for title in re.findall(r"^#+ +(.+?) *$", re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.DOTALL | re.MULTILINE), re.MULTILINE):
+        title = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", title)
+        anchor = re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+        repeated = sum(other == anchor or re.fullmatch(rf"{re.escape(anchor)}-\d+", other) is not None for other in found)
+        found.append(f"{anchor}-{repeated}" if repeated else anchor)
+    return found
+
+
+@each_document
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)\s]+)\)", _without_code(path.read_text())):
+        if re.match(r"[a-z]+:", target):
+            continue
+        place, _, anchor = target.partition("#")
+        file = path.parent / place if place else path
+        assert file.exists(), f"{_by_name(path)} links to {target}, which is not there"
+        assert ROOT in file.resolve().parents, f"{_by_name(path)} links to {target}, which is not in the project"
+        assert not anchor or anchor in _anchors(file), f"{_by_name(path)} links to {target}; the headings are {_anchors(file)}"
+
+
+def test_anchors_are_githubs(tmp_path):
+    (tmp_path / "page.md").write_text("# A [link](x.md), `code`: and *more*\n## The step's time\n\n```sh\n# no heading\n```\n## Twice\n## Twice\n")
+    assert _anchors(tmp_path / "page.md") == ["a-link-code-and-more", "the-steps-time", "twice", "twice-1"]
+
+
+def test_readme_is_short():
+    lines = README.read_text().splitlines()
+    assert len(lines) <= 130
+    assert not [line for line in lines if len(line) > 165 and not line.startswith(("|", "!"))]
+
+
+@functools.cache
+def _flags(name, *chosen):
+    """Returns the names of a command's flags, as its --help lists them, once `chosen` ones are given."""
+    result = subprocess.run([sys.executable, "-m", f"keras_infogan.{name}", *chosen, "--help"], capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, f"keras_infogan.{name}: {result.stderr}"
+    found = {}
+    for switch, flag in re.findall(r"^  --(\[no\])?(\w+):", result.stdout, re.MULTILINE):
+        found |= {flag: None} | ({f"no{flag}": None} if switch else {})
+    return found.keys()
+
+
+def _named(text):
+    """Yields the commands of ours in a document: (its name, the model it is given or None, its flags)."""
+    # A command ends with its line, with the code that it stands in, or where the next one begins.
+    for name, rest in (match for line in text.splitlines() for part in re.split(r"`|&&|;|\s#\s", line) for match in _COMMAND_LINE.findall(part)):
+        model = re.search(r"--model=(\w+)", rest)
+        yield name, model and model[1], _FLAG.findall(rest)
+
+
+@each_document
+def test_commands_and_flags_exist(path):
+    for name, model, flags in _named(path.read_text()):
+        assert name in COMMANDS, f"{_by_name(path)} has keras_infogan.{name}"
+        known = _flags(name, f"--model={model}") if model and name in ("train", "sweep") else _flags(name)
+        wrong = set(flags) - known - {"help"}
+        assert not wrong, f"{_by_name(path)} gives keras_infogan.{name} the flags {wrong}"
+
+
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.name not in HISTORY], ids=_by_name)
+def test_flags_in_sentences_exist(path):
+    everywhere = {flag for name in COMMANDS for flag in _flags(name)}
+    everywhere |= {flag for model in models.MODELS for flag in _flags("train", f"--model={model}")}
+    for code in re.findall(r"`([^`\n]+)`", path.read_text()):
+        first, _, rest = code.partition(" ")
+        if first in COMMANDS:
+            wrong = set(_FLAG.findall(rest)) - _flags(first)
+        else:
+            wrong = set(_FLAG.findall(code)) - everywhere - {"help"} if first.startswith("--") else None
+        assert not wrong, f"{_by_name(path)} has {code!r}, and no such flag is there: {wrong}"
+
+
+def test_every_command_is_in_the_readme():
+    assert {name for name, _, _ in _named(README.read_text())} == set(COMMANDS)
+
+
+def test_citation_has_the_version():
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == keras_infogan.__version__
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive:UserWarning")
+def test_the_notebook_runs(tmp_path, monkeypatch):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("Agg")
+    trained = command("train", f"--run_dir={tmp_path}/runs/digits-infogan-1", "--steps=4", "--batch_size=32")
+    assert trained.returncode == 0, trained.stderr
+    monkeypatch.chdir(tmp_path)
+    cells = json.loads((ROOT / "docs" / "quickstart.ipynb").read_text())["cells"]
+    namespace = {"__name__": "__main__"}
+    for number, cell in enumerate(cells):
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), f"quickstart.ipynb, cell {number}", "exec"), namespace)
+            plt.close("all")
+    assert set(namespace["answers"]) > {"digit", "continuous_1", "continuous_2"}
