@@ -18,7 +18,7 @@ def main(code, output, *arguments):
     entropies = set()
     for label, directory in (argument.split("=", 1) for argument in arguments):
         run = runs.read(directory)
-        entropies |= {one.entropy for one in run.config.latents.codes if one.name == code}
+        entropies |= {one.entropy for one in run.settings.latent_spec.codes if one.name == code}
         lines = runs.read_log(run)
         for axis in axes:
             axis.plot([line["step"] for line in lines], [line[f"mutual_information/{code}"] for line in lines], label=label, linewidth=1)
