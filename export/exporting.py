@@ -11,7 +11,7 @@ import platform
 import shutil
 import tempfile
 
-from keras_infogan import alarms, checkpoints, datasets, files, models, runs, trained
+from keras_infogan import alarms, checkpoints, datasets, files, loaded, models, runs
 from keras_infogan import contract as contracts
 from keras_infogan.config import UserError
 from keras_infogan.contract import Contract
@@ -131,7 +131,7 @@ def _write(run, contract, directory, formats, fp16, saved_model):
         from keras_infogan.export import web_runtime
 
         runtime = web_runtime.files()  # before minutes are spent: it may need a network
-    _, model = trained.load_run(run.directory)
+    _, model = loaded.load_run(run.directory)
     model.require("generate")
     contract = dataclasses.replace(contract, step=model.step, capabilities=model.capabilities, likelihood=model.likelihood)
     parts = []

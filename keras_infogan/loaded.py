@@ -2,7 +2,7 @@
 
 import pathlib
 
-from keras_infogan import contract, named, onnx_model, trained
+from keras_infogan import checkpoints, contract, models, named, onnx_model, runs, trained
 from keras_infogan.config import UserError, user_path
 
 
@@ -77,9 +77,29 @@ def load(path):
         return Loaded(onnx_model.load(path))
     if (path / "generator.json").is_file():
         content, agreed = contract.read(path / "generator.json")
-        names = [path / name for name in content["files"]]
-        first = next((name for name in names if name.suffix == ".onnx" and name.stem in contract.ONNX_FILES.values()), None)
-        return Loaded(onnx_model.load(first) if first else _SavedModel(names[0], agreed))
+        files = content.get("files")
+        if not isinstance(files, dict) or not files:
+            raise UserError(f"{path / 'generator.json'} is damaged: it does not say which files there are; export again.")
+        onnx = [f"{name}.onnx" for name in contract.ONNX_FILES.values() if f"{name}.onnx" in files]
+        return Loaded(onnx_model.load(path / onnx[0]) if onnx else _SavedModel(path / next(iter(files)), agreed))
     if not path.exists():
         raise UserError(f"{path} is not there; give a run directory, or what keras_infogan.export wrote.")
-    return Loaded(trained.load_run(path)[1])
+    return Loaded(load_run(path)[1])
+
+
+def load_run(directory):
+    """Loads a trained model: builds it from config.json and reads its newest checkpoint, moving averages in place of weights where it keeps them.
+
+    It computes in float32 whatever precision it was trained in, so that what is seen, scored and exported is the same.
+
+    Returns:
+      (Run, trained.TrainedLearner).
+
+    Raises:
+      UserError: if it is no run directory or has no checkpoint yet.
+    """
+    run = runs.check_trained(directory)
+    learner = models.build(run.model, run.settings, run.image_shape, precision="float32")
+    checkpoints.restore(run, learner)
+    learner.use_average()
+    return run, trained.TrainedLearner(learner)

@@ -5,7 +5,7 @@ import sys
 
 from absl import flags
 
-from keras_infogan import config, onnx_model, runs, trained
+from keras_infogan import config, loaded, onnx_model, runs
 from keras_infogan.config import UserError
 
 FLAGS = flags.FLAGS
@@ -33,7 +33,7 @@ def chosen(needs=None):
     if FLAGS.onnx and FLAGS.run_dir:
         raise UserError("give --run_dir or --onnx, not both.")
     if not FLAGS.onnx:
-        return runs.check_trained(FLAGS.run_dir), lambda: _require(trained.load_run(FLAGS.run_dir)[1], needs)
+        return runs.check_trained(FLAGS.run_dir), lambda: _require(loaded.load_run(FLAGS.run_dir)[1], needs)
     path = pathlib.Path(config.user_path(FLAGS.onnx))
     model = onnx_model.load(path, needs, FLAGS.provider)
     agreed = model.contract

@@ -5,7 +5,7 @@ Latents are float32 (count, latent_spec.size); images float32 (count, height, wi
 
 import numpy as np
 
-from keras_infogan import capabilities, checkpoints, models, runs
+from keras_infogan import capabilities
 from keras_infogan.latents import NUM_SEEDS, Noise
 
 _BATCH_SIZE = 256
@@ -104,21 +104,3 @@ class TrainedLearner(Trained):
             specs = [tf.TensorSpec((None, *array.shape[1:]), tf.float32) for array in arrays]
             self._functions[capability] = tf.function(capabilities.function(self.learner, capability), input_signature=specs)
         return self._functions[capability](*arrays).numpy()
-
-
-def load_run(directory):
-    """Loads a trained model: builds it from config.json and reads its newest checkpoint, moving averages in place of weights where it keeps them.
-
-    It computes in float32 whatever precision it was trained in, so that what is seen, scored and exported is the same.
-
-    Returns:
-      (Run, TrainedLearner).
-
-    Raises:
-      UserError: if it is no run directory or has no checkpoint yet.
-    """
-    run = runs.check_trained(directory)
-    learner = models.build(run.model, run.settings, run.image_shape, precision="float32")
-    checkpoints.restore(run, learner)
-    learner.use_average()
-    return run, TrainedLearner(learner)

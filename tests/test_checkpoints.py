@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from keras_infogan import checkpoints, models, runs, trained
+from keras_infogan import checkpoints, loaded, models, runs
 from keras_infogan.config import UserError
 
 
@@ -34,7 +34,7 @@ def test_the_newest_checkpoints_are_kept(saved):
 
 def test_restores_the_newest(saved):
     run, _, weights = saved
-    run_again, model = trained.load_run(run.directory)
+    run_again, model = loaded.load_run(run.directory)
     assert run_again == run
     assert model.step == 5
     assert np.array_equal(model.learner.trainable_variables[0].numpy(), weights[5])
@@ -46,7 +46,7 @@ def test_a_damaged_checkpoint_falls_back_and_says_so(saved, damage, capsys):
     newest = checkpoints.paths(run)[0]
     content = newest.read_bytes()
     newest.write_bytes({"cut": content[: len(content) // 2], "empty": b"", "garbage": b"x" * 1000}[damage])
-    _, model = trained.load_run(run.directory)
+    _, model = loaded.load_run(run.directory)
     assert model.step == 4
     assert np.array_equal(model.learner.trainable_variables[0].numpy(), weights[4])
     assert newest.name in capsys.readouterr().err
@@ -57,7 +57,7 @@ def test_only_damaged_checkpoints_are_an_error(saved):
     for path in checkpoints.paths(run):
         path.write_bytes(b"")
     with pytest.raises(UserError, match="none of the 3 checkpoints"):
-        trained.load_run(run.directory)
+        loaded.load_run(run.directory)
 
 
 def test_weights_that_are_not_finite_are_not_saved(saved):
@@ -90,7 +90,7 @@ def test_a_run_of_version_1_loads(saved):
         path.write_bytes(path.read_bytes().split(checkpoints._SEAL)[0])
     config = run.directory / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"version": 1}))
-    again, model = trained.load_run(run.directory)
+    again, model = loaded.load_run(run.directory)
     assert again == run
     assert model.step == 5
     assert np.array_equal(model.learner.trainable_variables[0].numpy(), weights[5])

@@ -15,7 +15,7 @@ import pytest
 from conftest import command, free_ports, sentence
 from PIL import Image
 
-from keras_infogan import onnx_model, trained
+from keras_infogan import loaded, onnx_model
 from keras_infogan.config import UserError
 
 pytest.importorskip("onnxruntime")
@@ -37,7 +37,7 @@ def connected(request, addresses, exported):
 
 @pytest.fixture(scope="module")
 def model(digits_run):
-    return trained.load_run(digits_run)[1]
+    return loaded.load_run(digits_run)[1]
 
 
 def _expected(model, digit, tilt, seeds):

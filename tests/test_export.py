@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 from conftest import command, sentence, untrained
 
-from keras_infogan import contract, files, onnx_model, runs, trained
+from keras_infogan import contract, files, loaded, onnx_model, runs
 from keras_infogan.config import UserError
 from keras_infogan.export import __main__ as export_command
 from keras_infogan.export import exporting
@@ -38,7 +38,7 @@ def agreed(exported):
 
 @pytest.fixture(scope="module")
 def model(digits_run):
-    return trained.load_run(digits_run)[1]
+    return loaded.load_run(digits_run)[1]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from conftest import command, sentence
 from PIL import Image
 
-from keras_infogan import onnx_model, trained
+from keras_infogan import loaded, onnx_model
 from keras_infogan.config import UserError
 
 onnx = pytest.importorskip("onnx")
@@ -18,19 +18,19 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 
 def test_the_files_give_what_the_model_gives_for_any_number_of_images(exported, digits_run):
-    run, model = trained.load_run(digits_run)
-    loaded = onnx_model.load(exported / "generator.onnx")
-    assert [code.name for code in loaded.latent_spec.codes] == ["digit", "tilt"]
-    assert loaded.contract.settings == run.to_json()["settings"]
-    assert (loaded.step, loaded.provider) == (6, "cpu")
-    assert (loaded.title, loaded.image_shape, loaded.capabilities, loaded.takes_weights) == ("InfoGAN", (16, 16, 1), ("generate", "encode"), False)
+    run, model = loaded.load_run(digits_run)
+    restored = onnx_model.load(exported / "generator.onnx")
+    assert [code.name for code in restored.latent_spec.codes] == ["digit", "tilt"]
+    assert restored.contract.settings == run.to_json()["settings"]
+    assert (restored.step, restored.provider) == (6, "cpu")
+    assert (restored.title, restored.image_shape, restored.capabilities, restored.takes_weights) == ("InfoGAN", (16, 16, 1), ("generate", "encode"), False)
     for count in (0, 1, 7, 300):
         latents = model.latent_spec.sample(count, 0)
         images = model.generate(latents) if count else np.zeros((0, 16, 16, 1), np.float32)
-        assert np.abs(loaded.generate(latents) - images).max(initial=0) < 2e-5
-        assert loaded.encode(images).shape == (count, loaded.latent_spec.total_parameters)
+        assert np.abs(restored.generate(latents) - images).max(initial=0) < 2e-5
+        assert restored.encode(images).shape == (count, restored.latent_spec.total_parameters)
         if count:
-            assert np.abs(loaded.encode(images) - model.encode(images)).max() < 1e-4
+            assert np.abs(restored.encode(images) - model.encode(images)).max() < 1e-4
     half = onnx_model.load(exported / "generator_fp16.onnx", needs=("generate",), num_threads=1)
     assert 1e-6 < np.abs(half.generate(latents) - images).max() < 1e-2
 
@@ -40,30 +40,30 @@ def test_a_provider_that_cannot_be_had_is_not_pretended(exported, tmp_path):
     if "CUDAExecutionProvider" in available:
         pytest.skip("CUDA may be had here")
     for provider in ("cuda", "tensorrt"):
-        loaded = onnx_model.load(exported / "generator.onnx", provider=provider)
-        assert loaded.provider == "cpu"
+        restored = onnx_model.load(exported / "generator.onnx", provider=provider)
+        assert restored.provider == "cpu"
     result = command("sample", f"--onnx={exported / 'generator.onnx'}", "--provider=cuda", "--num=2", "--rows=2", f"--output_dir={tmp_path}")
     assert (result.returncode, result.stderr.strip()) == (0, "cuda could not be had from onnxruntime here; running on cpu.")
 
 
 def test_bound_buffers_are_used_in_place(exported):
-    loaded = onnx_model.load(exported / "generator.onnx")
-    latents = loaded.latent_spec.sample(8, 0)
-    bound = loaded.bind(4)
+    restored = onnx_model.load(exported / "generator.onnx")
+    latents = restored.latent_spec.sample(8, 0)
+    bound = restored.bind(4)
     address = bound.images.data_ptr()
     for part in (latents[:4], latents[4:]):
-        for name, array in loaded.contract.feeds("generator", latents=part).items():
+        for name, array in restored.contract.feeds("generator", latents=part).items():
             bound.inputs[name].update_inplace(array)
         images = bound.run()
         assert images.data_ptr() == address
-        np.testing.assert_allclose(images.numpy() * 2 - 1, loaded.generate(part), atol=1e-6)
+        np.testing.assert_allclose(images.numpy() * 2 - 1, restored.generate(part), atol=1e-6)
 
 
 @pytest.mark.parametrize("file", ["generator.onnx", "generator_fp16.onnx"])
 @pytest.mark.parametrize(("name", "value"), [("digit", 10), ("digit", -1), ("tilt", np.nan), ("tilt", np.inf), ("noise", np.nan)])
 def test_an_image_of_a_bad_input_is_nan_and_no_other(exported, file, name, value):
-    loaded = onnx_model.load(exported / file, needs=("generate",))
-    feeds = loaded.contract.feeds("generator", latents=loaded.latent_spec.sample(3, 0))
+    restored = onnx_model.load(exported / file, needs=("generate",))
+    feeds = restored.contract.feeds("generator", latents=restored.latent_spec.sample(3, 0))
     session, _ = onnx_model.open_session(exported / file)
     good = session.run(None, feeds)[0]
     feeds[name][1] = value
@@ -88,8 +88,8 @@ def test_the_answers_of_a_bad_image_are_nan_and_no_others(exported, value):
 
 def test_wrong_shapes_types_and_names_are_errors(exported):
     session, _ = onnx_model.open_session(exported / "generator.onnx")
-    loaded = onnx_model.load(exported / "generator.onnx")
-    feeds = loaded.contract.feeds("generator", latents=loaded.latent_spec.sample(3, 0))
+    restored = onnx_model.load(exported / "generator.onnx")
+    feeds = restored.contract.feeds("generator", latents=restored.latent_spec.sample(3, 0))
     for wrong in ({"noise": feeds["noise"][:, :5]}, {"digit": feeds["digit"].astype(np.float32)}, {"tilt": feeds["tilt"][:2]}, {"color": feeds["tilt"]}):
         with pytest.raises(Exception, match=r"."):
             session.run(None, feeds | wrong)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from conftest import SHAPE, TINY
 
-from keras_infogan import checkpoints, models, runs, trained
+from keras_infogan import checkpoints, loaded, models, runs, trained
 from keras_infogan.config import UserError
 from keras_infogan.latents import Noise
 
@@ -16,7 +16,7 @@ def test_a_run_without_checkpoint_says_how_to_train(new_run):
     run = new_run("a")
     runs.create(run)
     with pytest.raises(UserError, match=r"no checkpoint yet; train first: python -m keras_infogan\.train"):
-        trained.load_run(run.directory)
+        loaded.load_run(run.directory)
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
@@ -26,10 +26,10 @@ def test_a_run_computes_in_float32_whatever_it_was_trained_in(new_run, precision
     model = models.build(run.model, run.settings, run.image_shape)
     model.steps_taken.assign(3)
     checkpoints.save(run, model)
-    _, loaded = trained.load_run(run.directory)
-    assert loaded.step == 3
-    assert {layer.compute_dtype for layer in loaded.learner.generator.layers} == {"float32"}
-    assert np.array_equal(loaded.learner.generator.trainable_variables[0].numpy(), model.generator.trainable_variables[0].numpy())
+    _, restored = loaded.load_run(run.directory)
+    assert restored.step == 3
+    assert {layer.compute_dtype for layer in restored.learner.generator.layers} == {"float32"}
+    assert np.array_equal(restored.learner.generator.trainable_variables[0].numpy(), model.generator.trainable_variables[0].numpy())
 
 
 def _trained(name, **settings):
@@ -71,12 +71,12 @@ def test_the_average_is_what_is_loaded(new_run, batch):
     for _ in range(3):
         learner.train_step(batch)
     checkpoints.save(run, learner)
-    _, loaded = trained.load_run(run.directory)
-    latents = loaded.latent_spec.sample(5, 0)
+    _, restored = loaded.load_run(run.directory)
+    latents = restored.latent_spec.sample(5, 0)
     images = trained.TrainedLearner(learner).generate(latents)
-    assert not np.array_equal(loaded.generate(latents), images)
+    assert not np.array_equal(restored.generate(latents), images)
     learner.use_average()
-    np.testing.assert_allclose(loaded.generate(latents), trained.TrainedLearner(learner).generate(latents), atol=1e-6)
+    np.testing.assert_allclose(restored.generate(latents), trained.TrainedLearner(learner).generate(latents), atol=1e-6)
 
 
 def test_what_a_model_cannot_do_is_one_sentence():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_infogan import checkpoints, trained, training
+from keras_infogan import checkpoints, loaded, training
 from keras_infogan.config import UserError
 
 # In one process only one strategy may have two devices (see conftest.strategies).
@@ -15,7 +15,7 @@ ONE = [("CPU", 0)]
 
 
 def _weights(run):
-    return [variable.numpy() for variable in trained.load_run(run.directory)[1].learner.variables]
+    return [variable.numpy() for variable in loaded.load_run(run.directory)[1].learner.variables]
 
 
 def test_a_run_leaves_everything_it_should(new_run, image_set):

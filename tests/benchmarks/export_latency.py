@@ -16,7 +16,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 import tensorflow as tf
 
-from keras_infogan import contract, onnx_model, trained
+from keras_infogan import contract, loaded, onnx_model
 
 _STARTS, _ROUNDS, _BATCH_SIZES = 5, 30, (1, 16, 64)
 _START = {
@@ -25,7 +25,7 @@ _START = {
         "import tensorflow as tf; m = tf.saved_model.load(saved_model); s = m.signatures['latents']; "
         "s(latents=tf.zeros([1, s.structured_input_signature[1]['latents'].shape[1]]))"
     ),
-    "Keras": "from keras_infogan import trained; _, m = trained.load_run(run); m.sample(1, 0)",
+    "Keras": "from keras_infogan import loaded; _, m = loaded.load_run(run); m.sample(1, 0)",
 }
 
 
@@ -43,7 +43,7 @@ def main(run_dir, export_dir):
     for name, seconds in starts.items():
         print(f"  {name:14} {statistics.median(seconds):6.2f}   from {min(seconds):.2f} to {max(seconds):.2f}")
 
-    _, model = trained.load_run(run_dir)
+    _, model = loaded.load_run(run_dir)
     session, _ = onnx_model.open_session(pathlib.Path(export_dir) / "generator.onnx")
     signature = tf.saved_model.load(saved_model).signatures["serving_default"]
     for size in _BATCH_SIZES:
