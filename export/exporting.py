@@ -216,10 +216,10 @@ def _evaluation(contract, metrics):
     scores = {under_new_name(key): value for key, value in metrics["scores"].items()}
     details = {kind: {renamed.get(name, name): value for name, value in found.items()} for kind, found in metrics["details"].items()}
     said = alarms.alarms(scores, contract.latent_spec.codes, details.get("category_shares", {}), metrics["skipped"].values())
-    unfinished = [alarm["sentence"] for alarm in metrics["alarms"] if alarm["kind"] == "unfinished"]
+    said += alarms.unfinished(metrics["evaluated"]["step"], contract.settings["steps"])
     return {
         "step": metrics["evaluated"]["step"],
         "scores": scores,
         "labels_of_categories": {name: confusion["matches"] for name, confusion in details.get("confusion", {}).items()},
-        "alarms": [alarm.sentence for alarm in said] + unfinished,
+        "alarms": [alarm.sentence for alarm in said],
     }

@@ -59,6 +59,11 @@ def alarms(scores, codes, shares, skipped=()):
     return found
 
 
+def unfinished(step, steps):
+    """Returns the Alarm, in a list, that a run has not taken all of its steps; an empty list if it has."""
+    return [Alarm("unfinished", f"The run is unfinished: step {step:,} of {steps:,}.")] if step < steps else []
+
+
 def _shortened(of_codes):
     """Returns the Alarms of codes, given as (code's name, Alarm), those of a kind as one where they are many."""
     found = []

@@ -93,10 +93,15 @@ class LogVariancePosterior:
     """The Gaussian family of an encoder that gives a mean and a log variance (Kingma and Welling 2013, arXiv 1312.6114, Appendix C.2), clipped to +-10."""
 
     num_parameters = 2
+    limit = 10.0
+
+    def log_variance(self, parameters):
+        """Returns a log variance that an encoder gives, of any shape, clipped."""
+        return operations(parameters).clip(parameters, -self.limit, self.limit)
 
     def log_std(self, parameters):
         """Returns log(std), (batch, 1), from a mean and a log variance (batch, 2)."""
-        return 0.5 * operations(parameters).clip(parameters[:, 1:], -10.0, 10.0)
+        return 0.5 * self.log_variance(parameters[:, 1:])
 
 
 POSTERIORS = {"bounded": Posterior, "log_variance": LogVariancePosterior}
@@ -112,8 +117,11 @@ def posterior_from_json(content):
     """Returns the posterior that `posterior_to_json` wrote; keys that are not known are ignored.
 
     Raises:
+      UserError: if it is of a later version.
       KeyError, TypeError, ValueError: if it is damaged.
     """
+    if content["family"] not in POSTERIORS:
+        raise UserError(f"the posterior {str(content['family'])[:60]!r} is not known here; update keras-infogan to the version that exported this.")
     kind = POSTERIORS[content["family"]]
     return kind(**{field.name: float(content[field.name]) for field in dataclasses.fields(kind)})
 
@@ -462,8 +470,11 @@ def from_json(content):
     """Returns the code that a `to_json` wrote, in a contract of any version; keys that are not known are ignored.
 
     Raises:
+      UserError: if it is of a later version.
       KeyError, TypeError, ValueError: if it is damaged.
     """
+    if content["kind"] not in KINDS:
+        raise UserError(f"the kind of code {str(content['kind'])[:60]!r} is not known here; update keras-infogan to the version that exported this.")
     return KINDS[content["kind"]].from_json(content)
 
 

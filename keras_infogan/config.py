@@ -79,6 +79,9 @@ class Settings:
 
 def check_setting(field, value):
     """Raises UserError unless `value` is one that the dataclass field accepts."""
+    accepted = (int, float) if field.type is float else (field.type,)
+    if not isinstance(value, accepted) or (isinstance(value, bool) and field.type is not bool):
+        raise UserError(f"--{field.name}: expected {field.type.__name__}, received {value!r}.")
     choices, minimum, maximum = (field.metadata[key] for key in ("choices", "minimum", "maximum"))
     if choices and value not in choices:
         raise UserError(f"--{field.name} must be one of {', '.join(choices)}, not {value!r}{did_you_mean(value, choices)}.")

@@ -101,7 +101,9 @@ class Contract:
     @property
     def taken_names(self):
         """Every name of an input or output, the codes' own included."""
-        return [tensor.name for tensor in self.latent_spec.output_tensors] + [*_TAKEN]
+        others = {"reconstruct": RECONSTRUCTIONS, "log_likelihood": LOG_LIKELIHOOD.name}
+        unused = {name for capability, name in others.items() if capability not in self.capabilities}
+        return [tensor.name for tensor in self.latent_spec.output_tensors] + [name for name in _TAKEN if name not in unused]
 
     @property
     def images(self):
@@ -262,13 +264,13 @@ _INVALID_INPUTS = {
     },
     "NaN or infinity": _AS_A_CATEGORY,
     "weights below 0, or whose sum is off 1 by more than 0.001": _AS_A_CATEGORY,
-    "images outside [0, 1] by more than 0.001, for the recognizer": {
+    "images outside [0, 1] by more than 0.001, where images are taken": {
         "saved_model": "as a category out of its range",
         "onnx": "as a category out of its range; uint8 images cannot be",
     },
     "numbers beyond what half precision holds (65,504)": {"saved_model": "extrapolates", "onnx": "extrapolates; in generator_fp16.onnx that image is NaN"},
     "a wrong shape, type or name; batches of different sizes": {"saved_model": "an error; nothing is computed", "onnx": "an error; nothing is computed"},
-    "an empty batch": {"saved_model": "an empty batch of images; encode gives an error", "onnx": "an empty batch"},
+    "an empty batch": {"saved_model": "an empty batch; encode of an InfoGAN may give an error", "onnx": "an empty batch"},
 }
 
 
@@ -291,8 +293,8 @@ def from_json(place, content):
       content: JSON of this version or an earlier one.
 
     Raises:
-      UserError: if a newer version wrote it.
-      ValueError, KeyError, TypeError, AttributeError: if it is damaged.
+      UserError: if a newer version wrote it, or it holds what this version does not know.
+      ValueError, KeyError, TypeError, AttributeError, OverflowError: if it is damaged.
     """
     if int(content["contract"]) > VERSION:
         raise UserError(f"{place} was exported by a newer keras-infogan (contract {content['contract']}, this one reads up to {VERSION}); update it.")
@@ -300,6 +302,10 @@ def from_json(place, content):
         content = _from_version_1(content)
     model, dataset, images = content["model"], content["dataset"], content["images"]
     shape = tuple(int(size) for size in images["shape"][1:])
+    try:
+        spec = LatentSpec.from_json(content)
+    except UserError as error:
+        raise UserError(f"{place}: {error}") from None
     return Contract(
         model=model["name"],
         title=model["title"],
@@ -310,7 +316,7 @@ def from_json(place, content):
         fingerprint=dataset["fingerprint"],
         image_shape=shape if images["layout"] == "NHWC" else (*shape[1:], shape[0]),
         settings=dict(content["settings"]),
-        latent_spec=LatentSpec.from_json(content),
+        latent_spec=spec,
         trained_as=tuple(entry["trained_as"] for entry in content["inputs"] if "trained_as" in entry),
         step=int(content["step"]),
         capabilities=tuple(name for name in content["capabilities"] if name in ONNX_FILES),
@@ -348,7 +354,7 @@ def read(path):
         raise UserError(f"{path.parent} is not an export: {_missing(path)}.") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}.") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise UserError(f"{path} is damaged ({error!r}); export again.") from None
 
 

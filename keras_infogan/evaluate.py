@@ -64,17 +64,22 @@ def evaluate(run, model, names, split=None, data_dir=None, feature_space="learne
 
     found = evidence.Evidence(model, load_images, load_features, num_images, seed)
     result = scoring.score_all(names, found)
-    digest = hashlib.sha256(json.dumps([run.to_json(), data_dir]).encode()).hexdigest()[:16]
+    digest, earlier = _digest({**run.to_json(), "version": None}, data_dir), runs.read_metrics(run)
+    if earlier and earlier["evaluated"].get("run") == _digest(runs.written(run), data_dir):
+        earlier["evaluated"]["run"] = digest  # version 0.1.0 told a run by its whole config.json
     evaluated = {"run": digest, "step": model.step, "split": split, "num_images": num_images, "seed": seed, "features": feature_space}
-    result = scoring.merged({"keras_infogan": __version__, "command": command, "evaluated": evaluated, **result}, runs.read_metrics(run))
+    result = scoring.merged({"keras_infogan": __version__, "command": command, "evaluated": evaluated, **result}, earlier)
     said = alarms.alarms(result["scores"], model.latent_spec.codes, result["details"].get("category_shares", {}), result["skipped"].values())
-    steps = run.to_json()["settings"]["steps"]
-    if model.step < steps:
-        said.append(alarms.Alarm("unfinished", f"The run is unfinished: step {model.step:,} of {steps:,}."))
+    said += alarms.unfinished(model.step, run.to_json()["settings"]["steps"])
     result["alarms"] = [dataclasses.asdict(alarm) for alarm in said]
     files.write_atomically(run.metrics, json.dumps(result, indent=1, allow_nan=False) + "\n")
     files.write_atomically(run.report, report.html(run, result, found))
     return result
+
+
+def _digest(content, data_dir):
+    """Returns a short text that tells a run, the content of its config.json, and the place of its data from others."""
+    return hashlib.sha256(json.dumps([content, data_dir]).encode()).hexdigest()[:16]
 
 
 def define_flags():

@@ -51,6 +51,10 @@ class Evidence:
         """Returns the properties of these names as a dict; a score's arguments."""
         return {name: getattr(self, name) for name in names}
 
+    def has(self, name):
+        """Whether some score has asked for a property, and got it."""
+        return name in self.__dict__
+
     def counts(self):
         """Returns how many images of each kind scores were computed on, a dict from a text to a number."""
         texts = {
@@ -61,7 +65,7 @@ class Evidence:
             "reconstructions": "real images reconstructed",
             "likelihood_images": "real images whose likelihood was asked for",
         }
-        counted = {text: len(self.__dict__[name]) for name, text in texts.items() if name in self.__dict__}
+        counted = {text: len(getattr(self, name)) for name, text in texts.items() if self.has(name)}
         return {f"{text} ({self.image_set.split})" if text.startswith("real") and self.image_set.split else text: count for text, count in counted.items()}
 
     # What the generator draws, and what the recognizer makes of it.
@@ -198,12 +202,21 @@ class Evidence:
     def likelihoods(self):
         """Nats per image, by how they were had: "exact", or "bound" and "importance_sampled"."""
         images = self.likelihood_images
-        nats = np.concatenate([self.model.log_likelihood(part, self.seed) for part in _parts(images, "likelihoods")])
         if not self.model.likelihood["noise_size"]:
-            return {"exact": nats}
-        chosen = np.array_split(images[:NUM_IMPORTANCE_IMAGES], 10)
-        parts = (self.model.log_likelihood(part, self.seed, NUM_IMPORTANCE_SAMPLES) for part in tqdm(chosen, desc="importance samples", leave=False))
-        return {"bound": nats, "importance_sampled": np.concatenate(list(parts))}
+            return {"exact": self._log_likelihoods(images, 1)}
+        sampled = self._log_likelihoods(images[:NUM_IMPORTANCE_IMAGES], NUM_IMPORTANCE_SAMPLES)
+        return {"bound": self._log_likelihoods(images, 1), "importance_sampled": sampled}
+
+    def _log_likelihoods(self, images, num_samples):
+        size = max(_PART // num_samples, 50)  # so that progress shows
+        starts = tqdm(range(0, len(images), size), desc=f"likelihoods by {num_samples} draws", unit=f"x{size}", leave=False)
+        return np.concatenate([self.model.log_likelihood(images[start : start + size], self.seed + start * num_samples, num_samples) for start in starts])
+
+    @property
+    def binary_pixels(self):
+        """Whether the model's likelihood is of black and white pixels."""
+        capabilities.require(self.model, "log_likelihood")
+        return self.model.likelihood["binary"]
 
     # Features.
 

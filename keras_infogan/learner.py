@@ -67,6 +67,10 @@ class Learner(keras.Model):
           image_shape: (height, width, channels).
           precision: Keras dtype policy of the networks, if another than the settings': to look at what was trained.
         """
+        if type(settings).__name__ not in {f"{kind.__name__}Settings" for kind in type(self).__mro__}:
+            raise UserError(f"settings: expected {type(self).__name__}Settings, received {type(settings).__name__}.")
+        if len(tuple(image_shape)) != 3:
+            raise UserError(f"image_shape: expected (height, width, channels), received {image_shape}.")
         settings = settings.for_images(image_shape)
         with _building(settings.seed, precision or settings.precision):
             super().__init__(name=type(self).__name__.lower())
@@ -215,7 +219,8 @@ class Learner(keras.Model):
         if not isinstance(images, tf.Tensor) or not images.dtype.is_floating or tuple(images.shape[1:]) != self.image_shape:
             received = f"{images.dtype.name} {tuple(images.shape)}" if isinstance(images, tf.Tensor) else type(images).__name__
             raise UserError(f"images: expected float32 (batch, {', '.join(map(str, self.image_shape))}) in [-1, 1], received {received}.")
-        return {name: batch[name] for name in self.settings.reads}  # what is not named, such as labels, cannot be used
+        # What is not named, such as labels, cannot be used.
+        return {name: batch[name] for name in self.settings.reads} | {"image": tf.cast(images, tf.float32)}
 
     # Draws: all random state of training is the step count.
 

@@ -1,6 +1,8 @@
 """A trained model to work with in Python, by the names of its codes: `keras_infogan.load(path)`."""
 
+import importlib.util
 import pathlib
+import re
 
 from keras_infogan import checkpoints, contract, models, named, onnx_model, runs, trained
 from keras_infogan.config import UserError, user_path
@@ -72,16 +74,24 @@ def load(path):
     Raises:
       UserError: if there is none, it is damaged, or a newer version wrote it.
     """
+    if not str(path):
+        raise UserError("which model? Give a run directory, or what keras_infogan.export wrote.")
     path = pathlib.Path(user_path(str(path)))
+    if path.name in ("generator.json", "config.json"):
+        path = path.parent
     if path.suffix == ".onnx":
-        return Loaded(onnx_model.load(path))
+        return Loaded(onnx_model.load(path, needs=(), others=True))
     if (path / "generator.json").is_file():
         content, agreed = contract.read(path / "generator.json")
         files = content.get("files")
         if not isinstance(files, dict) or not files:
             raise UserError(f"{path / 'generator.json'} is damaged: it does not say which files there are; export again.")
         onnx = [f"{name}.onnx" for name in contract.ONNX_FILES.values() if f"{name}.onnx" in files]
-        return Loaded(onnx_model.load(path / onnx[0]) if onnx else _SavedModel(path / next(iter(files)), agreed))
+        saved_models = [name for name in files if re.fullmatch(re.escape(agreed.name) + r"/\d+", name)]
+        # TensorFlow is always there; ONNX Runtime is an extra.
+        if saved_models and not (onnx and importlib.util.find_spec("onnxruntime")):
+            return Loaded(_SavedModel(path / saved_models[-1], agreed))
+        return Loaded(onnx_model.load(path / (onnx or ["generator.onnx"])[0]))
     if not path.exists():
         raise UserError(f"{path} is not there; give a run directory, or what keras_infogan.export wrote.")
     return Loaded(load_run(path)[1])

@@ -5,6 +5,8 @@ model.generate(digit={3: 0.5, 8: 0.5})                      # a blend
 model.encode(images)                                        # {"digit": array([3, 3, ...]), "digit_probabilities": ..., "slant": ..., "slant_std": ...}
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from keras_infogan import capabilities
@@ -42,7 +44,13 @@ class Named:
             raise UserError(f"num: expected a number of images from 1 to {_MOST_IMAGES:,}, received {num!r}.")
         if not is_integer(seed) or not 0 <= seed <= NUM_SEEDS - num:
             raise UserError(f"seed: expected an integer from 0 to {NUM_SEEDS - num} for {num} images, received {seed!r}.")
-        inputs, blended = self._inputs({**(codes or {}), **more_codes}, num, seed)
+        codes = {} if codes is None else codes
+        if not isinstance(codes, Mapping):
+            raise UserError(f"codes: expected names and values, as in generate(digit=3) or generate({{'digit': 3}}), received {codes!r}.")
+        twice = codes.keys() & more_codes.keys()
+        if twice:
+            raise UserError(f"{min(twice)} is given twice; give each code once.")
+        inputs, blended = self._inputs({**codes, **more_codes}, num, seed)
         return self._generate(inputs, np.arange(seed, seed + num, dtype=np.int64), blended)
 
     def sample(self, num=1, seed=0):
@@ -73,7 +81,10 @@ class Named:
             raise UserError(f"{error}.") from None
 
     def _checked_images(self, images):
-        images = np.asarray(images)
+        try:
+            images = np.asarray(images)
+        except ValueError:
+            raise UserError("images: expected an array, received lists of uneven lengths.") from None
         wanted = f"(count, {', '.join(map(str, self.image_shape))})"
         if images.shape[1:] != tuple(self.image_shape) or not images.size:
             raise UserError(f"images: expected the shape {wanted}, received {images.shape}.")

@@ -1,6 +1,5 @@
 """The notation of --codes: codes as a person types them, for example `digit=categorical(10), slant=uniform(weight=0.5), 2*bernoulli`."""
 
-import dataclasses
 import math
 import re
 
@@ -9,6 +8,7 @@ from keras_infogan.config import UserError, did_you_mean
 
 _UNNAMED = {"categorical": "categorical", "uniform": "continuous", "gaussian": "continuous", "bernoulli": "binary"}
 _ENTRY = re.compile(r"(?:(?P<count>\d+)\s*\*\s*|(?P<name>[^=(]*?)\s*=\s*)?(?P<kind>\w+)\s*(?:\((?P<arguments>[^()]*)\))?")
+_BETWEEN_CODES = r",(?![^()]*\))"  # a comma that is not within brackets
 _EXAMPLE = '"digit=categorical(10), slant=uniform, 2*uniform, smile=bernoulli(0.5), tilt=gaussian(weight=0.1)"'
 # Names and endings that columns of tables have.
 _RESERVED, _RESERVED_ENDINGS = ("noise", "image", "label"), ("_probability", "_mean", "_std")
@@ -27,7 +27,7 @@ def parse_codes(text):
       UserError: in one sentence, with the part that could not be read.
     """
     codes, unnamed = [], dict.fromkeys(_UNNAMED.values(), 0)
-    for part in re.split(r",(?![^()]*\))", text) if text.strip() else []:
+    for part in re.split(_BETWEEN_CODES, text) if text.strip() else []:
         match = _ENTRY.fullmatch(part.strip())
         if not match:
             raise UserError(f"--codes: cannot read {part.strip()!r}; write it like {_EXAMPLE}.")
@@ -49,15 +49,19 @@ def parse_codes(text):
 
 
 def with_continuous_weight(text, weight):
-    """Returns codes in which the weight of every continuous code is multiplied, as a setting of its own, `continuous_weight`, did before version 3 of runs."""
+    """Returns codes in which the weight of every continuous code is multiplied, as a setting of its own, `continuous_weight`, did before version 3 of runs.
+
+    They are written as a person would write them, so that the same codes, asked for again, are found to be the same.
+    """
     if weight == 1:
         return text
-    return ", ".join(_as_text(dataclasses.replace(code, weight=code.weight * weight) if code.continuous else code) for code in parse_codes(text))
-
-
-def _as_text(code):
-    arguments = {field.name: getattr(code, field.name) for field in dataclasses.fields(code) if field.name != "name"}
-    return f"{code.name}={code.kind}({', '.join(f'{name}={value}' for name, value in arguments.items())})"
+    parts = []
+    for part in re.split(_BETWEEN_CODES, text):
+        code = parse_codes(part)[0]
+        if code.continuous:
+            part = f"{part.split('(')[0].rstrip()}(weight={code.weight * weight:g})"
+        parts.append(part.strip())
+    return ", ".join(parts)
 
 
 def check_names(flag, names):

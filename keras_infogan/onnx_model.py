@@ -108,7 +108,7 @@ def provider_of(session):
     return next(name for name, (first, *_) in PROVIDERS.items() if first == session.get_providers()[0])
 
 
-def load(path, needs=None, provider="cpu", num_threads=0):
+def load(path, needs=None, provider="cpu", num_threads=0, others=False):
     """Opens an exported generator.onnx (or generator_fp16.onnx, or any other of the files), and what else is needed of those beside it.
 
     Args:
@@ -116,6 +116,7 @@ def load(path, needs=None, provider="cpu", num_threads=0):
       needs: capabilities, names in `capabilities.CAPABILITIES`; None: all that were exported.
       provider: one of PROVIDERS; where it cannot be had, the next best is taken: `OnnxModel.provider` says which.
       num_threads: of the CPU; 0: all cores. On a machine that is busy otherwise, fewer are often faster.
+      others: whether files that are not needed are opened too where they lie beside it.
 
     Returns:
       OnnxModel.
@@ -128,7 +129,7 @@ def load(path, needs=None, provider="cpu", num_threads=0):
     try:
         contract = from_json(path, json.loads(text))
         expected = {capability: [tensor.name for tensor in contract.onnx_graphs()[ONNX_FILES[capability]].outputs] for capability in contract.capabilities}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise UserError(f"{path} says of its run what this keras-infogan cannot read ({error!r}); export it again.") from None
     names = [value.name for value in session.get_outputs()]
     given = next((capability for capability, outputs in expected.items() if outputs == names), None)
@@ -136,9 +137,10 @@ def load(path, needs=None, provider="cpu", num_threads=0):
         raise UserError(f"{path} gives {', '.join(names)}, not what its metadata say; export it again.")
     sessions = {given: session}
     for capability in contract.capabilities:
-        if capability in sessions or (needs is not None and capability not in needs):
-            continue
         other = path.with_name(f"{ONNX_FILES[capability]}.onnx")
+        needed = needs is None or capability in needs or (others and other.is_file())
+        if capability in sessions or not needed:
+            continue
         sessions[capability], other_text = open_session(other, provider, num_threads)
         if other_text != text:
             raise UserError(f"{path} and {other.name} beside it are not of the same run and step; export both again.")

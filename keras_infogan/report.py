@@ -71,11 +71,10 @@ def _about(run, model):
 
 
 def _pairs(evidence):
-    """Returns a picture of real images, each beside its reconstruction, or None where the model makes none."""
-    try:
-        return _data_url(images.pairs(evidence.real_images[:_PAIRS], evidence.reconstructions[:_PAIRS]))
-    except UserError:
+    """Returns a picture of real images, each beside its reconstruction; None where no score asked for them."""
+    if not evidence.has("reconstructions"):
         return None
+    return _data_url(images.pairs(evidence.real_images[:_PAIRS], evidence.reconstructions[:_PAIRS]))
 
 
 def _codes(result, evidence):
@@ -136,7 +135,7 @@ def _train_command(run):
     if not known or run.image_shape[0] != known.image_size:
         arguments.append(f"--image_size={run.image_shape[0]}")
     for name, value in run.to_json()["settings"].items():
-        if value != preset.get(name):
+        if name in preset and value != preset[name]:  # exported files may have settings that are no more
             arguments.append(f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value}")
     return shlex.join(["python", "-m", "keras_infogan.train", *arguments])
 

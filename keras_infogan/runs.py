@@ -105,8 +105,15 @@ def read(directory):
         raise UserError(f"{directory} is not a run directory: it has no config.json; give the --run_dir that keras_infogan.train wrote.") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}.") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise UserError(f"{path} is damaged ({error!r}); restore it or train anew in another --run_dir.") from None
+
+
+def written(run):
+    """Returns what a run's config.json holds as it is, or None if there is none: of a run that an earlier version wrote, what that knew it by."""
+    with contextlib.suppress(OSError, ValueError):
+        return json.loads((run.directory / "config.json").read_text())
+    return None
 
 
 def from_json(directory, content):
@@ -114,7 +121,7 @@ def from_json(directory, content):
 
     Raises:
       UserError: if a newer version wrote it.
-      ValueError, KeyError, TypeError: if it is damaged.
+      ValueError, KeyError, TypeError, AttributeError, OverflowError: if it is damaged.
     """
     version = int(content["version"])
     if version > VERSION:
@@ -123,6 +130,10 @@ def from_json(directory, content):
         raise UserError(f"{directory} is a run of {content['model']!r}, and this keras-infogan has no such model; it has {', '.join(models.MODELS)}.")
     settings = models.settings_class(content["model"]).from_json(content["settings"])
     shape, fingerprint = tuple(content["image_shape"]), content.get("fingerprint")
+    if len(shape) != 3 or not all(type(size) is int and size > 0 for size in shape):
+        raise ValueError(f"image_shape is {content['image_shape']}")
+    if not isinstance(content["dataset"], str):
+        raise ValueError(f"dataset is {content['dataset']}")
     return Run(directory, content["model"], content["dataset"], content["data_dir"], shape, settings, fingerprint)
 
 
@@ -132,6 +143,8 @@ def differences(run, other):
     ignored = {"data_dir", "settings", "version"}
     shown = {"fingerprint": "images (by name and size)"}
     found = [f"{shown.get(key, key)}: {theirs[key]}, not {mine[key]}" for key in mine if key not in ignored and mine[key] != theirs[key]]
+    if mine["model"] != theirs["model"]:
+        return found  # whose settings are others anyway
     settings, others = mine["settings"], theirs["settings"]
     return found + [f"{key}: {others[key]!r}, not {settings[key]!r}" for key in settings if key != "steps" and settings[key] != others[key]]
 
@@ -220,10 +233,25 @@ def read_metrics(run):
     known = {"evaluated", "commands", "scores", "protocols", "seconds", "skipped", "details", "counts", "alarms"}
     if not isinstance(content, dict) or not known <= content.keys():
         return None
-    # Of version 0.1.0: texts alone.
-    content["alarms"] = [{"kind": "unknown", "sentence": alarm} if isinstance(alarm, str) else alarm for alarm in content["alarms"]]
-    content["skipped"] = {name: {"reason": why, "kind": "missing"} if isinstance(why, str) else why for name, why in content["skipped"].items()}
-    return content
+    try:
+        return content | {
+            "alarms": [_alarm(entry) for entry in content["alarms"]],
+            "skipped": {name: _skipped(why) for name, why in content["skipped"].items()},
+        }
+    except (KeyError, TypeError, AttributeError):
+        return None
+
+
+def _alarm(entry):
+    """Returns an alarm as a dict; version 0.1.0 wrote the sentence alone."""
+    return {"kind": "unknown", "sentence": entry} if isinstance(entry, str) else {name: str(entry[name]) for name in ("kind", "sentence")}
+
+
+def _skipped(why):
+    """Returns why a score could not be had as a dict; version 0.1.0 wrote the sentence alone."""
+    if isinstance(why, str):
+        return {"reason": why, "kind": "not_finite" if "are not finite for" in why else "missing"}
+    return {name: str(why[name]) for name in ("reason", "kind")}
 
 
 def check_trained(directory):

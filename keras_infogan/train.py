@@ -67,7 +67,8 @@ def refuse_other_settings():
     """Lets a flag that is no setting of the chosen model say whose it is, or what became of it."""
     chosen, owners = chosen_settings(), {}
     known = {field.name for field in dataclasses.fields(chosen)}
-    config.refuse_flags({name: f"is no longer a flag: {instead}" for name, instead in chosen.retired.items()})
+    for name in models.MODELS:
+        config.refuse_flags({flag: f"is no longer a flag: {instead}" for flag, instead in models.settings_class(name).retired.items()})
     for name in models.MODELS:
         for field in dataclasses.fields(models.settings_class(name)):
             if field.name not in known:

@@ -6,6 +6,7 @@ Latents are float32 (count, latent_spec.size); images float32 (count, height, wi
 import numpy as np
 
 from keras_infogan import capabilities
+from keras_infogan.config import UserError
 from keras_infogan.latents import NUM_SEEDS, Noise
 
 _BATCH_SIZE = 256
@@ -52,15 +53,20 @@ class Trained:
         """Returns nats per image, float64 (count,): see the capability of this name.
 
         Of a bound that draws, the mean over `num_samples` importance samples, log (1/k) sum p(x, z) / q(z|x) (Burda et al. 2015, arXiv 1509.00519, equation
-        8): one gives the variational bound, more come nearer to the likelihood. Image i draws with seed + i.
+        8): one gives the variational bound, more come nearer to the likelihood. Image i draws with the seeds from seed + i * num_samples on.
+
+        Raises:
+          UserError: for fewer than one sample, or if the model has no likelihood.
         """
         self.require("log_likelihood")
+        if num_samples < 1:
+            raise UserError(f"num_samples: expected at least 1, received {num_samples}.")
         noise = Noise(self.likelihood["noise_size"], "normal")
         if not noise.size:
             return self.log_likelihoods(images).astype(np.float64)
         total = np.full(len(images), -np.inf)
         for sample in range(num_samples):
-            seeds = (seed + np.arange(len(images), dtype=np.int64) + sample * len(images)) % NUM_SEEDS
+            seeds = (seed + sample + num_samples * np.arange(len(images), dtype=np.int64)) % NUM_SEEDS
             total = np.logaddexp(total, self.log_likelihoods(images, noise.from_seeds(seeds)))
         return total - np.log(num_samples)
 

@@ -17,6 +17,7 @@ import io
 import logging
 import pathlib
 import re
+import sys
 import time
 
 import numpy as np
@@ -250,6 +251,8 @@ def main():
     if not output.parent.is_dir():
         raise UserError(f"the directory of --output={FLAGS.output} does not exist; create it first.")
     client = connect_as_flags_say()
+    if not FLAGS.export_dir:
+        print("The server does not say which priors its codes have: those not given are drawn from U(-1, 1); give --export_dir to be right.", file=sys.stderr)
     start = time.perf_counter()
     generated = client.generate(codes, seed=FLAGS.seed, num=FLAGS.num)
     seconds = time.perf_counter() - start

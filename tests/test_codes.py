@@ -150,7 +150,7 @@ def test_a_code_is_read_back_from_json(code):
 
 
 def test_what_is_no_code_is_not_read():
-    with pytest.raises(KeyError):
+    with pytest.raises(UserError, match="the kind of code 'poisson' is not known here; update keras-infogan"):
         codes.from_json({"name": "a", "kind": "poisson"})
 
 
@@ -164,7 +164,7 @@ def test_a_bit_of_contract_1_has_its_probability_in_the_text():
 def test_a_posterior_is_read_back_from_json(posterior):
     content = json.loads(json.dumps(codes.posterior_to_json(posterior)))
     assert codes.posterior_from_json(content | {"a key of a later version": 1}) == posterior
-    with pytest.raises(KeyError):
+    with pytest.raises(UserError, match="the posterior 'poisson' is not known here; update keras-infogan"):
         codes.posterior_from_json(content | {"family": "poisson"})
 
 

@@ -222,12 +222,26 @@ def test_no_noise_is_no_input():
     assert _again(without) == without
 
 
-@pytest.mark.parametrize(
-    "name", ["seed", "images", "latents", "image_bytes", "parameters", "log_likelihood", "kind_probabilities", "Seed", "KIND", "class", "self"]
-)
+@pytest.mark.parametrize("name", ["seed", "images", "latents", "image_bytes", "parameters", "kind_probabilities", "Seed", "KIND", "class", "self"])
 def test_names_that_no_input_can_have_are_refused(agreed, name):
     with pytest.raises(UserError, match=f"the name '{name}' cannot be .*--rename=slant=NAME|the name 'kind' cannot be"):
         dataclasses.replace(agreed, latent_spec=agreed.latent_spec.renamed({"slant": name}))
+
+
+def test_the_name_of_an_output_is_free_where_no_file_has_that_output(agreed):
+    named = agreed.latent_spec.renamed({"slant": "log_likelihood", "tilt": "reconstructions"})
+    dataclasses.replace(agreed, latent_spec=named)  # an InfoGAN has neither
+    for capability in ("log_likelihood", "reconstruct"):
+        with pytest.raises(UserError, match="cannot be that of an input"):
+            dataclasses.replace(agreed, latent_spec=named, capabilities=(*agreed.capabilities, capability))
+
+
+@pytest.mark.parametrize("number", [1e999, "two", None])
+def test_a_strange_version_is_damage(tmp_path, agreed, number):
+    path = tmp_path / "generator.json"
+    path.write_text(json.dumps(agreed.to_json() | {"contract": number}))
+    with pytest.raises(UserError, match="is damaged"):
+        contract.read(path)
 
 
 def test_what_cannot_be_read_is_said(tmp_path, agreed):

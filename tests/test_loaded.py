@@ -1,6 +1,7 @@
 """keras_infogan.load: a run, an export and a single file are one model, and give the same."""
 
 import dataclasses
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -147,8 +148,23 @@ def test_an_export_is_loaded_without_tensorflow(exported):
 def test_paths_are_those_that_people_write(exported, monkeypatch):
     monkeypatch.setenv("HOME", str(exported.parent))
     monkeypatch.chdir(exported.parent)
-    for path in (f"~/{exported.name}", exported.name, f"./{exported.name}/generator.onnx"):
+    for path in (f"~/{exported.name}", exported.name, f"./{exported.name}/generator.onnx", f"{exported.name}/generator.json"):
         assert keras_infogan.load(path).trained.step == 6
+
+
+def test_a_file_alone_can_do_what_it_can(exported, tmp_path):
+    (tmp_path / "generator.onnx").write_bytes((exported / "generator.onnx").read_bytes())
+    model = keras_infogan.load(tmp_path / "generator.onnx")
+    assert model.capabilities == ("generate",)
+    assert np.array_equal(model.generate(digit=3, seed=1), keras_infogan.load(exported).generate(digit=3, seed=1))
+    with pytest.raises(UserError, match="cannot encode"):
+        model.encode(model.generate())
+
+
+def test_without_onnxruntime_the_saved_model_is_taken(exported, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "onnxruntime" else found(name, *more))
+    assert type(keras_infogan.load(exported).trained).__name__ == "_SavedModel"
 
 
 def _refused(path, part):
@@ -158,6 +174,7 @@ def _refused(path, part):
 
 
 def test_what_is_no_model_is_one_sentence(exported, tmp_path):
+    _refused("", "which model")
     _refused(tmp_path / "nowhere", "is not there; give a run directory, or what keras_infogan.export wrote")
     _refused(tmp_path / "nowhere.onnx", "is not there")
     _refused(tmp_path, "is not a run directory")

@@ -347,12 +347,12 @@ def test_log_likelihood_is_a_mean_and_stands_beside_independent_pixels():
     generator = np.random.default_rng(0)
     nats = {"bound": np.array([-3.0, -5.0]), "importance_sampled": np.array([-2.0])}
     gray = generator.normal(size=(500, 2, 2, 1)) * 0.3
-    scores = SCORE["log_likelihood"](nats, gray)
+    scores = SCORE["log_likelihood"](nats, gray, False)
     assert (scores["bound"], scores["importance_sampled"]) == (-4, -2)
     fitted = scipy.stats.norm(gray.mean(axis=0), gray.std(axis=0)).logpdf(gray).sum(axis=(1, 2, 3)).mean()
     assert scores["independent_pixels"] == pytest.approx(fitted)
     binary = np.where(generator.random((500, 2, 2, 1)) < 0.3, 1, -1)
     fitted = scipy.stats.bernoulli((binary.mean(axis=0) + 1) / 2).logpmf((binary + 1) // 2).sum(axis=(1, 2, 3)).mean()
-    assert SCORE["log_likelihood"](nats, binary)["independent_pixels"] == pytest.approx(fitted)
+    assert SCORE["log_likelihood"](nats, binary, True)["independent_pixels"] == pytest.approx(fitted)
     # Pixels that never change say nothing.
-    assert SCORE["log_likelihood"](nats, np.ones((5, 2, 2, 1)))["independent_pixels"] == pytest.approx(0, abs=1e-9)
+    assert SCORE["log_likelihood"](nats, np.ones((5, 2, 2, 1)), True)["independent_pixels"] == pytest.approx(0, abs=1e-9)

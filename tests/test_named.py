@@ -104,6 +104,22 @@ def test_wrong_arguments_are_one_sentence_and_nothing_is_computed(recorder, argu
     assert not hasattr(recorder, "seeds")
 
 
+@pytest.mark.parametrize("codes", [[1, 2], 3, "digit"])
+def test_what_holds_no_names_is_one_sentence(recorder, codes):
+    with pytest.raises(UserError, match="codes: expected names and values"):
+        recorder.generate(codes)
+
+
+def test_a_code_given_twice_is_one_sentence(recorder):
+    with pytest.raises(UserError, match="digit is given twice"):
+        recorder.generate({"digit": 3}, digit=4)
+
+
+def test_uneven_lists_are_no_images(recorder):
+    with pytest.raises(UserError, match="images: expected an array, received lists of uneven lengths"):
+        recorder.encode([[1.0], [1.0, 2.0]])
+
+
 def test_the_last_seed_is_one_as_any(recorder):
     recorder.generate(seed=2**32 - 2, num=2)
     assert recorder.seeds.tolist() == [2**32 - 2, 2**32 - 1]

@@ -62,3 +62,5 @@ def test_a_weight_for_all_continuous_codes_becomes_one_of_each():
     assert [(code.name, type(code)) for code in weighted] == [(code.name, type(code)) for code in codes]
     assert [code.weight for code in weighted] == pytest.approx([2, 0.05, 0.1, 0.1, 1])
     assert (weighted[0].num_categories, weighted[-1].probability) == (3, 0.3)
+    # As a person would write them: a run is told by its codes' text.
+    assert with_continuous_weight("digit=categorical(10), 2*uniform", 0.1) == "digit=categorical(10), 2*uniform(weight=0.1)"

@@ -69,6 +69,12 @@ def test_a_directory_with_other_files_is_left_alone(new_run):
         ({"settings": None}, "damaged"),
         ({"model": "dcgan", "settings": []}, "damaged"),
         ({"image_shape": None}, "damaged"),
+        ({"image_shape": [16, 16]}, "damaged"),
+        ({"dataset": None}, "damaged"),
+        ({"version": 1e999}, "damaged"),
+        ({"settings": {"codes": 5}}, "damaged|--codes: expected str, received 5"),
+        ({"model": "vae", "settings": {"steps": 10.5}}, "--steps: expected int, received 10.5"),
+        ({"model": "vae", "settings": {"binarize": "no"}}, "--binarize: expected bool, received 'no'"),
     ],
 )
 def test_a_strange_config_json_is_one_sentence(new_run, change, part):
@@ -167,7 +173,14 @@ def test_a_run_directory_takes_one_process_at_a_time(new_run):
     runs.create(run)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"scores": {}}'])
+def _metrics(**changed):
+    empty = {key: {} for key in ("evaluated", "scores", "protocols", "seconds", "details", "counts", "skipped")}
+    return json.dumps(empty | {"commands": [], "alarms": []} | changed)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"scores": {}}', _metrics(alarms=5), _metrics(alarms=[3]), _metrics(skipped=[1]), _metrics(skipped={"dci": 1})]
+)
 def test_damaged_metrics_are_none(new_run, text):
     run = new_run("a")
     run.directory.mkdir()
@@ -186,6 +199,8 @@ def test_metrics_of_version_0_1_0_had_texts_alone(new_run):
     assert content["skipped"] == {"dci": {"reason": "the data set has no ground-truth factors", "kind": "missing"}}
     run.metrics.write_text(json.dumps(content))
     assert runs.read_metrics(run) == content
+    run.metrics.write_text(json.dumps(old | {"skipped": {"dci": "the generator's images are not finite for 3 of 5 inputs"}}))
+    assert runs.read_metrics(run)["skipped"]["dci"]["kind"] == "not_finite"
 
 
 @pytest.mark.parametrize(("held", "wanted"), [("vae", "infogan"), ("infogan", "dcgan")])

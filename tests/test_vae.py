@@ -95,6 +95,15 @@ def test_binarized_pixels_are_black_or_white_with_the_gray_level_as_probability(
     assert models.build("vae", SETTINGS, SHAPE)._binarized(batch["image"]) is batch["image"]
 
 
+def test_a_part_of_the_images_has_the_likelihoods_that_the_whole_has(batch):
+    """Each image's draws are its own, so that scores do not depend on how images are cut into parts."""
+    face, images = trained.TrainedLearner(models.build("vae", SETTINGS, SHAPE)), batch["image"].numpy()
+    whole = face.log_likelihood(images, seed=7, num_samples=3)
+    assert face.log_likelihood(images[5:], seed=7 + 5 * 3, num_samples=3) == pytest.approx(whole[5:], rel=1e-5)
+    with pytest.raises(UserError, match="num_samples: expected at least 1, received 0"):
+        face.log_likelihood(images, num_samples=0)
+
+
 def test_it_reconstructs_the_decoder_of_the_mean(batch):
     model = models.build("vae", SETTINGS, SHAPE)
     mean, _ = _moments(model, batch["image"])
@@ -108,6 +117,7 @@ def test_it_reconstructs_the_decoder_of_the_mean(batch):
     [
         ({"codes": "digit=categorical(10)"}, "the latents of a VAE are gaussian, and digit is categorical"),
         ({"codes": ""}, "there are none"),
+        ({"codes": "2*gaussian(weight=5)"}, "give --beta, which weighs the divergence of all"),
         ({"beta": -1.0}, "--beta must be at least 0"),
         ({"binarize": True, "likelihood": "gaussian"}, "--likelihood=bernoulli"),
         ({"encoder_layers": "dense 4, conv 4"}, "--encoder_layers"),

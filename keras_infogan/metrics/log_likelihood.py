@@ -11,19 +11,20 @@ PROTOCOL = (
 )
 
 
-def log_likelihood(likelihoods, likelihood_images):
+def log_likelihood(likelihoods, likelihood_images, binary_pixels):
     """Returns a dict of means in nats: what the model says, and "independent_pixels" beside it.
 
     Args:
       likelihoods: dict from "bound", "importance_sampled" or "exact" to nats per image, float (count,).
-      likelihood_images: the images, float (count, height, width, channels) in [-1, 1]; if all are -1 or 1, pixels are binary.
+      likelihood_images: the images, float (count, height, width, channels) in [-1, 1].
+      binary_pixels: whether all pixels are -1 or 1, and the likelihood that of such images; otherwise it is a density.
     """
-    return {name: float(np.mean(nats)) for name, nats in likelihoods.items()} | {"independent_pixels": _independent_pixels(likelihood_images)}
+    return {name: float(np.mean(nats)) for name, nats in likelihoods.items()} | {"independent_pixels": _independent_pixels(likelihood_images, binary_pixels)}
 
 
-def _independent_pixels(images):
+def _independent_pixels(images, binary):
     mean = images.mean(axis=0, dtype=np.float64)
-    if np.isin(images, (-1, 1)).all():
+    if binary:
         share = np.clip((mean + 1) / 2, 1e-12, 1 - 1e-12)
         return float(np.sum(share * np.log(share) + (1 - share) * np.log(1 - share)))
     variance = np.maximum(images.var(axis=0, dtype=np.float64), 1e-6)

@@ -43,7 +43,7 @@ class VAE(Learner):
         images = self._binarized(batch["image"])
         mean, log_variance = self._moments(self.encoder(images, training=True))
         noise = self.draw(lambda count, seed: tf.random.stateless_normal((count, self.latent_spec.size), seed), images, use=0)
-        latents = mean + ops.exp(0.5 * log_variance) * noise  # the reparametrization, equation 9
+        latents = mean + ops.exp(0.5 * log_variance) * noise  # the reparametrization, equation 10
         reconstruction = -self._log_prob(images, self.decoder(latents, training=True))
         divergences = -0.5 * (1 + log_variance - ops.square(mean) - ops.exp(log_variance))
         divergence = ops.sum(divergences, axis=-1)
@@ -52,9 +52,9 @@ class VAE(Learner):
         return {"autoencoder": reconstruction + self.settings.beta * divergence}, logged
 
     def _moments(self, parameters):
-        """Returns mean and log variance, each (batch, latents), clipped as the posterior is."""
+        """Returns mean and log variance, each (batch, latents)."""
         parameters = ops.reshape(parameters, (-1, self.latent_spec.size, 2))
-        return parameters[..., 0], ops.clip(parameters[..., 1], -10.0, 10.0)
+        return parameters[..., 0], self.latent_spec.posterior.log_variance(parameters[..., 1])
 
     def _log_prob(self, images, logits):
         """Returns log p(x|z), (batch,), of images in [-1, 1] and the decoder's logits; of gray images under a Bernoulli likelihood its expectation."""

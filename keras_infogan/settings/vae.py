@@ -44,6 +44,8 @@ class VAESettings(config.Settings):
             other = next((code for code in codes if code.kind != "gaussian"), None)
             received = f"{other.name} is {other.kind}" if other else "there are none"
             raise UserError(f'--codes: the latents of a VAE are gaussian, and {received}; write them like --codes="10*gaussian".')
+        if any(code.weight != 1 for code in codes):
+            raise UserError("--codes: the latents of a VAE have no weights of their own; give --beta, which weighs the divergence of all.")
         if self.binarize and self.likelihood != "bernoulli":
             raise UserError("--binarize makes pixels black or white, for which --likelihood=bernoulli is the one that fits.")
         architectures.check_encoder("encoder_layers", self.encoder_layers)
