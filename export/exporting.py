@@ -33,7 +33,7 @@ def contract_of(run, renames, **form):
       UserError: if a name cannot be.
     """
     spec, kind = run.settings.latent_spec, models.settings_class(run.model)
-    return Contract(
+    contract = Contract(
         model=run.model,
         title=kind.title,
         paper=kind.paper,
@@ -49,6 +49,8 @@ def contract_of(run, renames, **form):
         capabilities=(),
         **form,
     )
+    contract.check_names()
+    return contract
 
 
 def check_output(contract, export_dir):
@@ -134,6 +136,7 @@ def _write(run, contract, directory, formats, fp16, saved_model):
     _, model = loaded.load_run(run.directory)
     model.require("generate")
     contract = dataclasses.replace(contract, step=model.step, capabilities=model.capabilities, likelihood=model.likelihood)
+    contract.check_names()
     parts = []
     if "onnx" in formats:
         from keras_infogan.export import to_onnx

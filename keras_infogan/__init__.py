@@ -1,6 +1,6 @@
 """InfoGAN and its neighbors on TensorFlow and Keras 3: images in, a generator with meaningful inputs out."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 import pathlib as _pathlib
 

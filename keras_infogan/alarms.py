@@ -90,7 +90,7 @@ def _of_code(code, information, effect, read_back, read_right):
             f"but it takes part in only {effect:.2%} of what they differ in."
         )
         found.append((code.name, Alarm("hidden_code", text)))
-    if code.size > 1 and read_right is not None and read_right < _READ_BACK_RIGHT:
+    if code.has_categories and read_right is not None and read_right < _READ_BACK_RIGHT:
         text = f"Categories of {code.name} collapse: only {read_right:.0%} of the images are read back as the category they were drawn with."
         found.append((code.name, Alarm("collapsed_categories", text)))
     return found

@@ -42,7 +42,7 @@ class StopOnNonFinite(_RunCallback):
     def _stop(self, fault):
         raise UserError(
             f"{fault} at step {self.model.step}; the last good checkpoint in {self.run.checkpoints} is kept; "
-            "try a smaller learning rate, --spectral_norm or --label_smoothing=0.1 in another --run_dir."
+            f"try {' or '.join(['a smaller learning rate', *self.run.settings.stabilizers])} in another --run_dir."
         )
 
 
@@ -123,6 +123,8 @@ class Pictures(_RunCallback):
             self.draw()
 
     def draw(self):
+        if "generate" not in self.trained.capabilities:
+            return
         step, spec = self.model.step, self.model.latent_spec
         with self.model.averaged():
             pictures = {self.run.samples: images.grid(self.trained.generate(spec.rows(100, PICTURE_SEED)), 10)}

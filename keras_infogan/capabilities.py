@@ -5,10 +5,12 @@ A model has a capability if it has a method of its name, on tensors and in infer
     generate(latents)                 images in [-1, 1] of latent vectors, float32 (batch, latent_spec.size)
     encode(images)                    parameters of Q(c|x), float32 (batch, latent_spec.total_parameters)
     log_likelihood(images[, noise])   nats per image, float32 (batch,), where the estimate draws with noise from N(0, 1), float32 (batch, size); the model's
-                                      attribute `likelihood` says what they are, {"meaning": a text, "binary": whether pixels are, "noise_size": size}
+                                      attribute `likelihood` says what they are, {"meaning": a text, "exact": or a bound, "binary": pixels, "noise_size": size}
 
 and some follow from others: "reconstruct", generate what was encoded, where there is no noise that encoding leaves open.
 """
+
+import functools
 
 from keras_infogan.config import UserError
 
@@ -20,28 +22,35 @@ CAPABILITIES = {
 }
 
 
+class IncapableError(UserError):
+    """A model cannot do what is asked."""
+
+
 def of(model):
     """Returns the names of what a Learner can do, in the order of CAPABILITIES."""
     found = {name for name in CAPABILITIES if callable(getattr(model, name, None))}
     if {"generate", "encode"} <= found and not model.latent_spec.noise.size:
-        found.add("reconstruct")
+        found.update(_IMPLIED)
     return tuple(name for name in CAPABILITIES if name in found)
 
 
 def function(model, name):
     """Returns the function of a Learner's capability: tensors -> tensor."""
-    return getattr(model, name, None) or (lambda images: _reconstruct(model, images))
+    return getattr(model, name, None) or functools.partial(_IMPLIED[name], model)
 
 
 def _reconstruct(model, images):
     """Returns what a model generates from what it encodes, the likeliest value of each code."""
     spec = model.latent_spec
-    return model.generate(spec.vectors(spec.outputs(model.encode(images))))
+    return model.generate(spec.assembled(spec.outputs(model.encode(images))))
+
+
+_IMPLIED = {"reconstruct": _reconstruct}
 
 
 def require(model, name):
-    """Raises UserError unless a model, which has `title` and `capabilities`, can do what is asked."""
+    """Raises IncapableError unless a model, which has `title` and `capabilities`, can do what is asked."""
     if name not in model.capabilities:
         offered = ", ".join(CAPABILITIES[other] for other in model.capabilities)
         article = "an" if model.title[0] in "AEIOU" else "a"
-        raise UserError(f"{article} {model.title} cannot {CAPABILITIES[name]}; it can {offered or 'do nothing of that kind'}")
+        raise IncapableError(f"{article} {model.title} cannot {CAPABILITIES[name]}; it can {offered or 'do nothing of that kind'}.")

@@ -1,12 +1,14 @@
 """The codes c: kinds of meaningful inputs, each with its prior P(c), and what a recognizer's answer Q(c|x) says about it.
 
 A code answers every question about itself: its prior and entropy H(c), how it stands in a latent vector, as which tensor a program hands it over, which values
-are valid, how many parameters Q gives it and what they say. Nobody else asks for its kind. Another kind is a class here and a line in `KINDS`.
+are valid, how many parameters Q gives it and what they say. Nobody else asks for its kind; what differs in more than one place is an attribute (`continuous`,
+`has_categories`). Another kind is a class here and a line in `KINDS`.
 
 Functions on numpy arrays serve pictures and programs that never load TensorFlow; `draw` makes tensors and imports it when called; the others work on either.
 """
 
 import dataclasses
+import functools
 import math
 import types
 
@@ -21,10 +23,15 @@ SUM_TOLERANCE = 1e-3  # of blending weights; images of other programs may round 
 
 def operations(values):
     """Returns the operations of the library that `values` belong to: keras.ops for tensors; for arrays, those that are needed here and in contracts."""
-    if not isinstance(values, np.ndarray):
-        from keras import ops
+    if isinstance(values, np.ndarray):
+        return _array_operations()
+    from keras import ops
 
-        return ops
+    return ops
+
+
+@functools.cache
+def _array_operations():
     from scipy import special
 
     return types.SimpleNamespace(
@@ -130,6 +137,7 @@ class _Discrete:
     """What codes with a fixed number of values share."""
 
     continuous = False
+    has_categories = False
 
     def input(self, form="index"):
         """Returns the Tensor that a program hands over: an index, or with "weights" what blends values."""
@@ -161,6 +169,7 @@ class Categorical(_Discrete):
     num_categories: int
     weight: float = 1.0
     kind = "categorical"
+    has_categories = True
 
     @property
     def size(self):
@@ -357,6 +366,7 @@ class Uniform:
     weight: float = 1.0
     kind = "uniform"
     continuous = True
+    has_categories = False
     size = 1
     num_values = None
     entropy = math.log(2)

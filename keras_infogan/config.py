@@ -8,8 +8,8 @@ import contextlib
 import dataclasses
 import difflib
 import math
+import numbers
 import os
-import re
 import sys
 import types
 
@@ -41,11 +41,13 @@ class Settings:
       title, paper: the model's name for people, and its source.
       reads: what training takes of a batch: "image", and "label" where it learns from labels.
       latent_spec: the LatentSpec of what it generates from and encodes to.
+      stabilizers: flags of it that help where training diverges, as a person would write them.
       retired: settings of earlier versions, a dict from name to what to do instead.
     """
 
     title = paper = ""
     reads = ("image",)
+    stabilizers = ()
     retired = types.MappingProxyType({})
 
     steps: int = setting(5000, "training steps, one batch of real images each", minimum=1)
@@ -58,7 +60,9 @@ class Settings:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            check_setting(field, getattr(self, field.name))
+            value = getattr(self, field.name)
+            check_setting(field, value)
+            object.__setattr__(self, field.name, field.type(value))  # of a numpy number, Python's
 
     def for_images(self, image_shape):
         """Returns the settings with what was left open filled in for images of (height, width, channels); raises UserError if they do not fit."""
@@ -79,7 +83,7 @@ class Settings:
 
 def check_setting(field, value):
     """Raises UserError unless `value` is one that the dataclass field accepts."""
-    accepted = (int, float) if field.type is float else (field.type,)
+    accepted = {int: numbers.Integral, float: numbers.Real}.get(field.type, field.type)
     if not isinstance(value, accepted) or (isinstance(value, bool) and field.type is not bool):
         raise UserError(f"--{field.name}: expected {field.type.__name__}, received {value!r}.")
     choices, minimum, maximum = (field.metadata[key] for key in ("choices", "minimum", "maximum"))
@@ -118,6 +122,7 @@ def meaning(field):
 
 def rename_flag(old, new):
     """Lets a flag be given under its old name too, with a word about the new one."""
+    flags.DEFINE_alias(old, new)
     _renamed[old] = new
 
 
@@ -179,22 +184,22 @@ def run_command(main):
 
 def _parsed(arguments):
     """Parses the command line and returns what is no flag; ends the process where it cannot be parsed, or help was asked for."""
+    names = {argument.lstrip("-").partition("=")[0] for argument in arguments if argument.startswith("-")}
     try:
-        return flags.FLAGS([_under_new_name(argument) for argument in arguments])
+        others = flags.FLAGS(arguments)
     except flags.UnrecognizedFlagError as error:
         name = error.flagname if error.flagname in _refused else error.flagname.removeprefix("no")
-        print(f"error: --{name} {_refused[name]}." if name in _refused else f"error: {error}", file=sys.stderr)
+        fault = f"--{name} {_refused[name]}." if name in _refused else error
     except flags.Error as error:
-        print(f"error: {error}", file=sys.stderr)
+        fault = error
     except SystemExit:  # absl's own flags for help, which end with 1
         sys.exit(0)
-    sys.exit(2)
-
-
-def _under_new_name(argument):
-    match = re.fullmatch(r"(--?)([\w-]+)(=.*)?", argument, re.DOTALL)
-    if not match or match[2] not in _renamed:
-        return argument
-    new = _renamed[match[2]]
-    print(f"--{match[2]} is called --{new} now; the old name still works.", file=sys.stderr)
-    return f"--{new}{match[3] or ''}"
+    else:
+        fault = None
+    for old, new in _renamed.items():
+        if old in names or flags.FLAGS[old].present:  # the second, of a file of flags
+            print(f"--{old} is called --{new} now; the old name still works.", file=sys.stderr)
+    if fault:
+        print(f"error: {fault}", file=sys.stderr)
+        sys.exit(2)
+    return others

@@ -58,8 +58,8 @@ class Contract:
       trained_as: the names that the codes were trained under, in order.
       step: the training step that was exported.
       capabilities: what the files compute.
-      likelihood: of a model with log_likelihood what its nats are, {"meaning": a text, "binary": whether pixels are, "noise_size": numbers that
-        each estimate draws}; None otherwise.
+      likelihood: of a model with log_likelihood what its nats are, {"meaning": a text, "exact": or a bound, "binary": whether pixels are, "noise_size":
+        numbers that each estimate draws}; None otherwise.
       categories: how the ONNX generator takes discrete codes: "index", or "weights" over categories.
       image_type: type of images in the ONNX files: "float32", in [0, 1], or "uint8", 0 to 255.
       image_layout: "NHWC" or "NCHW", in the ONNX files.
@@ -83,7 +83,8 @@ class Contract:
     image_type: str = "float32"
     image_layout: str = "NHWC"
 
-    def __post_init__(self):
+    def check_names(self):
+        """Raises UserError unless every code has a name that an input can have; asked of what is to be exported, not of what was."""
         taken = [name.lower() for name in self.taken_names]  # TensorFlow does not tell names apart that differ in case only
         for trained, code in zip(self.trained_as, self.latent_spec.codes, strict=True):
             # The names of arguments, in Python.

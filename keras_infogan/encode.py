@@ -64,7 +64,7 @@ def encode(run, load_model, output, image_dir=None, split=None, data_dir=None, p
     writer.writerow(table)
     writer.writerows(zip(*table.values(), strict=True))
     _write("--output", output, text.getvalue())
-    return [_agreement(code.name, columns[code.name], image_set) for code in model.latent_spec.codes if code.size > 1 and image_set.labels is not None]
+    return [_agreement(code.name, columns[code.name], image_set) for code in model.latent_spec.codes if code.has_categories and image_set.labels is not None]
 
 
 def _write(flag, path, data):
@@ -96,6 +96,8 @@ def main():
     if bool(FLAGS.images) == bool(FLAGS.split):
         raise UserError("which images? Give either --images=FOLDER or --split=NAME, for example --split=test.")
     written = {"output": FLAGS.output} | ({"reconstructions": FLAGS.reconstructions} if FLAGS.reconstructions else {})
+    if len({pathlib.Path(path).absolute() for path in written.values()}) < len(written):
+        raise UserError(f"--output and --reconstructions are both {FLAGS.output}; give the picture a place of its own.")
     for flag, path in written.items():
         if not pathlib.Path(path).absolute().parent.is_dir():
             raise UserError(f"the directory of --{flag}={path} does not exist; create it first.")

@@ -5,7 +5,8 @@ Writes to the run directory:
     report.html    the same to look at, in one file that needs no network: pictures of every code, charts, tables
 
 Scores come in groups: "generator" needs the model alone; "labels" and "factors" compare codes read from real images with what is known of them (the test split,
-where there is one); "images" compares generated with real images. Labels and factors serve the scores only; nothing is trained on them but the feature space.
+where there is one); "images" compares generated with real images; "reconstruction" and "likelihood" are of models that can, such as a VAE. Labels and factors
+serve the scores only; nothing is trained on them but the feature space.
 
     python -m keras_infogan.evaluate --run_dir=runs/mnist-infogan-1 --metrics=labels,mutual_information
     python -m keras_infogan.evaluate --onnx=runs/mnist-infogan-1/export/generator.onnx
@@ -105,6 +106,9 @@ def main():
         raise UserError(f"cannot write to {run.directory}; scores and report belong there, make it writable.")
     command, data_dir = shlex.join(["python", "-m", "keras_infogan.evaluate", *sys.argv[1:]]), config.user_path(FLAGS.data_dir)
     result = evaluate(run, load(), names, FLAGS.split, data_dir, FLAGS.features, FLAGS.num, FLAGS.seed, command, with_tensorflow=not FLAGS.onnx)
+    skipped = list(result["skipped"].values())
+    if not result["scores"] and skipped and all(entry["kind"] == "incapable" for entry in skipped):
+        raise UserError(f"{skipped[0]['reason']}; ask for other --metrics.")
     for alarm in result["alarms"]:
         print(f"alarm: {alarm['sentence']}")
     print(run.metrics, run.report, sep="\n")

@@ -180,8 +180,8 @@ class Evidence:
 
     @functools.cached_property
     def real_images(self):
-        """Real images as the model takes them, at most `num_images`."""
-        return self._real(np.sort(self._points[: self.num_images]))
+        """Real images as the model takes them, those that features are computed of too."""
+        return self._real(self._chosen)
 
     @functools.cached_property
     def reconstructions(self):
@@ -202,7 +202,7 @@ class Evidence:
     def likelihoods(self):
         """Nats per image, by how they were had: "exact", or "bound" and "importance_sampled"."""
         images = self.likelihood_images
-        if not self.model.likelihood["noise_size"]:
+        if self.model.likelihood["exact"]:
             return {"exact": self._log_likelihoods(images, 1)}
         sampled = self._log_likelihoods(images[:NUM_IMPORTANCE_IMAGES], NUM_IMPORTANCE_SAMPLES)
         return {"bound": self._log_likelihoods(images, 1), "importance_sampled": sampled}

@@ -83,7 +83,7 @@ class Noise:
         uniform = self.distribution == "uniform"
         seed = {"name": SEED.name, "kind": "seed", "type": "int64", "shape": ["batch"], "range": [0, NUM_SEEDS - 1], "meaning": _SEED_MEANING}
         if not self.size:
-            return [seed]
+            return [seed | {"meaning": "taken and not used: this model has no noise"}]
         noise = {"name": "noise", "kind": "noise", "type": "float32", "shape": ["batch", self.size], "range": [-1, 1] if uniform else None}
         noise |= {"prior": "U(-1, 1), each number" if uniform else "N(0, 1), each number", "meaning": "everything that the codes leave open"}
         numbers = self.from_seeds(np.array([1], np.int64))[0, :4]
@@ -186,8 +186,13 @@ class LatentSpec:
         """Returns latent vectors, float32 (batch, size), of named inputs of any form, arrays or tensors: "latents", or one per code and "noise" or "seed"."""
         if "latents" in inputs:
             return inputs["latents"]
-        parts = [self.noise.from_seeds(inputs["seed"]) if "seed" in inputs else inputs["noise"]] if self.noise.size else []
-        parts += [code.vector(inputs[code.name]) for code in self.codes]
+        if not self.noise.size:
+            return self.assembled(inputs)
+        return self.assembled(inputs, self.noise.from_seeds(inputs["seed"]) if "seed" in inputs else inputs["noise"])
+
+    def assembled(self, codes, noise=None):
+        """Returns latent vectors of codes by name, whatever their names, in the form that `inputs` takes them, and noise where there is any."""
+        parts = ([] if noise is None else [noise]) + [code.vector(codes[code.name]) for code in self.codes]
         return operations(parts[0]).concatenate(parts, axis=-1)
 
     def checks(self, inputs):
@@ -298,7 +303,7 @@ class LatentSpec:
         """Returns `count` latent vectors to start traversals from: random, except that the first categorical code counts up, as in the paper's Figure 2."""
         parts = dict(self.unpack(self.sample(count, seed)))
         for code in self.codes:
-            if code.size > 1:
+            if code.has_categories:
                 parts[code.name] = np.eye(code.size, dtype=np.float32)[np.arange(count) % code.size]
                 break
         return self.pack(parts)

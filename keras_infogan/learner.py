@@ -67,9 +67,9 @@ class Learner(keras.Model):
           image_shape: (height, width, channels).
           precision: Keras dtype policy of the networks, if another than the settings': to look at what was trained.
         """
-        if type(settings).__name__ not in {f"{kind.__name__}Settings" for kind in type(self).__mro__}:
+        if not {kind.__name__ for kind in type(settings).__mro__} & {f"{kind.__name__}Settings" for kind in type(self).__mro__}:
             raise UserError(f"settings: expected {type(self).__name__}Settings, received {type(settings).__name__}.")
-        if len(tuple(image_shape)) != 3:
+        if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 3:
             raise UserError(f"image_shape: expected (height, width, channels), received {image_shape}.")
         settings = settings.for_images(image_shape)
         with _building(settings.seed, precision or settings.precision):
@@ -261,9 +261,11 @@ class Learner(keras.Model):
         variables = [variable for player in self.players.values() for network in player.averaged for variable in network.trainable_variables]
         weights = [variable.numpy() for variable in variables]
         self.use_average()
-        yield
-        for variable, value in zip(variables, weights, strict=True):
-            variable.assign(value)
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, weights, strict=True):
+                variable.assign(value)
 
 
 @contextlib.contextmanager

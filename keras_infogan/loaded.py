@@ -27,8 +27,13 @@ class Loaded(named.Named):
         if blended and not self.trained.takes_weights:
             raise UserError("this ONNX file takes categories as an index and cannot blend; export with --onnx_categories=weights, or load the run.")
         noise = self.latent_spec.noise
-        latents = self.latent_spec.vectors(inputs | ({"noise": noise.from_seeds(seeds)} if noise.size else {}))
+        latents = self.latent_spec.assembled(inputs, noise.from_seeds(seeds) if noise.size else None)
         return named.to_uint8((self.trained.generate(latents) + 1) / 2)
+
+    def log_likelihood(self, images, *, seed=0, num_samples=1):
+        """Returns nats per image, float (count,), of images as `encode` takes them; see `trained.Trained.log_likelihood`."""
+        self._require("log_likelihood")
+        return self.trained.log_likelihood(self._checked_images(images) * 2 - 1, seed, num_samples)
 
     def _encode(self, images):
         return self.latent_spec.outputs(self.trained.encode(images * 2 - 1))

@@ -75,10 +75,7 @@ class Named:
         return self._reconstruct(self._checked_images(images))
 
     def _require(self, capability):
-        try:
-            capabilities.require(self, capability)
-        except UserError as error:
-            raise UserError(f"{error}.") from None
+        capabilities.require(self, capability)
 
     def _checked_images(self, images):
         try:

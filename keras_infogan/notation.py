@@ -59,7 +59,7 @@ def with_continuous_weight(text, weight):
     for part in re.split(_BETWEEN_CODES, text):
         code = parse_codes(part)[0]
         if code.continuous:
-            part = f"{part.split('(')[0].rstrip()}(weight={code.weight * weight:g})"
+            part = f"{part.split('(')[0].rstrip()}(weight={code.weight * weight!r})"
         parts.append(part.strip())
     return ", ".join(parts)
 

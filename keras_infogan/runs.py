@@ -20,6 +20,7 @@ import re
 
 from keras_infogan import checkpoints, files, models
 from keras_infogan.config import UserError
+from keras_infogan.notation import parse_codes
 
 # 2: checkpoints hold the count of steps apart from the optimizers' counts. 3: some settings went (see the models' `from_json`). Older runs load.
 VERSION = 3
@@ -105,7 +106,7 @@ def read(directory):
         raise UserError(f"{directory} is not a run directory: it has no config.json; give the --run_dir that keras_infogan.train wrote.") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}.") from None
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise UserError(f"{path} is damaged ({error!r}); restore it or train anew in another --run_dir.") from None
 
 
@@ -146,7 +147,12 @@ def differences(run, other):
     if mine["model"] != theirs["model"]:
         return found  # whose settings are others anyway
     settings, others = mine["settings"], theirs["settings"]
-    return found + [f"{key}: {others[key]!r}, not {settings[key]!r}" for key in settings if key != "steps" and settings[key] != others[key]]
+    return found + [f"{key}: {others[key]!r}, not {settings[key]!r}" for key in settings if key != "steps" and not _same(key, settings[key], others[key])]
+
+
+def _same(key, value, other):
+    """Whether two values of a setting are the same: codes are, however they are written."""
+    return value == other or (key == "codes" and parse_codes(value) == parse_codes(other))
 
 
 def choose_directory(run, root=pathlib.Path("runs")):

@@ -7,11 +7,14 @@ import time
 import numpy as np
 from scipy.stats import entropy
 
+from keras_infogan.capabilities import IncapableError
 from keras_infogan.config import UserError
 from keras_infogan.evidence import NotFiniteError, PerCode
 from keras_infogan.metrics import METRICS
 from keras_infogan.metrics.clustering_accuracy import match_categories
 from keras_infogan.metrics.points import as_classes, information, split
+
+_KINDS = {NotFiniteError: "not_finite", IncapableError: "incapable"}
 
 
 def score_all(names, evidence):
@@ -19,8 +22,8 @@ def score_all(names, evidence):
 
     Returns:
       A dict of "scores" (from "<score>" or "<score>/<part>" to a finite number), "protocols" and "seconds" (both by score), "skipped" (from the name of a score
-      that could not be had to {"reason": a text, "kind": "not_finite" or "missing"}), "details" (tables behind scores) and "counts" (of images). Seconds
-      include what a score is the first to ask for.
+      that could not be had to {"reason": a text, "kind": "not_finite", "incapable" or "missing"}), "details" (tables behind scores) and "counts" (of
+      images). Seconds include what a score is the first to ask for.
     """
     result = {"scores": {}, "protocols": {}, "seconds": {}, "skipped": {}}
     for name in names:
@@ -30,7 +33,8 @@ def score_all(names, evidence):
             about = f"; features: {evidence.feature_space[1]}" if METRICS[name].group == "images" else ""
             result["protocols"][name] = METRICS[name].protocol + about
         except (UserError, ValueError) as error:
-            result["skipped"][name] = {"reason": str(error), "kind": "not_finite" if isinstance(error, NotFiniteError) else "missing"}
+            kind = next((kind for known, kind in _KINDS.items() if isinstance(error, known)), "missing")
+            result["skipped"][name] = {"reason": str(error).removesuffix("."), "kind": kind}
         else:
             result["scores"] |= numbers
             print(f"{name}: " + ", ".join(f"{key.removeprefix(name).removeprefix('/')} {number:.4g}".strip() for key, number in numbers.items()))
@@ -87,7 +91,7 @@ def _details(names, evidence, skipped):
     details = {}
     scored = {METRICS[name].group for name in names if name not in skipped}
     if "labels" in scored:
-        counts = {code.name: _counts(evidence, code) for code in evidence.latent_spec.codes if code.size > 1}
+        counts = {code.name: _counts(evidence, code) for code in evidence.latent_spec.codes if code.has_categories}
         details["category_shares"] = {name: (table.sum(axis=0) / table.sum()).tolist() for name, table in counts.items()}
         details["confusion"] = {name: _confusion(evidence, name, table) for name, table in counts.items()}
     if "factors" in scored:

@@ -23,15 +23,19 @@ class Trained:
       image_shape: (height, width, channels).
       step: the training step that it stands at.
       capabilities: names in `capabilities.CAPABILITIES`.
-      likelihood: of a model with log_likelihood, what its nats are: {"meaning": a text, "binary": whether pixels are,
+      likelihood: of a model with log_likelihood, what its nats are: {"meaning": a text, "exact": or a bound, "binary": whether pixels are,
         "noise_size": numbers that each estimate draws}; None otherwise.
     """
 
     takes_weights = True
 
     def __init__(self, title, latent_spec, image_shape, step, can, likelihood=None):
-        self.title, self.latent_spec, self.image_shape, self.step = title, latent_spec, tuple(image_shape), step
+        self.title, self.latent_spec, self.image_shape, self._step = title, latent_spec, tuple(image_shape), step
         self.capabilities, self.likelihood = tuple(can), likelihood
+
+    @property
+    def step(self):
+        return self._step
 
     def generate(self, latents):
         """Returns the images of latent vectors."""
@@ -102,6 +106,10 @@ class TrainedLearner(Trained):
         can, likelihood = capabilities.of(learner), getattr(learner, "likelihood", None)
         super().__init__(learner.settings.title, learner.latent_spec, learner.image_shape, learner.step, can, likelihood)
         self.learner, self._functions = learner, {}
+
+    @property
+    def step(self):
+        return self.learner.step
 
     def _compute(self, capability, *arrays):
         import tensorflow as tf

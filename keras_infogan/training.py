@@ -80,5 +80,6 @@ def _train(run, image_set, strategy, workers):
         name, status = signal.Signals(stop.received or signal.SIGTERM).name, 130 if stop.received == signal.SIGINT else 75
         raise UnfinishedError(f"Stopped by {name} at step {model.step} of {settings.steps}, saved; the same command continues.", status)
     if workers.is_chief:
-        print(f"Done: {run.directory}. Pictures in {run.samples} and {run.traversals}; next: python -m keras_infogan.sample --run_dir={run.directory}")
+        pictures = f"{run.samples} and {run.traversals}" if model.latent_spec.codes else run.samples
+        print(f"Done: {run.directory}. Pictures in {pictures}; next: python -m keras_infogan.sample --run_dir={run.directory}")
     return model

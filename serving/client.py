@@ -251,8 +251,9 @@ def main():
     if not output.parent.is_dir():
         raise UserError(f"the directory of --output={FLAGS.output} does not exist; create it first.")
     client = connect_as_flags_say()
-    if not FLAGS.export_dir:
-        print("The server does not say which priors its codes have: those not given are drawn from U(-1, 1); give --export_dir to be right.", file=sys.stderr)
+    left_open = [code.name for code in client.latent_spec.codes if code.continuous and code.name not in codes]
+    if left_open and not FLAGS.export_dir:
+        print(f"The server does not say which priors {', '.join(left_open)} have: drawn from U(-1, 1); --export_dir knows.", file=sys.stderr)
     start = time.perf_counter()
     generated = client.generate(codes, seed=FLAGS.seed, num=FLAGS.num)
     seconds = time.perf_counter() - start

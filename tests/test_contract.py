@@ -42,7 +42,7 @@ def contract_of(settings, model="infogan", likelihood=None, **changes):
     return Contract(model=model, latent_spec=spec, **{**known, **changes})
 
 
-LIKELIHOOD = {"meaning": "a lower bound on the log likelihood, in nats", "binary": True, "noise_size": 2}
+LIKELIHOOD = {"meaning": "a lower bound on the log likelihood, in nats", "exact": False, "binary": True, "noise_size": 2}
 
 
 @pytest.fixture
@@ -225,15 +225,21 @@ def test_no_noise_is_no_input():
 @pytest.mark.parametrize("name", ["seed", "images", "latents", "image_bytes", "parameters", "kind_probabilities", "Seed", "KIND", "class", "self"])
 def test_names_that_no_input_can_have_are_refused(agreed, name):
     with pytest.raises(UserError, match=f"the name '{name}' cannot be .*--rename=slant=NAME|the name 'kind' cannot be"):
-        dataclasses.replace(agreed, latent_spec=agreed.latent_spec.renamed({"slant": name}))
+        dataclasses.replace(agreed, latent_spec=agreed.latent_spec.renamed({"slant": name})).check_names()
 
 
 def test_the_name_of_an_output_is_free_where_no_file_has_that_output(agreed):
     named = agreed.latent_spec.renamed({"slant": "log_likelihood", "tilt": "reconstructions"})
-    dataclasses.replace(agreed, latent_spec=named)  # an InfoGAN has neither
+    dataclasses.replace(agreed, latent_spec=named).check_names()  # an InfoGAN has neither
     for capability in ("log_likelihood", "reconstruct"):
         with pytest.raises(UserError, match="cannot be that of an input"):
-            dataclasses.replace(agreed, latent_spec=named, capabilities=(*agreed.capabilities, capability))
+            dataclasses.replace(agreed, latent_spec=named, capabilities=(*agreed.capabilities, capability)).check_names()
+
+
+def test_names_of_what_was_exported_are_read_as_they_are(agreed):
+    """An export of contract 1 could have a code called Label."""
+    named = dataclasses.replace(agreed, latent_spec=agreed.latent_spec.renamed({"slant": "Label"}))
+    assert _again(named) == named
 
 
 @pytest.mark.parametrize("number", [1e999, "two", None])

@@ -21,7 +21,7 @@ class Painter:
 
     title = "Painter"
     capabilities = tuple(CAPABILITIES)
-    likelihood: ClassVar = {"meaning": "nats of a coin for each image", "binary": False, "noise_size": 0}
+    likelihood: ClassVar = {"meaning": "nats of a coin for each image", "exact": True, "binary": False, "noise_size": 0}
 
     def __init__(self, codes=CODES, noise_size=2):
         self.latent_spec = LatentSpec(Noise(noise_size), parse_codes(codes))

@@ -201,3 +201,11 @@ def test_bad_renames_are_refused(names, part):
 def test_codes_may_swap_names():
     swapped = SPEC.renamed({"slant": "tilt", "tilt": "slant"})
     assert [(code.name, code.kind) for code in swapped.codes[1:3]] == [("tilt", "uniform"), ("slant", "gaussian")]
+
+
+def test_codes_may_have_the_names_of_other_inputs():
+    """Training allows them; only an export cannot."""
+    spec = LatentSpec(Noise(2), parse_codes("seed=uniform, latents=categorical(3)"))
+    codes, noise = {"seed": np.array([0.5, -0.5], np.float32), "latents": np.array([2, 0])}, np.ones((2, 2), np.float32)
+    expected = np.array([[1, 1, 0.5, 0, 0, 1], [1, 1, -0.5, 1, 0, 0]], np.float32)
+    assert np.array_equal(spec.assembled(codes, noise), expected)

@@ -356,3 +356,17 @@ def test_log_likelihood_is_a_mean_and_stands_beside_independent_pixels():
     assert SCORE["log_likelihood"](nats, binary, True)["independent_pixels"] == pytest.approx(fitted)
     # Pixels that never change say nothing.
     assert SCORE["log_likelihood"](nats, np.ones((5, 2, 2, 1)), True)["independent_pixels"] == pytest.approx(0, abs=1e-9)
+
+
+def test_bits_per_dimension_are_nats_in_other_units():
+    images = np.zeros((2, 4, 4, 3))
+    scores = SCORE["bits_per_dimension"]({"bound": np.array([-48 * np.log(2), -96 * np.log(2)])}, images)
+    assert scores == {"bound": pytest.approx(1.5)}
+
+
+def test_the_reconstruction_error_does_not_depend_on_parts():
+    generator = np.random.default_rng(0)
+    images, answers = (generator.uniform(-1, 1, (2500, 2, 2, 1)).astype(np.float32) for _ in range(2))
+    scores = SCORE["reconstruction_error"](images, answers)
+    assert scores["mean_squared"] == pytest.approx(np.mean((images - answers) ** 2) / 4, rel=1e-5)
+    assert scores["unexplained_variance"] == pytest.approx(np.mean((images - answers) ** 2) / images.var(axis=0).mean(), rel=1e-5)

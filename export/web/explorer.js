@@ -63,7 +63,7 @@ function newest(action) {
 
 const codeOf = (name) => contract.codes.find((code) => code.name === name);
 const shownName = (code) => names.get(code.trainedAs) ?? code.name;
-const sentence = (shown) => contract.codes.map((code) => `${shownName(code)} ${describe(code, shown.values[code.name])}`).join(", ") + `, seed ${shown.seed}`;
+const sentence = (shown) => contract.codes.map((code) => `${shownName(code)} ${describe(code, shown.values[code.name])}`).concat(contract.noiseSize ? `seed ${shown.seed}` : []).join(", ");
 
 // What a browser keeps between visits, by model; without storage (a private window) it is forgotten.
 const storage = {
@@ -107,7 +107,8 @@ function change(next, { controlsToo = true } = {}) {
 
 const refreshGrid = safely(async () => {
   const version = ++gridVersion, grid = element("grid"), [rows, columns] = ["rows", "columns"].map((id) => element(id).value);
-  const down = valuesAlong(contract, state, rows, GRID_ROWS), across = valuesAlong(contract, state, columns, GRID_COLUMNS);
+  const single = contract.codes.length === 1 && !contract.noiseSize; // nothing to move along the rows
+  const down = single ? [state.seed] : valuesAlong(contract, state, rows, GRID_ROWS), across = valuesAlong(contract, state, columns, GRID_COLUMNS);
   const text = (name, value) => (name ? describe(codeOf(name), value, 1) : String(value));
   // Without codes there is one thing to change, and the grid shows it on and on.
   const seeds = contract.codes.length ? null : valuesAlong(contract, state, "", down.length * across.length);
@@ -120,7 +121,7 @@ const refreshGrid = safely(async () => {
   }
   const labels = grid.querySelectorAll(".label"), buttons = grid.querySelectorAll("button");
   across.forEach((value, column) => { labels[column].textContent = seeds ? `+${column}` : text(columns, value); });
-  down.forEach((value, row) => { labels[across.length + row].textContent = seeds ? String(seeds[row * across.length]) : text(rows, value); });
+  down.forEach((value, row) => { labels[across.length + row].textContent = seeds ? String(seeds[row * across.length]) : single ? "" : text(rows, value); });
   const drawn = [];
   element("save-grid").disabled = true;
   for (const [row, shown] of cells.entries()) {
@@ -457,7 +458,7 @@ const saveMoved = safely(async () => {
 });
 
 function listen() {
-  const newNoise = () => change({ ...state, seed: random(10 ** 6) });
+  const newNoise = () => contract.noiseSize && change({ ...state, seed: random(10 ** 6) });
   const playMoved = () => (playing ? stop() : moved && start(codeOf(moved)));
   element("new-noise").onclick = newNoise;
   element("seed").onchange = (event) => {
@@ -522,9 +523,14 @@ async function begin() {
     element("grid-title").textContent = "Other noise";
   }
   element("real").hidden = !contract.encodes;
-  if (!contract.noiseSize) element("remade-caption").textContent = "G(Q(x))";
+  if (!contract.noiseSize) {
+    element("remade-caption").textContent = "G(Q(x))";
+    element("noise-key").hidden = true;
+  }
   kept = readKept();
   listen();
+  // Or a picture that is dropped would take the page's place.
+  for (const type of ["dragover", "drop"]) document.addEventListener(type, (event) => event.preventDefault());
   if (contract.encodes) listenToFiles();
   element("main").hidden = false;
   say("Ready.");

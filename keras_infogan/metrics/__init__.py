@@ -70,6 +70,7 @@ METRICS = {
         Metric("class_shares", "images", "Classes among generated images", None),
         Metric("reconstruction_error", "reconstruction", "Reconstruction error", False),
         Metric("log_likelihood", "likelihood", "Log likelihood (nats)"),
+        Metric("bits_per_dimension", "likelihood", "Bits per dimension", False),
     )
 }
 GROUPS = tuple(dict.fromkeys(metric.group for metric in METRICS.values()))

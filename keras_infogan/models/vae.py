@@ -32,7 +32,7 @@ class VAE(Learner):
         self.decoder = networks.image_decoder("decoder", spec.size, settings.decoder_layers, activation="linear")
         binary = settings.likelihood == "bernoulli"
         of = "images of black and white pixels" if binary else "pixels in [-1, 1], a density"
-        self.likelihood = {"meaning": f"a lower bound on the log likelihood of {of}, in nats", "binary": binary, "noise_size": spec.size}
+        self.likelihood = {"meaning": f"a lower bound on the log likelihood of {of}, in nats", "exact": False, "binary": binary, "noise_size": spec.size}
 
     def make_players(self):
         optimizer = keras.optimizers.Adam(self.settings.learning_rate, self.settings.adam_beta_1)

@@ -28,6 +28,7 @@ class InfoGANSettings(config.Settings):
 
     title = "InfoGAN"
     paper = "Chen et al. 2016, arXiv 1606.03657"
+    stabilizers = ("--spectral_norm", "--label_smoothing=0.1")
     retired = types.MappingProxyType(
         {
             "continuous_weight": 'give the weight to the codes themselves, as in --codes="2*uniform(weight=0.5)"',
