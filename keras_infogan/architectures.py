@@ -89,7 +89,7 @@ def check_generator(text, image_shape, setting="generator_layers"):
 
 
 def completed(encoder, decoder, image_shape, setting="generator_layers", **widths):
-    """Returns two stacks of layers with what is empty made for the image size by `general_layers`, which takes `widths`.
+    """Returns two stacks of layers with what is empty made for the image size by `general_layers`, with batch norm; it takes `widths`.
 
     Raises:
       UserError: if the layers of the decoder, those of `setting`, do not make such images.

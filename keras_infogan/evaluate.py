@@ -106,13 +106,13 @@ def main():
         raise UserError(f"cannot write to {run.directory}; scores and report belong there, make it writable.")
     command, data_dir = shlex.join(["python", "-m", "keras_infogan.evaluate", *sys.argv[1:]]), config.user_path(FLAGS.data_dir)
     result = evaluate(run, load(), names, FLAGS.split, data_dir, FLAGS.features, FLAGS.num, FLAGS.seed, command, with_tensorflow=not FLAGS.onnx)
-    skipped = list(result["skipped"].values())
-    if not result["scores"] and skipped and all(entry["kind"] == "incapable" for entry in skipped):
+    skipped = [result["skipped"][name] for name in names if name in result["skipped"]]
+    if len(skipped) == len(names) and all(entry["kind"] == "incapable" for entry in skipped):
         raise UserError(f"{skipped[0]['reason']}; ask for other --metrics.")
     for alarm in result["alarms"]:
         print(f"alarm: {alarm['sentence']}")
     print(run.metrics, run.report, sep="\n")
-    return 0 if result["scores"] else 1
+    return 1 if len(skipped) == len(names) else 0
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ A model is its paper. It writes its networks, its players in the order of play, 
         def objectives(self, batch): ...  # -> ({player: loss per example}, {name: value per example to log})
 
 and, as methods on tensors in inference, what it can do once it is trained (see `capabilities`). Everything else is here: an optimizer per player, moving
-averages, loss scaling agreed over replicas, the fault that a gradient is which is not finite, the count of steps, draws, the train_step of the usual game.
+averages, loss scaling agreed over replicas, the fault that a gradient is which is not finite, the count of steps, draws, the usual game.
 """
 
 import contextlib
@@ -155,32 +155,49 @@ class Learner(keras.Model):
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Does nothing: the model is built. Keras's fit would average a first batch over the workers of a cluster for it, which fails on a dict."""
 
-    # The usual game.
+    # The game.
 
     def train_step(self, batch):
-        """One step of the game: every player moves once, in the order of `objectives`, by the gradient of its loss at the weights before the step.
+        """One step: the game, once, and the count of it, by which draws, checkpoints and the log go.
 
         Args:
           batch: as `objectives` takes it, or its images alone.
 
         Returns:
-          A dict of float32 scalars, the means of what `objectives` logs.
+          A dict of float32 scalars, the means of what is logged.
         """
-        batch = self._checked(batch)
-        report = self.play(lambda: self.objectives(batch))
+        report = self.game(self._checked(batch))
         self.steps_taken.assign_add(1)
         return report
 
+    def game(self, batch):
+        """The usual one: every player moves once, in the order of play, by the gradient of its loss at the weights before the step. Returns the report."""
+        return self.play(lambda: self.objectives(batch), players=tuple(self.players))
+
     def play(self, objectives, players=None):
-        """Moves players once and returns the report.
+        """Moves players once and returns the report, a dict of scalars.
+
+        All of `objectives` is computed, whoever moves: in training mode its networks update their moving statistics too.
 
         Args:
           objectives: function with the result of the method of that name.
-          players: the names of those that move; default: all that `objectives` gives a loss for.
+          players: tuple of the names of those that move; default: all that `objectives` gives a loss for.
+
+        Raises:
+          ValueError: while the step is traced, if losses and players do not fit together.
         """
         with tf.GradientTape(persistent=True) as tape:
             per_example, logged = objectives()
-            means = {name: losses.global_batch_mean(per_example[name]) for name in players or per_example}
+            for name, values in per_example.items():
+                if name not in self.players:
+                    raise ValueError(f"objectives gives a loss for {name!r}, which is no player; the players are {', '.join(self.players)}.")
+                if len(values.shape) != 1:
+                    raise ValueError(f"the loss of {name} is to be one number per example, (batch,), and has the shape {tuple(values.shape)}.")
+            moving = list(per_example) if players is None else list(players)
+            missing = [name for name in moving if name not in per_example]
+            if missing:
+                raise ValueError(f"objectives gives no loss for {missing[0]!r}, which is to move; it gives one for {', '.join(per_example)}.")
+            means = {name: losses.global_batch_mean(per_example[name]) for name in moving}
         faults = {name: self._move(name, mean, tape) for name, mean in means.items()}
         report = {name: losses.mean_to_log(values) for name, values in logged.items()}
         for player, fault in faults.items():
@@ -198,6 +215,9 @@ class Learner(keras.Model):
         """
         optimizer, variables = getattr(self, f"{name}_optimizer"), self.players[name].variables
         gradients = tape.gradient(objective, variables, output_gradients=optimizer.scale_loss(tf.ones_like(objective)))
+        unmoved = [variable.path for variable, gradient in zip(variables, gradients, strict=True) if gradient is None]
+        if unmoved:
+            raise ValueError(f"the loss of {name} does not depend on {unmoved[0]}, which it is to move ({len(unmoved)} of {len(variables)} weights).")
         # One pass over the gradients; a sum is finite only if all its terms are.
         total = tf.add_n([tf.reduce_sum(gradient) for gradient in gradients])
         if self._scales_losses:

@@ -70,7 +70,7 @@ def image_encoder(name, input_shape, layers, leaky_relu_slope, num_outputs=0, sp
       layers: layer notation; each layer is followed by batch norm where it says so, and leaky ReLU.
       leaky_relu_slope: slope for negative inputs.
       num_outputs: width of a last, linear layer computed in float32; 0 leaves it out and the output is flat features.
-      spectral_norm: whether kernels are spectrally normalized.
+      spectral_norm: whether kernels are spectrally normalized, of all layers but the last linear one (`num_outputs`).
       weight_std: standard deviation of the kernels to begin with; 0: Glorot's, uniform.
 
     Returns:

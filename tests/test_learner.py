@@ -102,11 +102,9 @@ def test_a_game_of_its_own_is_written_with_play(batch):
     """The second player's objectives are computed after the first has moved."""
 
     class InTurn(Duel):
-        def train_step(self, batch):
-            batch = self._checked(batch)
+        def game(self, batch):
             for player in self.players:
                 report = self.play(lambda: self.objectives(batch), players=(player,))
-            self.steps_taken.assign_add(1)
             return report
 
     turns = InTurn(DuelSettings(), SHAPE)
@@ -116,6 +114,31 @@ def test_a_game_of_its_own_is_written_with_play(batch):
     together.train_step(batch)
     assert _equal(_values(turns.judge.variables), _values(together.judge.variables))
     assert not _equal(_values(turns.maker.variables), _values(together.maker.variables))
+    assert turns.step == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (lambda losses: losses | {"jugde": losses["judge"]}, "a loss for 'jugde', which is no player; the players are judge, maker"),
+        (lambda losses: {"judge": losses["judge"]}, "no loss for 'maker', which is to move"),
+        (
+            lambda losses: losses | {"maker": losses["maker"][:, None]},
+            r"the loss of maker is to be one number per example, \(batch,\), and has the shape \(16, 1\)",
+        ),
+        (lambda losses: losses | {"maker": tf.ones(16)}, "the loss of maker does not depend on .*, which it is to move"),
+    ],
+)
+def test_losses_and_players_that_do_not_fit_are_said(batch, change, part):
+    class Changed(Duel):
+        def objectives(self, batch):
+            minimized, logged = super().objectives(batch)
+            return change(minimized), logged
+
+    model = Changed(DuelSettings(), SHAPE)
+    model.compile()
+    with pytest.raises(ValueError, match=part):
+        model.train_step(batch)
 
 
 # Draws.

@@ -66,16 +66,14 @@ class InfoGAN(Learner):
         minimized = {"discriminator": discriminator_losses, "generator": generator_losses}
         return self._with_information(minimized, penalty), {"discriminator_loss": discriminator_losses, "generator_loss": generator_losses, **information}
 
-    def train_step(self, batch):
-        """One step: both players on one batch of fakes, or as the released code plays it, the generator on a fresh one after the discriminator has moved."""
+    def game(self, batch):
+        """Both players on one batch of fakes, or as the released code plays it, the generator on a fresh one after the discriminator has moved."""
         if self.settings.share_fakes:
-            return super().train_step(batch)
-        batch = self._checked(batch)
+            return super().game(batch)
         report = self.play(lambda: self.objectives(batch), players=("discriminator",))
         for update in range(self.settings.generator_updates):
             # Of several updates the last is reported; a fault of an earlier one is a fault of its losses and gradients too.
             report |= self.play(lambda update=update: self._generator_objectives(batch, use=3 + 2 * update))
-        self.steps_taken.assign_add(1)
         return report
 
     def _generator_objectives(self, batch, use):
