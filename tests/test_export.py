@@ -292,7 +292,7 @@ def test_scores_come_under_the_exported_names(every_kind):
     _, _, agreed = every_kind
     renamed = dataclasses.replace(agreed, latent_spec=agreed.latent_spec.renamed({"kind": "species"}))
     metrics = {
-        "evaluated": {"step": 4},
+        "evaluated": {"step": 3},
         "scores": {
             "mutual_information/kind": 1.0,
             "effect/slant": 0.5,
@@ -306,7 +306,7 @@ def test_scores_come_under_the_exported_names(every_kind):
         "alarms": [
             {"kind": "ignored_noise", "sentence": "The noise is ignored: ..."},
             {"kind": "uneven_categories", "sentence": "Category 0 of kind holds ..."},
-            {"kind": "unfinished", "sentence": "The run is unfinished: step 4 of 5."},
+            {"kind": "unfinished", "sentence": "The run is unfinished: step 3 of 4."},
         ],
     }
     said = exporting._evaluation(renamed, metrics)
