@@ -6,6 +6,7 @@ Networks are functional Keras models built from the layer notation of `architect
 import math
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from keras_infogan.architectures import KERNEL_SIZE, Conv, Dense, parse_layers
@@ -14,9 +15,30 @@ from keras_infogan.architectures import KERNEL_SIZE, Conv, Dense, parse_layers
 BATCH_NORM_MOMENTUM = 0.9
 
 
-def _batch_norm():
-    # synchronized: replicas of a tf.distribute strategy normalize with the statistics of the global batch and keep the same moving averages.
-    return keras.layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, synchronized=True)
+@keras.saving.register_keras_serializable("keras_infogan")
+class BatchNormalization(keras.layers.BatchNormalization):
+    """keras.layers.BatchNormalization, synchronized over replicas; with one replica by TensorFlow's fused operation, which Keras 3 has no way to.
+
+    Synchronized, replicas of a tf.distribute strategy normalize with the statistics of the global batch and keep the same moving averages.
+    """
+
+    def __init__(self, momentum=BATCH_NORM_MOMENTUM, **settings):
+        super().__init__(momentum=momentum, **{"synchronized": True} | settings)
+
+    def call(self, inputs, training=None):
+        if not training or tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            return super().call(inputs, training=training)
+        images = inputs if len(inputs.shape) == 4 else inputs[:, None, None]
+        nothing = tf.zeros((0,), "float32")
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=images, scale=self.gamma.value, offset=self.beta.value, mean=nothing, variance=nothing, epsilon=self.epsilon, is_training=True
+        )
+        # What is returned to be averaged is the unbiased variance; that of the batch is meant.
+        count = tf.cast(tf.size(inputs) // inputs.shape[-1], "float32")
+        variance *= (count - 1) / count
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + value * (1 - self.momentum))
+        return outputs if len(inputs.shape) == 4 else outputs[:, 0, 0]
 
 
 @keras.saving.register_keras_serializable("keras_infogan")
@@ -86,7 +108,7 @@ def image_encoder(name, input_shape, layers, leaky_relu_slope, num_outputs=0, sp
             dense = keras.layers.Dense(math.prod(layer.shape), use_bias=not layer.batch_norm, kernel_initializer=_initializer(weight_std))
             features = normalized(dense)(keras.layers.Flatten()(features))
         if layer.batch_norm:
-            features = _batch_norm()(features)
+            features = BatchNormalization()(features)
         features = keras.layers.LeakyReLU(leaky_relu_slope)(features)
     features = keras.layers.Flatten()(features)
     if num_outputs:
@@ -119,7 +141,7 @@ def image_decoder(name, input_size, layers, activation="tanh", weight_std=0.0):
         else:
             features = keras.layers.Conv2DTranspose(layer.filters, KERNEL_SIZE, layer.stride, padding="same", **settings)(features)
         if layer.batch_norm:
-            features = _batch_norm()(features)
+            features = BatchNormalization()(features)
         features = keras.layers.Activation(activation if last else "relu", dtype=settings["dtype"])(features)
         if isinstance(layer, Dense) and len(layer.shape) == 3:
             features = keras.layers.Reshape(layer.shape, dtype=settings["dtype"])(features)

@@ -57,3 +57,23 @@ def test_real_and_generated_batches_are_normalized_apart():
     apart = [encoder(batch, training=True).numpy() for batch in batches]
     mixed = encoder(np.concatenate(batches), training=True).numpy()
     assert np.abs(np.concatenate(apart) - mixed).max() > 0.1
+
+
+@pytest.mark.parametrize("shape", [(8, 4, 4, 3), (8, 3)])
+def test_batch_norm_of_one_replica_is_keras_s(shape):
+    """The fused operation against keras.layers.BatchNormalization: outputs, gradients, moving averages, and inference after that."""
+    inputs = tf.constant(np.random.default_rng(0).normal(2, 3, shape), tf.float32)
+    found = []
+    for kind in (keras.layers.BatchNormalization, networks.BatchNormalization):
+        layer = kind(momentum=0.9)
+        layer.build(inputs.shape)
+        layer.gamma.assign([1.0, 2.0, 0.5])
+        layer.beta.assign([0.0, 1.0, -1.0])
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = layer(inputs, training=True)
+            total = tf.reduce_sum(outputs**3)
+        gradients = tape.gradient(total, [inputs, layer.gamma.value, layer.beta.value])
+        found.append([outputs, *gradients, layer.moving_mean.numpy(), layer.moving_variance.numpy(), layer(inputs, training=False)])
+    for ours, theirs in zip(*found, strict=True):
+        assert np.asarray(ours) == pytest.approx(np.asarray(theirs), rel=1e-4, abs=1e-3)

@@ -24,7 +24,7 @@ LAYERS = [
     {"onnx_model"},
     {"trained"},
     {"contract", "named", "features", "scoring"},
-    {"latents", "evidence", "augment", "learner", "networks"},
+    {"latents", "evidence", "augment", "learner", "networks", "optimizers"},
     {"notation", "checkpoints", "datasets"},
     {"codes", "capabilities", "distribution", "losses", "metrics", "alarms", "images", "charts", "field_figures", "architectures", "files"},
     {"config"},

@@ -7,10 +7,9 @@ A plain GAN (Goodfellow et al. 2014, arXiv 1406.2661, equation 1), its networks 
 where G maximizes log D(G(z)) instead (Section 3 there), for its gradient is larger where G is worse. Settings and presets stand in `settings.dcgan`.
 """
 
-import keras
-
 from keras_infogan import augment, losses, networks
 from keras_infogan.learner import Learner, Player, moving_average
+from keras_infogan.optimizers import Adam
 
 
 class DCGAN(Learner):
@@ -30,8 +29,8 @@ class DCGAN(Learner):
 
     def make_players(self):
         settings, average = self.settings, moving_average(self.settings.generator_average_decay)
-        discriminator = keras.optimizers.Adam(settings.discriminator_learning_rate, settings.adam_beta_1)
-        generator = keras.optimizers.Adam(settings.generator_learning_rate, settings.adam_beta_1, **average)
+        discriminator = Adam(settings.discriminator_learning_rate, settings.adam_beta_1)
+        generator = Adam(settings.generator_learning_rate, settings.adam_beta_1, **average)
         return {"discriminator": Player(discriminator, (self.discriminator,)), "generator": Player(generator, (self.generator,), averaged=(self.generator,))}
 
     def objectives(self, batch):

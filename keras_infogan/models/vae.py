@@ -9,12 +9,12 @@ Both terms are sums over pixels and latents. The latents are codes, and the enco
 
 import math
 
-import keras
 import tensorflow as tf
 from keras import ops
 
 from keras_infogan import networks
 from keras_infogan.learner import Learner, Player
+from keras_infogan.optimizers import Adam
 
 
 class VAE(Learner):
@@ -35,7 +35,7 @@ class VAE(Learner):
         self.likelihood = {"meaning": f"a lower bound on the log likelihood of {of}, in nats", "exact": False, "binary": binary, "noise_size": spec.size}
 
     def make_players(self):
-        optimizer = keras.optimizers.Adam(self.settings.learning_rate, self.settings.adam_beta_1)
+        optimizer = Adam(self.settings.learning_rate, self.settings.adam_beta_1)
         return {"autoencoder": Player(optimizer, (self.encoder, self.decoder))}
 
     def objectives(self, batch):
