@@ -1,6 +1,119 @@
-"""What is done to images before a discriminator sees them."""
+"""What is done to images before a network sees them: noise that fades, and changes that leave an image what it is.
 
-import tensorflow as tf
+Changes are written in one line, each with how far it goes at most, in either direction, drawn anew for every image:
+
+    rotate 20, shear 0.2, scale 0.15, shift 0.075, flip
+
+`rotate` in degrees; `shear`; `scale` of each axis by itself; `shift` along each axis, as a share of the side; `flip` left to right, every second image;
+`brightness`, added to the range [-1, 1]; `contrast` and `saturation`, factors; `cutout` grays a square of this share of the side. Which changes leave an image
+what it is, is prior knowledge: a digit that is turned by 20 degrees is the same digit, one that is mirrored is not.
+"""
+
+import math
+
+from keras_infogan.config import UserError
+
+# By name: the largest strength that makes sense. `flip` has none.
+_LIMITS = {"rotate": 180, "shear": 2, "scale": 0.9, "shift": 1, "flip": None, "brightness": 2, "contrast": 1, "saturation": 1, "cutout": 1}
+_GEOMETRIC = {"rotate", "shear", "scale", "shift", "flip"}
+
+
+def parse_changes(setting, text):
+    """Returns the changes in a text, a dict from name to strength.
+
+    Args:
+      setting: whose value it is, for the error.
+      text: see the module's docstring; empty: no change.
+
+    Raises:
+      UserError: names the part that could not be read.
+    """
+    changes = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, *strength = part.split()
+        try:
+            limit = _LIMITS[name]
+            changes[name] = 1.0 if limit is None else float(strength.pop())
+            understood = not strength and (limit is None or 0 <= changes[name] <= limit)
+        except (KeyError, IndexError, ValueError):
+            understood = False
+        if not understood:
+            known = ", ".join(name if limit is None else f"{name} 0..{limit}" for name, limit in _LIMITS.items())
+            raise UserError(f"--{setting}: cannot read {part!r}; expected changes such as 'rotate 20, shift 0.1', of {known}.")
+    return changes
+
+
+def changed(learner, images, changes, use):
+    """Returns images, each changed by a draw of its own. Differentiable with respect to the images.
+
+    Args:
+      learner: Learner, whose draws they are.
+      images: float32 (batch, height, width, channels) in [-1, 1].
+      changes: what `parse_changes` returns.
+      use: see Learner.draw.
+    """
+    import tensorflow as tf
+
+    names = list(_LIMITS)
+
+    def uniform(count, seed):
+        # The same numbers for a change whatever the others are.
+        return tf.random.stateless_uniform((count, len(names), 2), seed, minval=-1.0, maxval=1.0)
+
+    drawn = dict(zip(names, tf.unstack(learner.draw(uniform, images, use), axis=1), strict=True))
+    strengths = {name: changes.get(name, 0.0) * drawn[name] for name in names}
+    if _GEOMETRIC & changes.keys():
+        images = _moved(images, strengths)
+    if "brightness" in changes:
+        images += strengths["brightness"][:, 0, None, None, None]
+    if "saturation" in changes:
+        images = _about(tf.reduce_mean(images, axis=3, keepdims=True), images, strengths["saturation"])
+    if "contrast" in changes:
+        images = _about(tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True), images, strengths["contrast"])
+    if "cutout" in changes:
+        images *= _outside_square(images.shape[1:3], drawn["cutout"], changes["cutout"])
+    return images
+
+
+def _moved(images, strengths):
+    """Returns images under affine maps about their centers; outside they go on as in a mirror."""
+    import keras
+    import tensorflow as tf
+
+    height, width = images.shape[1:3]
+    angle = math.pi / 180 * strengths["rotate"][:, 0]
+    scale = 1 + strengths["scale"]
+    x_scale = scale[:, 0] * tf.where(strengths["flip"][:, 0] > 0, -1.0, 1.0)
+    x_shear, sine, cosine = strengths["shear"][:, 0], tf.sin(angle), tf.cos(angle)
+    # From a place in the result to the place in the image: turned, sheared, scaled.
+    matrix = [
+        [cosine * x_scale, (cosine * x_shear - sine) * scale[:, 1]],
+        [sine * x_scale, (sine * x_shear + cosine) * scale[:, 1]],
+    ]
+    x_center, y_center = (width - 1) / 2, (height - 1) / 2
+    offsets = [
+        center + size * strengths["shift"][:, axis] - row[0] * x_center - row[1] * y_center
+        for axis, (row, center, size) in enumerate(zip(matrix, (x_center, y_center), (width, height), strict=True))
+    ]
+    zero = tf.zeros_like(angle)
+    transforms = tf.stack([*matrix[0], offsets[0], *matrix[1], offsets[1], zero, zero], axis=1)
+    return keras.ops.image.affine_transform(images, transforms, interpolation="bilinear", fill_mode="reflect", data_format="channels_last")
+
+
+def _about(center, images, strength):
+    return center + (images - center) * (1 + strength[:, 0, None, None, None])
+
+
+def _outside_square(shape, drawn, share):
+    """Returns 0 within a square per image and 1 elsewhere, float32 (batch, height, width, 1); its center, (batch, 2) in [-1, 1], is drawn."""
+    import tensorflow as tf
+
+    inside = 1.0
+    for axis, size in enumerate(shape):
+        places = 2 * (tf.range(size, dtype=tf.float32) + 0.5) / size - 1
+        near = tf.cast(tf.abs(places[None] - drawn[:, axis, None]) <= share, tf.float32)
+        inside *= near[:, :, None, None] if axis == 0 else near[:, None, :, None]
+    return 1 - inside
 
 
 def with_instance_noise(learner, images, use):
@@ -11,6 +124,8 @@ def with_instance_noise(learner, images, use):
       images: float (batch, height, width, channels).
       use: see Learner.draw.
     """
+    import tensorflow as tf
+
     settings = learner.settings
     if not settings.instance_noise_std:
         return images

@@ -239,6 +239,15 @@ class Categorical(_Discrete):
         """Returns the probability of each category, (batch, K), of Q's logits (batch, K)."""
         return operations(parameters).softmax(parameters, axis=-1)
 
+    def log_probabilities(self, parameters):
+        """Returns the logarithms of `probabilities`."""
+        return operations(parameters).log_softmax(parameters, axis=-1)
+
+    @property
+    def prior_probabilities(self):
+        """Probability of each value under the prior, a tuple."""
+        return (1 / self.num_categories,) * self.num_categories
+
     def valid(self, values):
         """Returns whether each image's input is valid, bool (batch,), and what is expected, a text."""
         if len(values.shape) == 1:
@@ -336,6 +345,16 @@ class Bernoulli(_Discrete):
         """Returns the probabilities of 0 and 1, (batch, 2), of Q's logits (batch, 1)."""
         ops = operations(parameters)
         return ops.concatenate([ops.sigmoid(-parameters), ops.sigmoid(parameters)], axis=-1)
+
+    def log_probabilities(self, parameters):
+        """Returns the logarithms of `probabilities`."""
+        ops = operations(parameters)
+        return ops.concatenate([ops.log_sigmoid(-parameters), ops.log_sigmoid(parameters)], axis=-1)
+
+    @property
+    def prior_probabilities(self):
+        """Probability of 0 and of 1 under the prior, a tuple."""
+        return 1 - self.probability, self.probability
 
     def valid(self, values):
         return self._valid_index(values) if "int" in str(values.dtype) else (within(values, 0.0, 1.0), "a number from 0 to 1")

@@ -26,6 +26,31 @@ def generator_loss(fake_logits):
     return binary_cross_entropy(fake_logits, 1.0)
 
 
+def self_augmented_information(log_probabilities, log_probabilities_of_changed, prior):
+    """Returns the three terms by which a recognizer learns a discrete code from images without labels (Krause et al. 2010, "Discriminative clustering by
+    regularized information maximization"; Hu et al. 2017, IMSAT, arXiv 1702.08720, equations 4 and 7).
+
+    Args:
+      log_probabilities: log Q(c|x) of every value of the code, float32 (batch, values), on real images.
+      log_probabilities_of_changed: the same on a changed copy of each image.
+      prior: P(c), the values' probabilities.
+
+    Returns:
+      All to be minimized, in nats, (batch,):
+        disagreement: KL(Q(c|x) || Q(c|Tx)), whose gradient is that of the copy alone.
+        uncertainty: H(c|x), the mean over image and copy.
+        imbalance: KL(Q(c) || P(c)) with Q(c) the mean over the global batch and its copies, the same number for each example.
+    """
+    probabilities, of_changed = ops.exp(log_probabilities), ops.exp(log_probabilities_of_changed)
+    taught = ops.stop_gradient(probabilities)
+    disagreement = ops.sum(taught * (ops.stop_gradient(log_probabilities) - log_probabilities_of_changed), axis=-1)
+    uncertainty = -0.5 * (ops.sum(probabilities * log_probabilities, axis=-1) + ops.sum(of_changed * log_probabilities_of_changed, axis=-1))
+    replicas = tf.distribute.get_replica_context()
+    marginal = replicas.all_reduce("sum", ops.mean(probabilities + of_changed, axis=0) / (2 * replicas.num_replicas_in_sync))
+    imbalance = ops.sum(marginal * (ops.log(marginal + 1e-8) - ops.log(ops.convert_to_tensor(prior, "float32"))))
+    return disagreement, uncertainty, imbalance + 0 * disagreement
+
+
 def global_batch_mean(values):
     """Returns this replica's part of the mean over the global batch of per-example values (batch,).
 

@@ -9,23 +9,25 @@ import tensorflow as tf
 from conftest import SHAPE
 
 from keras_infogan import augment, losses, models
+from keras_infogan.config import UserError
 
 
 def _latents(model, images, use=0):
     return model.draw(lambda count, seed: model.latent_spec.draw(count, seed), images, use)
 
 
-def _moved_by_information(settings, batch):
-    """Returns which networks have a gradient from the mutual information alone, in the optimizers' own objectives."""
+def _moved_by_information(settings, batch, codes=("kind", "slant", "tilt", "smile")):
+    """Returns which networks have a gradient from the mutual information of some codes alone, in the optimizers' own objectives."""
     model = models.build("infogan", settings, SHAPE)
     latents = tf.constant(model.latent_spec.sample(16, 0))
     networks = {"generator": model.generator, "trunk": model.trunk, "recognizer": model.recognizer, "discriminator": model.discriminator}
     moved = set()
     with tf.GradientTape(persistent=True) as tape:
         features = model.trunk(model.generator(latents, training=True), training=True)
-        _, penalty = model._information(latents, features)
-        nothing = tf.zeros_like(penalty)
-        minimized = model._with_information({"discriminator": nothing, "generator": nothing}, penalty)
+        information = {name: values for name, values in model._information(latents, features).items() if name in codes}
+        information = {code.name: information.get(code.name, 0.0) for code in model.latent_spec.codes}
+        nothing = tf.zeros((16,))
+        minimized = model._with_information({"discriminator": nothing, "generator": nothing}, information)
         objectives = {player: tf.reduce_mean(values) for player, values in minimized.items()}
     for player, objective in objectives.items():
         variables = model.players[player].variables
@@ -51,10 +53,36 @@ def test_the_information_moves_the_networks_it_should(settings, expected, small,
     assert _moved_by_information(dataclasses.replace(small, **settings), batch) == expected
 
 
-def test_labels_are_never_seen(small, batch):
+FOLLOWING = {"real_information_weight": 3.0, "generator_follows": True}
+
+
+@pytest.mark.parametrize(("codes", "expected"), [(("kind", "smile"), {"generator"}), (("slant", "tilt"), {"generator", "trunk", "recognizer"})])
+def test_a_generator_that_follows_does_so_in_discrete_codes(codes, expected, small, batch):
+    assert _moved_by_information(dataclasses.replace(small, **FOLLOWING), batch, codes) == expected
+
+
+def test_what_real_images_teach_moves_trunk_and_recognizer(small, batch):
+    model = models.build("infogan", dataclasses.replace(small, **FOLLOWING), SHAPE)
+    with tf.GradientTape() as tape:
+        logged, grouping = model._information_of_real(batch["image"], model._features(batch["image"], 1))
+    assert logged.keys() == {f"{term}/{code}" for term in ("disagreement", "uncertainty") for code in ("kind", "smile")}
+    gradients = tape.gradient(grouping, [variable.value for variable in model.trainable_variables])
+    moved = {variable.path.split("/")[0] for variable, gradient in zip(model.trainable_variables, gradients, strict=True) if gradient is not None}
+    assert moved == {"trunk", "recognizer"}
+
+
+def test_a_generator_cannot_follow_a_recognizer_that_nothing_teaches(small):
+    with pytest.raises(UserError, match="--real_information_weight above 0"):
+        dataclasses.replace(small, generator_follows=True)
+    with pytest.raises(UserError, match="--recognizer_optimizer=discriminator"):
+        dataclasses.replace(small, **FOLLOWING, recognizer_optimizer="separate")
+
+
+@pytest.mark.parametrize("settings", [{}, FOLLOWING])
+def test_labels_are_never_seen(small, batch, settings):
     results = []
     for label in (0, 1):
-        model = models.build("infogan", small, SHAPE)
+        model = models.build("infogan", dataclasses.replace(small, **settings), SHAPE)
         model.train_step({**batch, "label": tf.fill((16,), label)})
         results.append([variable.numpy() for variable in model.variables])
     assert all(np.array_equal(one, other) for one, other in zip(*results, strict=True))
@@ -64,14 +92,15 @@ def test_weights_of_codes_scale_their_part(small):
     codes = "kind=categorical(3, weight=0), slant=uniform(weight=2), tilt=uniform(weight=0.5)"
     model = models.build("infogan", dataclasses.replace(small, codes=codes), SHAPE)
     latents = tf.constant(model.latent_spec.sample(16, 0))
-    information, total = model._information(latents, model.trunk(model.generator(latents)))
-    expected = -(2 * information["mutual_information/slant"] + 0.5 * information["mutual_information/tilt"])
+    information = model._information(latents, model.trunk(model.generator(latents)))
+    expected = -(2 * information["slant"] + 0.5 * information["tilt"])
+    total = model._with_information({"generator": 0.0}, information)["generator"]
     assert total.numpy() == pytest.approx(expected.numpy(), abs=1e-5)
 
 
 def test_every_draw_of_a_step_is_another_one(small, batch, monkeypatch):
     """Latents and instance noise of all updates, which a number tells apart that each has for itself."""
-    settings = dataclasses.replace(small, share_fakes=False, generator_updates=2, instance_noise_std=0.1)
+    settings = dataclasses.replace(small, share_fakes=False, generator_updates=2, instance_noise_std=0.1, augmentation="shift 0.1", **FOLLOWING)
     model = models.build("infogan", settings, SHAPE)
     uses, draw = [], model.draw
 
@@ -81,7 +110,8 @@ def test_every_draw_of_a_step_is_another_one(small, batch, monkeypatch):
 
     monkeypatch.setattr(type(model), "draw", lambda self, *arguments: counted(*arguments))
     model.train_step(batch)
-    assert len(uses) == len(set(uses)) == 3 + 2 * 2
+    # Latents three times; noise and augmentation of the images, twice two fakes and the copies; the copies.
+    assert len(uses) == len(set(uses)) == 3 + 2 * 5 + 1
 
 
 def test_instance_noise_falls_to_zero(small, batch):

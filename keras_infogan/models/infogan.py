@@ -11,6 +11,10 @@ import keras
 
 from keras_infogan import augment, losses, networks
 from keras_infogan.learner import Learner, Player, moving_average
+from keras_infogan.optimizers import Adam
+
+# Numbers of draws (see Learner.draw) that keep clear of those of fakes and of their instance noise, which count up from 0.
+_COPIES, _NOISE_OF_COPIES, _AUGMENTATION = 2**20, 2**20 + 1, 2**21
 
 
 class InfoGAN(Learner):
@@ -37,9 +41,13 @@ class InfoGAN(Learner):
         settings, owner = self.settings, self.settings.recognizer_optimizer
 
         def adam(learning_rate, **average):
-            return keras.optimizers.Adam(learning_rate, settings.adam_beta_1, **average)
+            return Adam(learning_rate, settings.adam_beta_1, **average)
 
-        discriminator = Player(adam(settings.discriminator_learning_rate), (self.trunk, self.discriminator, *[self.recognizer] * (owner == "discriminator")))
+        discriminator = Player(
+            adam(settings.discriminator_learning_rate, **moving_average(settings.recognizer_average_decay)),
+            (self.trunk, self.discriminator, *[self.recognizer] * (owner == "discriminator")),
+            averaged=(self.trunk, *[self.recognizer] * (owner == "discriminator")),
+        )
         generator = Player(
             adam(settings.generator_learning_rate, **moving_average(settings.generator_average_decay)),
             (self.generator, *[self.recognizer] * (owner == "generator")),
@@ -60,11 +68,13 @@ class InfoGAN(Learner):
         # Real and generated images pass separately: batch norm must not mix their statistics.
         real, fake = self._features(batch["image"], use=1), self._features(fakes, use=2)
         real_logits, fake_logits = self.discriminator(real, training=True), self.discriminator(fake, training=True)
-        information, penalty = self._information(latents, fake)
+        information = self._information(latents, fake)
         discriminator_losses = losses.discriminator_loss(real_logits, fake_logits, self.settings.label_smoothing)
         generator_losses = losses.generator_loss(fake_logits)
-        minimized = {"discriminator": discriminator_losses, "generator": generator_losses}
-        return self._with_information(minimized, penalty), {"discriminator_loss": discriminator_losses, "generator_loss": generator_losses, **information}
+        from_real, grouping = self._information_of_real(batch["image"], real)
+        minimized = self._with_information({"discriminator": discriminator_losses + grouping, "generator": generator_losses}, information)
+        logged = {"discriminator_loss": discriminator_losses, "generator_loss": generator_losses}
+        return minimized, logged | {f"mutual_information/{name}": values for name, values in information.items()} | from_real
 
     def game(self, batch):
         """Both players on one batch of fakes, or as the released code plays it, the generator on a fresh one after the discriminator has moved."""
@@ -81,36 +91,59 @@ class InfoGAN(Learner):
         latents, fakes = self._fakes(batch, use)
         fake = self._features(fakes, use + 1)
         generator_losses = losses.generator_loss(self.discriminator(fake, training=True))
-        information, penalty = self._information(latents, fake)
-        return self._with_information({"generator": generator_losses}, penalty), {"generator_loss": generator_losses, **information}
+        information = self._information(latents, fake)
+        minimized = self._with_information({"generator": generator_losses}, information)
+        return minimized, {"generator_loss": generator_losses} | {f"mutual_information/{name}": values for name, values in information.items()}
 
     def _fakes(self, batch, use):
         latents = self.draw(self.latent_spec.draw, batch["image"], use)
         return latents, self.generator(latents, training=True)
 
     def _features(self, images, use):
+        if self.settings.augmentation:
+            images = augment.changed(self, images, augment.parse_changes("augmentation", self.settings.augmentation), use=_AUGMENTATION + use)
         return self.trunk(augment.with_instance_noise(self, images, use), training=True)
 
     def _information(self, latents, features):
-        """Returns L_I per code in nats, to log, and lambda times the weighted sum of -L_I over codes, (batch,), to minimize."""
-        settings = self.settings
-        if not settings.mutual_information_weight:
+        """Returns L_I per code and example, in nats."""
+        if not self.settings.mutual_information_weight:
             # The recognizer only watches: it learns at weight 1, and moves nothing else.
             features = keras.ops.stop_gradient(features)
-        information = self.latent_spec.mutual_information(latents, self.recognizer(features, training=True))
-        penalty = 0.0
-        for code in self.latent_spec.codes:
-            penalty -= code.weight * information[code.name]
-        penalty = (settings.mutual_information_weight or 1.0) * penalty
-        return {f"mutual_information/{name}": values for name, values in information.items()}, penalty
+        return self.latent_spec.mutual_information(latents, self.recognizer(features, training=True))
 
-    def _with_information(self, minimized, penalty):
-        """Returns what each player minimizes: its side of V(D, G), and -lambda L_I where it moves by that."""
+    def _with_information(self, minimized, information):
+        """Returns what each player minimizes: its side of V(D, G), and -lambda times the weighted sum of L_I where it moves by that."""
+        weight = self.settings.mutual_information_weight or 1.0
+        follows = self.settings.generator_follows
+        penalties = [(code, -weight * code.weight * information[code.name]) for code in self.latent_spec.codes]
+        penalty, of_continuous = sum(values for _, values in penalties), sum(values for code, values in penalties if code.continuous)
         owner = self.settings.recognizer_optimizer
         if owner == "separate":
             return minimized | {"information": penalty}
-        informed = {"discriminator", "generator"} if owner == "discriminator" else {"generator"}
-        return {player: value + penalty if player in informed else value for player, value in minimized.items()}
+        informed = {"generator": penalty}
+        if owner == "discriminator":
+            informed["discriminator"] = of_continuous if follows else penalty
+        return {player: value + informed.get(player, 0.0) for player, value in minimized.items()}
+
+    def _information_of_real(self, images, features):
+        """Returns what Q learns of discrete codes from real images: terms to log, and their weighted sum, (batch,), to minimize (see losses)."""
+        settings, spec = self.settings, self.latent_spec
+        if not settings.real_information_weight:
+            return {}, 0.0
+        copies = augment.changed(self, images, augment.parse_changes("changes", settings.changes), use=_COPIES)
+        # A pass of their own, as that of real and of generated images.
+        of_images, of_copies = (
+            spec.unpack_parameters(self.recognizer(part, training=True)) for part in (features, self._features(copies, use=_NOISE_OF_COPIES))
+        )
+        logged, grouping = {}, 0.0
+        for code in spec.codes:
+            if code.continuous:
+                continue
+            answers, answers_of_copies = code.log_probabilities(of_images[code.name]), code.log_probabilities(of_copies[code.name])
+            disagreement, uncertainty, imbalance = losses.self_augmented_information(answers, answers_of_copies, code.prior_probabilities)
+            grouping += code.weight * (disagreement + settings.uncertainty_weight * uncertainty + imbalance)
+            logged |= {f"disagreement/{code.name}": disagreement, f"uncertainty/{code.name}": uncertainty}
+        return logged, settings.real_information_weight * grouping
 
     def generate(self, latents):
         """Returns images in [-1, 1] of latent vectors."""

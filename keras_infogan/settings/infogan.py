@@ -15,7 +15,7 @@ Deviations of all presets, with the reason:
 import dataclasses
 import types
 
-from keras_infogan import architectures, config
+from keras_infogan import architectures, augment, config
 from keras_infogan.codes import Posterior
 from keras_infogan.config import setting
 from keras_infogan.latents import LatentSpec, Noise
@@ -65,11 +65,26 @@ class InfoGANSettings(config.Settings):
         choices=("discriminator", "generator", "separate"),
     )
 
+    real_information_weight: float = setting(
+        0.0,
+        "weight with which the recognizer learns discrete codes from real images too: image and changed copy agree, all values are in use; 0: not",
+        minimum=0.0,
+    )
+    uncertainty_weight: float = setting(0.1, "weight within that of H(c|x): how early the recognizer makes up its mind", minimum=0.0)
+    changes: str = setting("rotate 20, shear 0.2, scale 0.15, shift 0.075", "what leaves a real image what it is, for the changed copies")
+    generator_follows: bool = setting(
+        False, "the information of discrete codes moves the generator alone, not trunk and recognizer, which learn them from real images"
+    )
+
     label_smoothing: float = setting(0.0, "taken off the discriminator's target for real images", minimum=0.0, maximum=0.5)
+    augmentation: str = setting("", "changes to all images that the trunk sees, real and generated (DiffAugment), such as 'shift 0.125, cutout 0.25'")
     instance_noise_std: float = setting(0.0, "deviation of Gaussian noise on all images the trunk sees, at step 0", minimum=0.0)
     instance_noise_steps: int = setting(2000, "steps over which the instance noise falls to 0, linearly", minimum=1)
     generator_average_decay: float = setting(
         0.0, "decay per step of a moving average of the generator's weights, used for pictures and export; 0: none", minimum=0.0, maximum=0.99999
+    )
+    recognizer_average_decay: float = setting(
+        0.0, "decay per step of a moving average of trunk and recognizer, used to encode and for export; 0: none", minimum=0.0, maximum=0.99999
     )
 
     def __post_init__(self):
@@ -78,6 +93,13 @@ class InfoGANSettings(config.Settings):
             raise config.UserError('--codes is empty; an InfoGAN needs at least one code, for example --codes="categorical(10)".')
         if self.generator_updates > 1 and self.share_fakes:
             raise config.UserError(f"--generator_updates={self.generator_updates} needs a fresh batch of fakes for each update; add --noshare_fakes.")
+        augment.parse_changes("changes", self.changes)
+        augment.parse_changes("augmentation", self.augmentation)
+        if self.generator_follows and (self.recognizer_optimizer != "discriminator" or not self.real_information_weight):
+            raise config.UserError(
+                "--generator_follows leaves the recognizer to learn from real images; it needs --real_information_weight above 0 and "
+                "--recognizer_optimizer=discriminator."
+            )
         architectures.check_encoder("trunk_layers", self.trunk_layers)
         architectures.check_encoder("discriminator_layers", self.discriminator_layers, flat_input=True)
         architectures.check_encoder("recognizer_layers", self.recognizer_layers, flat_input=True)
