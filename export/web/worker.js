@@ -29,7 +29,7 @@ async function open(name) {
   try {
     return await InferenceSession.create(file, { executionProviders: ["wasm"] });
   } catch (error) {
-    throw new Error(`${name} is damaged, or this browser cannot run it (${error.message}); export again.`);
+    throw new Error(`${name} is damaged, or this browser cannot run it (${error.message}); export again.`, { cause: error });
   }
 }
 
