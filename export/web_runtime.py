@@ -1,10 +1,13 @@
-"""The two npm packages that the explorer runs on: fixed releases, fetched once with npm, verified, kept in the cache, and copied into the exported folder."""
+"""The two npm packages that the explorer runs on: the releases in package-lock.json, fetched once with npm, verified, kept in the cache, and copied into the
+exported folder.
+"""
 
 import base64
 import dataclasses
 import hashlib
 import importlib.util
 import io
+import json
 import pathlib
 import re
 import shutil
@@ -18,51 +21,54 @@ from keras_infogan.config import UserError
 from keras_infogan.files import cache_directory
 
 _NPM_SECONDS = 300
+# Not by `npm ci`: it unpacks 19 packages (148 MB) for these four files, and needs npm at every export or a cache that nothing verifies.
+_LOCKED = json.loads(pathlib.Path(__file__).with_name("package-lock.json").read_text(encoding="utf-8"))["packages"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Package:
     """
     Attributes:
-      name, version: of a release.
-      sha512: of its archive, in base64, as package registries publish it ("integrity").
+      name: of a dependency in package-lock.json, which has its version and the SHA-512 of its archive.
       files: dict from a path in the archive to the name that the explorer knows the file by.
       license: path of its license in the archive, or None.
-      about: a line for licenses.txt.
+      about: of its license, in licenses.txt.
     """
 
     name: str
-    version: str
-    sha512: str
     files: dict
     license: str | None
     about: str
 
     @property
+    def version(self):
+        return _LOCKED[f"node_modules/{self.name}"]["version"]
+
+    @property
     def archive(self):
         return f"{self.name}-{self.version}.tgz"
+
+    def is_whole(self, data):
+        """Returns whether the bytes are those of the release's archive."""
+        return f"sha512-{base64.b64encode(hashlib.sha512(data).digest()).decode()}" == _LOCKED[f"node_modules/{self.name}"]["integrity"]
 
 
 PACKAGES = (
     Package(
         "onnxruntime-web",
-        "1.30.0",
-        "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ==",
         # As .js, because some web servers do not know that .mjs is JavaScript, and a browser then refuses it.
         {
             "package/dist/ort.wasm.bundle.min.mjs": "onnxruntime-web.js",
             "package/dist/ort-wasm-simd-threaded.wasm": "ort-wasm-simd-threaded.wasm",
         },
         None,
-        "onnxruntime-web 1.30.0 (onnxruntime-web.js, ort-wasm-simd-threaded.wasm): MIT License, Copyright (c) Microsoft Corporation",
+        "MIT License, Copyright (c) Microsoft Corporation",
     ),
     Package(
         "gifenc",
-        "1.0.3",
-        "xdr6AdrfGBcfzncONUOlXMBuc5wJDtOueE3c5rdG0oNgtINLD+f2iFZltrBRZYzACRbKr+mSVU/x98zv2u3jmw==",
         {"package/dist/gifenc.esm.js": "gifenc.js"},
         "package/LICENSE.md",
-        "gifenc 1.0.3 (gifenc.js): MIT License; its text, which is also that of the above:",
+        "MIT License; its text, which is also that of the above:",
     ),
 )
 
@@ -77,14 +83,15 @@ def files():
     for package in PACKAGES:
         with tarfile.open(fileobj=io.BytesIO(_archive(package))) as archive:
             found |= {name: archive.extractfile(path).read() for path, name in package.files.items()}
-            licenses += [package.about] + ([archive.extractfile(package.license).read().decode()] if package.license else [])
+            licenses.append(f"{package.name} {package.version} ({', '.join(package.files.values())}): {package.about}")
+            licenses += [archive.extractfile(package.license).read().decode()] if package.license else []
     return found | {"licenses.txt": "\n\n".join(licenses).encode()}
 
 
 def _archive(package):
     """Returns a package's archive, from the cache if it was fetched before."""
     path = cache_directory() / "npm" / package.archive
-    if path.is_file() and _is_whole(package, data := path.read_bytes()):
+    if path.is_file() and package.is_whole(data := path.read_bytes()):
         return data
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as directory:
@@ -99,14 +106,10 @@ def _archive(package):
             said = (errors or result.stderr.strip().splitlines() or ["it says nothing"])[0]
             raise UserError(f"npm cannot fetch {package.name} {package.version} ({said[:200]}); try again with a network, or export without web.")
         data = fetched.read_bytes()
-    if not _is_whole(package, data):
+    if not package.is_whole(data):
         raise UserError(f"what npm fetched as {package.name} {package.version} is another file than the release (SHA-512 differs); look at npm's settings.")
     whole_files.write_atomically(path, data)
     return data
-
-
-def _is_whole(package, data):
-    return base64.b64encode(hashlib.sha512(data).digest()).decode() == package.sha512
 
 
 def _npm():
