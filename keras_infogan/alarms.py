@@ -11,9 +11,11 @@ _QUIET_NOISE = 0.05
 _READ_BACK_R2 = 0.2
 # Two categories of ten that give the same images leave 90% read back right.
 _READ_BACK_RIGHT = 0.92
+_CONSISTENT = 0.8
 _LARGEST_SHARE = 3.0  # times an equal share
 _SMALLEST_SHARE = 0.1
 _LITTLE_COVERAGE = 0.1
+_OF_CODES = ("mutual_information", "effect", "read_back_r2", "read_back_accuracy", "consistency")
 # About codes, of one kind; of more one sentence tells.
 _MOST_SENTENCES = 3
 
@@ -22,8 +24,8 @@ _MOST_SENTENCES = 3
 class Alarm:
     """
     Attributes:
-      kind: what has gone wrong, a name for programs: not_finite, ignored_code, hidden_code, collapsed_categories, ignored_noise, uneven_categories,
-        unused_categories, low_coverage, unfinished.
+      kind: what has gone wrong, a name for programs: not_finite, ignored_code, hidden_code, collapsed_categories, inconsistent_categories,
+        ignored_noise, uneven_categories, unused_categories, low_coverage, unfinished.
       sentence: the same for people.
     """
 
@@ -44,7 +46,7 @@ def alarms(scores, codes, shares, skipped=()):
     found = [Alarm("not_finite", f"{reason[0].upper()}{reason[1:]}.") for reason in faults]
     of_codes = []
     for code in codes:
-        of_codes += _of_code(code, *(scores.get(f"{name}/{code.name}") for name in ("mutual_information", "effect", "read_back_r2", "read_back_accuracy")))
+        of_codes += _of_code(code, {name: scores.get(f"{name}/{code.name}") for name in _OF_CODES})
     found += _shortened(of_codes)
     noise = scores.get("effect/noise")
     if noise is not None and noise < _QUIET_NOISE:
@@ -67,7 +69,8 @@ def unfinished(step, steps):
 def _shortened(of_codes):
     """Returns the Alarms of codes, given as (code's name, Alarm), those of a kind as one where they are many."""
     found = []
-    for kind, text in {"ignored_code": "ignored", "hidden_code": "hidden", "collapsed_categories": "collapsed"}.items():
+    words = {"ignored_code": "ignored", "hidden_code": "hidden", "collapsed_categories": "collapsed", "inconsistent_categories": "inconsistent"}
+    for kind, text in words.items():
         members = [(name, alarm) for name, alarm in of_codes if alarm.kind == kind]
         if len(members) > _MOST_SENTENCES:
             found.append(Alarm(kind, f"{len(members)} codes are {text}: {', '.join(name for name, _ in members)}; {members[0][1].sentence}"))
@@ -76,7 +79,8 @@ def _shortened(of_codes):
     return found
 
 
-def _of_code(code, information, effect, read_back, read_right):
+def _of_code(code, scores):
+    information, effect, read_back, read_right, consistent = (scores[name] for name in _OF_CODES)
     if information is None:
         return []
     # Under a fixed, wide posterior the bound of a continuous code stays low however well it is read back.
@@ -93,6 +97,9 @@ def _of_code(code, information, effect, read_back, read_right):
     if code.has_categories and read_right is not None and read_right < _READ_BACK_RIGHT:
         text = f"Categories of {code.name} collapse: only {read_right:.0%} of the images are read back as the category they were drawn with."
         found.append((code.name, Alarm("collapsed_categories", text)))
+    if consistent is not None and consistent < _CONSISTENT:
+        text = f"Values of {code.name} are no kinds of image: only {consistent:.0%} of the real images keep theirs when they are turned or moved a little."
+        found.append((code.name, Alarm("inconsistent_categories", text)))
     return found
 
 

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from keras_infogan import capabilities, datasets
 from keras_infogan.config import UserError
+from keras_infogan.metrics.consistency import changed_copies
 from keras_infogan.metrics.log_likelihood import NUM_IMPORTANCE_IMAGES, NUM_IMPORTANCE_SAMPLES
 
 # A large set is generated or read in parts of this many images.
@@ -166,6 +167,15 @@ class Evidence:
     def categories(self):
         """The category, or bit, that the recognizer gives each real image, per discrete code."""
         return self._of_kind(self._real_answers, continuous=False)
+
+    @functools.cached_property
+    def categories_of_copies(self):
+        """The same of a changed copy of each."""
+        capabilities.require(self.model, "encode")
+        self._of_kind(dict.fromkeys(code.name for code in self.latent_spec.codes), continuous=False)
+        generator = np.random.default_rng(self.seed)
+        parts = [self._encode(changed_copies(self._real(part), generator)) for part in _parts(self._points, "reading moved copies")]
+        return self._of_kind(self.latent_spec.answers(np.concatenate(parts)), continuous=False)
 
     @property
     def factors(self):

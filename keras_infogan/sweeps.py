@@ -29,7 +29,16 @@ _MOST_PANELS = 9
 _CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 # What a summary's picture shows first.
 _HEADLINES = (
-    *("clustering_accuracy", "normalized_mutual_information", "mutual_information", "factor_vae_score", "mutual_information_gap", "dci", "modularity"),
+    *(
+        "clustering_accuracy",
+        "normalized_mutual_information",
+        "consistency",
+        "mutual_information",
+        "factor_vae_score",
+        "mutual_information_gap",
+        "dci",
+        "modularity",
+    ),
     *("explicitness", "density_coverage", "frechet_distance", "reconstruction_error", "log_likelihood", "effect", "isolation"),
 )
 
@@ -150,7 +159,9 @@ def run_all(jobs, directory, devices, metric_names):
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-    summarize(jobs, directory, metric_names, failed)
+    chosen = summarize(jobs, directory, metric_names, failed)["chosen"]
+    if chosen:
+        print(_words(chosen))
     if stopped:
         print("The runs under way are saved; the same command continues.", file=sys.stderr)
         raise KeyboardInterrupt
@@ -205,7 +216,7 @@ def _last_words(text):
 
 
 def summarize(jobs, directory, metric_names, failed):
-    """Writes summary.json, .csv, .md and .png of what is finished.
+    """Writes summary.json, .csv, .md and .png of what is finished, and returns the content of the first.
 
     Args:
       jobs: all runs of the sweep.
@@ -223,12 +234,37 @@ def summarize(jobs, directory, metric_names, failed):
         rows.append(row | {"scores": scores, "alarms": [alarm["sentence"] for alarm in content["alarms"]]})
     configurations = {job.label: [row for row in rows if row["configuration"] == job.label] for job in jobs}
     tables = {label: _statistics(members) for label, members in configurations.items()}
-    summary = {"dataset": jobs[0].run.dataset, "metrics": metric_names, "runs": rows, "configurations": tables}
+    summary = {"dataset": jobs[0].run.dataset, "metrics": metric_names, "runs": rows, "configurations": tables, "chosen": _chosen(rows)}
     files.write_atomically(directory / "summary.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
     files.write_atomically(directory / "summary.csv", _csv(rows, tables))
-    files.write_atomically(directory / "summary.md", "\n".join(_markdown(label, members, tables[label]) for label, members in configurations.items()))
+    sections = [_markdown(label, members, tables[label]) for label, members in configurations.items()]
+    if summary["chosen"]:
+        sections.insert(0, _words(summary["chosen"]) + "\n")
+    files.write_atomically(directory / "summary.md", "\n".join(sections))
     if any(row["scores"] for row in rows):
         files.write_atomically(directory / "summary.png", _picture(rows))
+    return summary
+
+
+def _chosen(rows):
+    """Returns which run to take where nobody has labels, a dict of "run", "score" and "value"; None where no score without labels tells.
+
+    That is the one whose categories are the most consistent, on average over its discrete codes; it ranks runs as their accuracy does
+    (docs/results.md). Never by a score that looks at labels.
+    """
+    values = {}
+    for row in rows:
+        of_codes = [value for name, value in row["scores"].items() if name.split("/")[0] == "consistency"]
+        if of_codes:
+            values[row["name"]] = statistics.fmean(of_codes)
+    if len(values) < 2:
+        return None
+    best = max(values, key=values.get)
+    return {"run": best, "score": "consistency", "value": values[best]}
+
+
+def _words(chosen):
+    return f"Chosen without labels: {chosen['run']}, by {chosen['score']} ({chosen['value']:.3f})."
 
 
 def _scores_of(rows):

@@ -20,6 +20,7 @@ def test_a_code_read_back_well_under_a_wide_fixed_posterior_is_not_ignored():
         ({"mutual_information/slant": -0.2, "read_back_r2/slant": 0.1}, {}, "ignored_code", "The code slant is ignored"),
         ({"mutual_information/slant": 0.6, "effect/slant": 0.001}, {}, "hidden_code", "The code slant hides"),
         ({"mutual_information/kind": 0.7, "read_back_accuracy/kind": 0.5}, {}, "collapsed_categories", "Categories of kind collapse: only 50% of the images"),
+        ({"mutual_information/kind": 1.3, "consistency/kind": 0.59}, {}, "inconsistent_categories", "only 59% of the real images keep theirs"),
         ({"effect/noise": 0.001}, {}, "ignored_noise", "The noise is ignored: it takes part in 0.1%"),
         ({"density_coverage/coverage": 0.02}, {}, "low_coverage", "near only 2% of the real ones"),
         ({}, {"kind": [0.8, 0.1, 0.1, 0.0]}, "uneven_categories", "Category 0 of kind holds 80% of the real images; an equal share is 25%"),

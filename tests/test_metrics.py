@@ -11,6 +11,7 @@ import sklearn.metrics
 
 from keras_infogan.metrics import METRICS
 from keras_infogan.metrics.clustering_accuracy import clustering_accuracy, match_categories
+from keras_infogan.metrics.consistency import SHIFT, changed_copies
 from keras_infogan.metrics.points import agreeing, as_classes, in_bins
 
 LABELS = np.repeat(np.arange(5), 20)
@@ -38,6 +39,28 @@ def test_every_metric_says_how_it_comes_about_and_what_it_needs():
 
 
 # Categories and classes.
+
+
+def test_consistency_is_the_share_that_stays():
+    assert SCORE["consistency"](LABELS, LABELS) == 1
+    assert SCORE["consistency"](LABELS, np.where(np.arange(100) < 25, 9, LABELS)) == 0.75
+
+
+def test_copies_are_moved_as_far_as_the_protocol_says():
+    """A dot in the middle stays near it, one off it turns and is scaled about it; no copy is like another, and the same seed gives the same."""
+    images = np.full((300, 33, 33, 2), -1, np.float32)
+    images[:, 15:18, 23:26] = 1
+    copies = changed_copies(images, np.random.default_rng(0))
+    assert np.array_equal(copies, changed_copies(images, np.random.default_rng(0)))
+    assert np.array_equal(copies[..., 0], copies[..., 1])
+    weights = (copies[..., 0] + 1) / (copies[..., 0] + 1).sum(axis=(1, 2), keepdims=True)
+    rows, columns = ((weights * places).sum(axis=(1, 2)) - 16 for places in np.mgrid[:33, :33])
+    # Eight pixels from the middle: scaled by at most 1 / 0.85, sheared by 0.2 / 0.85 across, moved by 2.5 pixels (and as much as that is scaled).
+    farthest = 8 / 0.85 * 1.03 + 33 * SHIFT / 0.85 * 1.5
+    assert np.hypot(rows, columns).max() < farthest
+    assert np.ptp(rows) > 5
+    assert np.ptp(columns) > 5
+    assert len(np.unique(rows)) == 300
 
 
 def test_clustering_accuracy_is_perfect_up_to_the_names_of_the_categories():

@@ -56,6 +56,18 @@ def test_statistics_over_seeds_know_which_end_is_better():
     assert sweeps._statistics(rows[:1])["dci/completeness"]["standard_deviation"] == 0
 
 
+def test_a_run_is_chosen_by_what_needs_no_labels():
+    rows = [
+        {"name": "a", "scores": {"consistency/kind": 0.9, "consistency/smile": 0.6, "clustering_accuracy/kind": 0.99}},
+        {"name": "b", "scores": {"consistency/kind": 0.8, "consistency/smile": 0.8, "clustering_accuracy/kind": 0.3}},
+        {"name": "c", "scores": {"clustering_accuracy/kind": 1.0}},
+    ]
+    chosen = sweeps._chosen(rows)
+    assert chosen == {"run": "b", "score": "consistency", "value": pytest.approx(0.8)}
+    assert sweeps._words(chosen) == "Chosen without labels: b, by consistency (0.800)."
+    assert sweeps._chosen(rows[1:]) is None, "there is no choice between one"
+
+
 def test_the_last_words_of_a_command_are_its_error():
     assert sweeps._last_words("Training\r\nerror: nan at step 3\n0%| bar\n") == "nan at step 3"
     assert sweeps._last_words("Traceback\nValueError: x\n\n") == "ValueError: x"

@@ -17,8 +17,8 @@ class Metric:
 
     Attributes:
       name: of its file and function.
-      group: what it asks of a run: "generator" (the generator and the recognizer alone), "labels", "factors", "images" (real ones, in a feature space),
-        "reconstruction" or "likelihood".
+      group: what it asks of a run: "generator" (the generator and the recognizer alone), "real" (codes read from real images, without labels), "labels",
+        "factors", "images" (real ones, in a feature space), "reconstruction" or "likelihood".
       title: for a person.
       higher_is_better: True, False, or None where neither end is better.
     """
@@ -51,6 +51,7 @@ METRICS = {
         Metric("effect", "generator", "Effect on the image (share of its variance)", None),
         Metric("gray_level_change", "generator", "Effect on the image (gray levels of 255)", None),
         Metric("isolation", "generator", "Isolation (share of the effect that no other code has)"),
+        Metric("consistency", "real", "Consistency of categories on moved copies"),
         Metric("clustering_accuracy", "labels", "Accuracy, categories matched to classes one to one"),
         Metric("many_to_one_accuracy", "labels", "Accuracy, each category its commonest class"),
         Metric("normalized_mutual_information", "labels", "Normalized mutual information (NMI)"),
