@@ -158,6 +158,17 @@ _TABLE_3 = InfoGANSettings(
     steps=20_000,
 )
 
+# What makes digits digits with any seed (docs/results.md has the ablation): the recognizer learns its categories from real images, an image and a copy that
+# is turned, sheared, scaled and shifted a little being of one category (regularized information maximization, Krause et al. 2010; IMSAT, Hu et al. 2017,
+# arXiv 1702.08720; on GANs compare Elastic-InfoGAN, arXiv 1910.01112), and the generator follows. In the paper's game the recognizer learns from generated
+# images alone: the information is all there after a hundred steps, whatever partition the generator began with, and nothing moves it any more.
+_FROM_REAL_IMAGES = {
+    "real_information_weight": 3.0,
+    "generator_follows": True,
+    "discriminator_learning_rate": 1e-3,
+    "recognizer_average_decay": 0.99,
+}
+
 # A preset is chosen by the data set's name, or with --preset; "general" serves all other data.
 PRESETS = {
     # The embedded default, ours: Table 1 shrunk to 16x16 images. 1,438 of them: a discriminator as fast as the generator and averaged weights give cleaner
@@ -167,12 +178,12 @@ PRESETS = {
         noise_size=16,
         trunk_layers="conv 32/2, conv 64/2 bn, dense 256 bn",
         generator_layers="dense 256 bn, dense 4x4x64 bn, conv 32/2 bn, conv 1/2",
-        discriminator_learning_rate=1e-3,
         generator_average_decay=0.99,
         steps=2500,
+        **_FROM_REAL_IMAGES,
     ),
-    # Table 1. 5,000 iterations as in the released script (50 x 100).
-    "mnist": InfoGANSettings(
+    # Table 1 to the letter. 5,000 iterations as in the released script (50 x 100).
+    "mnist_paper": InfoGANSettings(
         codes="digit=categorical(10), 2*uniform",
         noise_size=62,
         trunk_layers="conv 64/2, conv 128/2 bn, dense 1024 bn",
@@ -222,4 +233,5 @@ PRESETS = {
 }
 # Ours: as dsprites, but for a number of steps that a laptop can wait for.
 PRESETS["sprites"] = dataclasses.replace(PRESETS["dsprites"], steps=20_000)
-PRESETS["fashion_mnist"] = PRESETS["mnist"]
+# Table 1's networks.
+PRESETS["mnist"] = PRESETS["fashion_mnist"] = dataclasses.replace(PRESETS["mnist_paper"], steps=2500, **_FROM_REAL_IMAGES)
