@@ -49,7 +49,7 @@ class _Route:
     where: str = ""
 
 
-def latents_and_seeds(spec, count=NUM_LATENTS, seed=0):
+def latents_and_seeds(spec, count, seed=0):
     """Returns latent vectors, float32 (count, size), and seeds, int64: the first len(seeds) vectors have the noise of these seeds; the others are edges."""
     edges = spec.edges(seed)
     seeds = np.arange(max(count - len(edges), 1), dtype=np.int64)
@@ -74,7 +74,7 @@ def measure(contract, model, directory, names):
         else:
             more, sessions = _saved_model_routes(contract, directory, name)
             routes += more
-    latents, seeds = latents_and_seeds(contract.latent_spec)
+    latents, seeds = latents_and_seeds(contract.latent_spec, NUM_LATENTS)
     for start in tqdm(range(0, len(latents), _BATCH_SIZE), desc="comparing with Keras", unit="batch"):
         rows = slice(start, start + _BATCH_SIZE)
         given = {"latents": latents[rows], "seeds": seeds[rows]}

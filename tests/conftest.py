@@ -2,7 +2,10 @@
 
 import contextlib
 import dataclasses
+import fcntl
 import functools
+import importlib
+import io
 import json
 import os
 import socket
@@ -11,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import unittest.mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="keras_infogan_cache_")
@@ -19,8 +23,9 @@ import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl import flags
 
-from keras_infogan import checkpoints, models, runs, trained, training
+from keras_infogan import checkpoints, config, loaded, models, runs, trained, training
 from keras_infogan.datasets import ImageSet
 from keras_infogan.settings.dcgan import DCGANSettings
 from keras_infogan.settings.infogan import InfoGANSettings
@@ -84,33 +89,47 @@ def new_run(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def digits_run(tmp_path_factory):
-    """A run directory that the train command wrote in 6 steps on digits."""
-    directory = tmp_path_factory.mktemp("runs") / "digits"
-    result = command("train", f"--run_dir={directory}", "--steps=6", "--batch_size=32", "--log_every_steps=2", "--codes=digit=categorical(10), slant=uniform")
-    assert result.returncode == 0, result.stderr
-    return directory
+def made_once(tmp_path_factory):
+    """A function (name, function of a directory that makes it) -> the directory, made once for all of pytest-xdist's workers."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # of the folders of all workers
 
-
-@pytest.fixture(scope="session")
-def exported(digits_run, tmp_path_factory):
-    """The directory that the export command wrote of `digits_run`, its continuous code renamed from slant to tilt."""
-    directory = tmp_path_factory.mktemp("exported")
-    result = command("export", f"--run_dir={digits_run}", f"--export_dir={directory}", "--rename=slant=tilt")
-    assert result.returncode == 0, result.stderr
-    return directory
-
-
-@pytest.fixture(scope="session")
-def run_of(tmp_path_factory):
-    """A function (name of a model) -> a run directory that the train command wrote in 4 steps on digits, made once."""
-
-    @functools.cache
-    def make(name):
-        directory = tmp_path_factory.mktemp("runs_of") / name
-        result = command("train", f"--model={name}", f"--run_dir={directory}", "--steps=4", "--batch_size=32", "--log_every_steps=2")
-        assert result.returncode == 0, result.stderr
+    def get(name, make):
+        directory = root / "made_once" / name
+        done = directory.with_name(f"{name}.done")
+        directory.parent.mkdir(exist_ok=True)
+        with open(directory.with_name(f"{name}.lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                make(directory)
+                done.touch()
         return directory
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def digits_run(made_once):
+    """A run directory that the train command wrote in 6 steps on digits. Read only."""
+    arguments = ("--steps=6", "--batch_size=32", "--log_every_steps=2", "--codes=digit=categorical(10), slant=uniform")
+    return made_once("digits", lambda directory: succeed("train", f"--run_dir={directory}", *arguments))
+
+
+@pytest.fixture(scope="session")
+def exported(digits_run, made_once):
+    """The directory that the export command wrote of `digits_run`, its continuous code renamed from slant to tilt. Read only."""
+    return made_once("exported", lambda directory: succeed("export", f"--run_dir={digits_run}", f"--export_dir={directory}", "--rename=slant=tilt"))
+
+
+@pytest.fixture(scope="session")
+def run_of(made_once):
+    """A function (name of a model) -> a run directory that the train command wrote in 4 steps on digits, made once. Read only."""
+    # In this process there are two virtual devices, all of which would be taken.
+    arguments = ("--devices=CPU:0", "--steps=4", "--batch_size=32", "--log_every_steps=2")
+
+    def make(name):
+        return made_once(f"run_of_{name}", lambda directory: succeed_here("train", f"--model={name}", f"--run_dir={directory}", *arguments))
 
     return make
 
@@ -125,17 +144,28 @@ def untrained(name, directory):
 
 
 @pytest.fixture(scope="session")
-def exported_untrained(tmp_path_factory):
+def few_latents():
+    """What is exported in this process is compared over two batches of latents; the command that makes `exported` compares over all that there are to be."""
+    from keras_infogan.export import parity
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parity, "NUM_LATENTS", 300)
+        yield
+
+
+@pytest.fixture(scope="session")
+def exported_untrained(few_latents, made_once):
     """A function (name of a model) -> (its run, the model, the directory of its export in both formats): of one that was not trained, made once."""
+    from keras_infogan.export import exporting
+
+    def export(name, directory):
+        run, _ = untrained(name, directory)
+        exporting.export(run, exporting.contract_of(run, {}), run.directory / "export", ["saved_model", "onnx"], fp16=False)
 
     @functools.cache
     def make(name):
-        from keras_infogan.export import exporting
-
-        run, model = untrained(name, tmp_path_factory.mktemp("untrained"))
-        directory = run.directory / "export"
-        exporting.export(run, exporting.contract_of(run, {}), directory, ["saved_model", "onnx"], fp16=False)
-        return run, model, directory
+        run, model = loaded.load_run(made_once(f"untrained_{name}", functools.partial(export, name)) / name)
+        return run, model, run.directory / "export"
 
     return make
 
@@ -143,6 +173,31 @@ def exported_untrained(tmp_path_factory):
 def command(name, *arguments, **kwargs):
     """Runs `python -m keras_infogan.<name>` and returns the finished process, its output as text."""
     return subprocess.run([sys.executable, "-m", f"keras_infogan.{name}", *arguments], capture_output=True, text=True, timeout=300, **kwargs)
+
+
+def succeed(name, *arguments):
+    """Runs a command as `command` does, checks that it ended well, and returns what it printed."""
+    result = command(name, *arguments)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def succeed_here(name, *arguments):
+    """Does what `succeed` does, in this process, which has TensorFlow loaded already: seconds less, where it is not about how a command starts and ends."""
+    module = importlib.import_module("keras_infogan.export.__main__" if name == "export" else f"keras_infogan.{name}")
+    others = set(flags.FLAGS)
+    with pytest.MonkeyPatch.context() as patch, unittest.mock.patch.dict(os.environ), contextlib.redirect_stdout(io.StringIO()) as printed:
+        patch.setattr(sys, "argv", [f"keras_infogan.{name}", *arguments])
+        for names in ("_renamed", "_refused"):
+            patch.setattr(config, names, {})
+        try:
+            module.define_flags()
+            flags.FLAGS(sys.argv)
+            assert not module.main()
+        finally:
+            for flag in set(flags.FLAGS) - others:
+                delattr(flags.FLAGS, flag)
+    return printed.getvalue()
 
 
 def sentence(result):

@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import command, sentence
+from conftest import command, sentence, succeed, succeed_here
 
 from keras_infogan import charts, features, report, runs
 from keras_infogan.config import UserError
@@ -22,9 +22,7 @@ def evaluated(digits_run, tmp_path_factory):
     """The digits run, evaluated in full: (directory, what the command printed)."""
     directory = tmp_path_factory.mktemp("evaluated") / "run"
     shutil.copytree(digits_run, directory)
-    result = command("evaluate", f"--run_dir={directory}", "--num=1000", "--seed=3")
-    assert result.returncode == 0, result.stderr
-    return directory, result.stdout
+    return directory, succeed("evaluate", f"--run_dir={directory}", "--num=1000", "--seed=3")
 
 
 def test_metrics_json_holds_every_score_with_its_protocol(evaluated):
@@ -52,8 +50,7 @@ def test_metrics_json_holds_every_score_with_its_protocol(evaluated):
 def test_another_model_is_scored_on_what_it_can_do(run_of, tmp_path, name, scored, skipped):
     directory = tmp_path / "run"
     shutil.copytree(run_of(name), directory)
-    result = command("evaluate", f"--run_dir={directory}", "--num=200")
-    assert result.returncode == 0, result.stderr
+    succeed_here("evaluate", f"--run_dir={directory}", "--num=200")
     content = json.loads((directory / "metrics.json").read_text(), parse_constant=lambda text: pytest.fail(f"{text} in metrics.json"))
     assert scored <= {METRICS[metric].group for metric in content["protocols"]}
     for metric, reason in skipped.items():
@@ -83,8 +80,7 @@ def test_a_partial_evaluation_keeps_the_other_scores(evaluated, tmp_path):
     directory = tmp_path / "run"
     shutil.copytree(evaluated[0], directory)
     before = json.loads((directory / "metrics.json").read_text())
-    result = command("evaluate", f"--run_dir={directory}", "--num=1000", "--seed=3", "--metrics=read_back_r2")
-    assert result.returncode == 0, result.stderr
+    succeed_here("evaluate", f"--run_dir={directory}", "--num=1000", "--seed=3", "--metrics=read_back_r2")
     after = json.loads((directory / "metrics.json").read_text())
     assert after["scores"] == before["scores"], "the same seed gives the same numbers"
     assert len(after["commands"]) == 2
@@ -95,8 +91,7 @@ def test_scores_that_need_no_data_are_delivered_without_it(digits_run, tmp_path)
     shutil.copytree(digits_run, directory)
     content = json.loads((directory / "config.json").read_text())
     (directory / "config.json").write_text(json.dumps({**content, "dataset": "folder", "data_dir": str(tmp_path / "gone")}))
-    result = command("evaluate", f"--run_dir={directory}", "--num=200", "--metrics=labels,mutual_information")
-    assert result.returncode == 0, result.stderr
+    succeed_here("evaluate", f"--run_dir={directory}", "--num=200", "--metrics=labels,mutual_information")
     content = json.loads((directory / "metrics.json").read_text())
     assert "is not there" in content["skipped"]["clustering_accuracy"]["reason"]
     assert "mutual_information/digit" in content["scores"]
