@@ -6,6 +6,7 @@ import fcntl
 import functools
 import importlib
 import io
+import itertools
 import json
 import os
 import socket
@@ -33,6 +34,7 @@ from keras_infogan.settings.vae import VAESettings
 
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 
+PATIENCE = 300  # seconds, after which what does not come is taken to hang: no measure of how fast anything is
 SHAPE = (8, 8, 1)
 _SHORT = {"batch_size": 16, "steps": 4, "log_every_steps": 1, "picture_every_steps": 100, "checkpoint_every_steps": 2}
 # Settings of each model that trains in a second, for SHAPE.
@@ -172,7 +174,7 @@ def exported_untrained(few_latents, made_once):
 
 def command(name, *arguments, **kwargs):
     """Runs `python -m keras_infogan.<name>` and returns the finished process, its output as text."""
-    return subprocess.run([sys.executable, "-m", f"keras_infogan.{name}", *arguments], capture_output=True, text=True, timeout=300, **kwargs)
+    return subprocess.run([sys.executable, "-m", f"keras_infogan.{name}", *arguments], capture_output=True, text=True, timeout=PATIENCE, **kwargs)
 
 
 def succeed(name, *arguments):
@@ -209,13 +211,18 @@ def sentence(result):
     return lines[0]
 
 
+def wait_until(condition, process=None):
+    """Waits until `condition()` is true, while a process runs, if one is given."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert process is None or process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def wait_for_lines(log, process, count=3):
     """Waits until the process has written `count` lines to a log."""
-    deadline = time.monotonic() + 120
-    while not log.exists() or log.read_text().count("\n") < count:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_until(lambda: log.exists() and log.read_text().count("\n") >= count, process)
 
 
 def checkpoint(directory):
@@ -232,13 +239,18 @@ def worker_environment(ports, index):
     return {**os.environ, "TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})}
 
 
+# Below the ports that a system gives out by itself (Linux: from 32768), and others for each process, so that nobody else takes one before it is used.
+_PORTS = itertools.count(10_000 + os.getpid() % 1000 * 20)
+
+
 def free_ports(count):
     """Returns ports of this machine that nothing listens on."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("localhost", 0))
-        return [one.getsockname()[1] for one in sockets]
+    found = []
+    while len(found) < count:
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("localhost", port := next(_PORTS)))
+            found.append(port)
+    return found
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import kubernetes_validate
 import pytest
 import yaml
-from conftest import SHAPE, SMALL, command, sentence
+from conftest import PATIENCE, SHAPE, SMALL, command, sentence
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
@@ -283,7 +283,7 @@ def test_the_health_check_tells_a_server_that_answers(tmp_path, status, healthy)
             server.shutdown()
             server.server_close()
         arguments = [text.replace("/8501", f"/{port}").replace("$$", "$") for text in arguments]
-        assert (subprocess.run(arguments, capture_output=True, timeout=10).returncode == 0) == healthy
+        assert (subprocess.run(arguments, capture_output=True, timeout=PATIENCE).returncode == 0) == healthy
         server.shutdown()
 
 
@@ -465,4 +465,4 @@ def test_command(tmp_path):
 
 def test_it_loads_no_tensorflow():
     code = "import sys, keras_infogan.serving.deploy; print(sorted({'tensorflow', 'keras', 'google.protobuf'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60).stdout == "[]\n"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE).stdout == "[]\n"

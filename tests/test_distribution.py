@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import SHAPE, checkpoint, command, free_ports, sentence, worker_environment
+from conftest import PATIENCE, SHAPE, checkpoint, command, free_ports, sentence, succeed_here, worker_environment
 
 from keras_infogan import datasets, distribution
 from keras_infogan.config import UserError
@@ -86,8 +86,7 @@ SMOOTH = ("--posterior_std=1", "--leaky_relu_slope=1", "--generator_average_deca
 def one_device(tmp_path_factory):
     """The checkpoint and the log of a run on one device."""
     directory = tmp_path_factory.mktemp("one") / "run"
-    result = command("train", f"--run_dir={directory}", "--devices=CPU:0", *FLAGS, *SMOOTH)
-    assert result.returncode == 0, result.stderr
+    succeed_here("train", f"--run_dir={directory}", "--devices=CPU:0", *FLAGS, *SMOOTH)
     return directory
 
 
@@ -119,7 +118,7 @@ def test_two_workers_train_the_weights_that_one_device_would(one_device, tmp_pat
         arguments = [f"--run_dir={tmp_path / ('run' if index == 0 else 'elsewhere')}", *FLAGS, *SMOOTH]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         processes.append(subprocess.Popen([sys.executable, "-m", "keras_infogan.train", *arguments], env=worker_environment(ports, index), **pipes))
-    outputs = [process.communicate(timeout=300) for process in processes]
+    outputs = [process.communicate(timeout=PATIENCE) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert not (tmp_path / "elsewhere").exists()
     _assert_equal(tmp_path / "run", one_device)

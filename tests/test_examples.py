@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import PATIENCE
 
 from keras_infogan import onnx_model
 
@@ -24,7 +25,7 @@ def means(exported):
 
 
 def _run(*arguments, **kwargs):
-    result = subprocess.run([str(argument) for argument in arguments], capture_output=True, text=True, timeout=300, check=False, **kwargs)
+    result = subprocess.run([str(argument) for argument in arguments], capture_output=True, text=True, timeout=PATIENCE, check=False, **kwargs)
     assert result.returncode == 0, result.stderr
     return [float(text) for text in result.stdout.splitlines()[-1].split()]
 
@@ -40,13 +41,13 @@ def test_node(exported, means, tmp_path):
         pytest.skip("needs Node.js and npm")
     # Its install script would fetch GPU libraries.
     install = [npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(tmp_path), "onnxruntime-node"]
-    if subprocess.run(install, capture_output=True, timeout=300, check=False).returncode:
+    if subprocess.run(install, capture_output=True, timeout=PATIENCE, check=False).returncode:
         pytest.skip("npm cannot install onnxruntime-node here")
     shutil.copy(EXAMPLES / "onnxruntime_node.cjs", tmp_path)
     assert _run(node, tmp_path / "onnxruntime_node.cjs", exported) == pytest.approx(means, abs=1e-5)
     card = (exported / "README.md").read_text().split("```js\n")[1].split("```")[0]
     (tmp_path / "card.cjs").write_text(card)
-    shown = subprocess.run([node, tmp_path / "card.cjs"], capture_output=True, text=True, cwd=exported, timeout=60, check=False)
+    shown = subprocess.run([node, tmp_path / "card.cjs"], capture_output=True, text=True, cwd=exported, timeout=PATIENCE, check=False)
     assert shown.stdout.split() == ["[", "1,", "16,", "16,", "1", "]"], shown.stderr
 
 
@@ -57,7 +58,7 @@ def test_saved_model_cli(exported, means, tmp_path):
     inputs = f"digit={list(range(10))};tilt={[0.0] * 10};noise={[[0.0] * 16] * 10}"
     assert _run("sh", EXAMPLES / "saved_model_cli.sh", tmp_path / "export", inputs, env=environment) == pytest.approx(means, abs=1e-5)
     card = (exported / "README.md").read_text().split("```sh\n")[1].split("```")[0]
-    subprocess.run(["sh", "-e", "-c", card], cwd=exported, env=environment, capture_output=True, timeout=120, check=True)
+    subprocess.run(["sh", "-e", "-c", card], cwd=exported, env=environment, capture_output=True, timeout=PATIENCE, check=True)
 
 
 def test_c_interface(exported, means, tmp_path):

@@ -15,7 +15,7 @@ import urllib.request
 
 import numpy as np
 import pytest
-from conftest import command, sentence, wait_for_lines
+from conftest import PATIENCE, command, sentence, wait_for_lines
 from PIL import Image
 
 from keras_infogan import datasets, onnx_model
@@ -56,7 +56,7 @@ def _served(directory):
         yield re.search(r"http://localhost:\d+/", process.stdout.readline())[0]
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -457,13 +457,13 @@ def test_a_browser_that_waits_and_one_that_hangs_up(explorer, tmp_path):
     wait_for_lines(log, process, 1)
     port = int(re.search(r"localhost:(\d+)", log.read_text())[1])
     for _ in range(5):
-        with socket.create_connection(("localhost", port), timeout=10) as closed:
+        with socket.create_connection(("localhost", port), timeout=PATIENCE) as closed:
             closed.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not a farewell
             closed.sendall(b"GET /generator.onnx HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    with urllib.request.urlopen(f"http://localhost:{port}/generator.json", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://localhost:{port}/generator.json", timeout=PATIENCE) as answer:
         assert json.load(answer)["name"] == "digits-infogan"
     process.send_signal(signal.SIGINT)
-    process.wait(20)
+    process.wait(PATIENCE)
     assert "Traceback" not in log.read_text()
 
 

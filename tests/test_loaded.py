@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import PATIENCE
 
 import keras_infogan
 from keras_infogan import contract
@@ -141,7 +142,7 @@ def test_every_model_is_the_same_wherever_it_lies(exported_untrained, tmp_path, 
 
 def test_an_export_is_loaded_without_tensorflow(exported):
     code = "import sys; sys.modules.update(tensorflow=None, keras=None); import keras_infogan; print(keras_infogan.load(sys.argv[1]).generate(digit=3).shape)"
-    result = subprocess.run([sys.executable, "-c", code, exported], capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run([sys.executable, "-c", code, exported], capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert result.stdout.strip() == "(1, 16, 16, 1)", result.stderr
 
 

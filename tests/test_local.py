@@ -9,12 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 import urllib3
-from conftest import command, free_ports, sentence, serve_locally, wait_for_lines
+from conftest import PATIENCE, command, free_ports, sentence, serve_locally, succeed_here, wait_for_lines, wait_until
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -40,7 +39,7 @@ def url(exported):
 def _post(url, body, path=f"{MODEL}:predict"):
     """Returns status and answer of a predict request, `body` as JSON unless it is bytes."""
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
-    response = urllib3.request("POST", url + path, body=body, timeout=10, retries=False)
+    response = urllib3.request("POST", url + path, body=body, timeout=PATIENCE, retries=False)
     return response.status, response.json()
 
 
@@ -111,12 +110,11 @@ def _assert_alike(own, theirs):
         assert own == pytest.approx(theirs, abs=1e-4)
 
 
-def test_weights_are_taken_where_the_file_takes_them(digits_run, tmp_path):
+def test_weights_are_taken_where_the_file_takes_them(digits_run, few_latents, tmp_path):
     flags = ["--formats=onnx", "--nofp16", "--onnx_categories=weights", f"--export_dir={tmp_path}"]
-    result = command("export", f"--run_dir={digits_run}", *flags)
-    assert result.returncode == 0, result.stderr
+    succeed_here("export", f"--run_dir={digits_run}", *flags)
     with serve_locally(tmp_path) as url:
-        connected = client.connect(url, model="digits-infogan")
+        connected = client.connect(url, model="digits-infogan", timeout=PATIENCE)
         half = connected.generate(digit={2: 0.5, 7: 0.5}, slant=0.0, num=3)
         assert half.shape == (3, 16, 16, 1)
         np.testing.assert_array_equal(connected.generate(digit={2: 1.0}, slant=0.0), connected.generate(digit=2, slant=0.0))
@@ -231,35 +229,41 @@ def test_bodies_that_are_too_large_broken_off_or_slow(url, monkeypatch):
         with connection, connection.makefile("rb") as answer:
             return answer.readline()
 
-    endless = socket.create_connection(host, timeout=10)
+    endless = socket.create_connection(host, timeout=PATIENCE)
     endless.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n" + b"10000\r\n" + b" " * 0x10000 + b"\r\n")
     with contextlib.suppress(OSError):  # it may be closed while we are sending
         for _ in range(10):
             endless.sendall(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
     assert b" 413 " in first_line(endless)
     for _ in range(20):
-        with socket.create_connection(host, timeout=10) as broken:
+        with socket.create_connection(host, timeout=PATIENCE) as broken:
             broken.sendall(head + b"Content-Length: 1000\r\n\r\n{")
-    monkeypatch.setattr(rest_application, "_BODY_SECONDS", 0.3)
-    slow = socket.create_connection(host, timeout=10)
-    slow.sendall(head + b"Content-Length: 1000\r\n\r\n{")
-    assert b" 408 " in first_line(slow)
+    with monkeypatch.context() as patch:
+        patch.setattr(rest_application, "_BODY_SECONDS", 0.3)
+        slow = socket.create_connection(host, timeout=PATIENCE)
+        slow.sendall(head + b"Content-Length: 1000\r\n\r\n{")
+        assert b" 408 " in first_line(slow)
     assert _post(url, {"signature_name": "png", "instances": [GOOD]})[0] == 200
 
 
 def test_more_requests_than_can_wait_are_sent_away_and_health_still_answers(exported, monkeypatch):
     monkeypatch.setattr(rest_application, "_MOST_WAITING", 2)
+    monkeypatch.setattr(rest_application, "_BODY_SECONDS", PATIENCE)
+
+    def ask():
+        return _post(url, {"signature_name": "png", "instances": [GOOD]})
+
     with serve_locally(exported) as url:
         host = ("localhost", int(url.rpartition(":")[2]))
         with contextlib.ExitStack() as stack:
             for _ in range(2):
-                waiting = stack.enter_context(socket.create_connection(host, timeout=10))
+                waiting = stack.enter_context(socket.create_connection(host, timeout=PATIENCE))
                 waiting.sendall(f"POST {MODEL}:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n".encode())
-            time.sleep(0.3)
-            assert _post(url, {"signature_name": "png", "instances": [GOOD]}) == (503, {"error": "2 requests are waiting; ask again in a moment."})
+            wait_until(lambda: ask()[0] != 200)
+            assert ask() == (503, {"error": "2 requests are waiting; ask again in a moment."})
             assert urllib3.request("GET", f"{url}/health").status == 200
-        time.sleep(0.3)
-        assert _post(url, {"signature_name": "png", "instances": [GOOD]})[0] == 200
+        wait_until(lambda: ask()[0] != 503)
+        assert ask()[0] == 200
 
 
 def test_memory_stays_flat(url):
@@ -289,14 +293,14 @@ def test_the_command_serves_without_tensorflow_until_it_is_told_to_stop(exported
         process = subprocess.Popen([sys.executable, "-c", code, f"--export_dir={exported}", f"--port={port}"], stdout=file, stderr=subprocess.STDOUT)
     try:
         wait_for_lines(log, process, 2)
-        images = client.connect(f"http://localhost:{port}", exported).generate(digit=3, num=2)
+        images = client.connect(f"http://localhost:{port}", exported, timeout=PATIENCE).generate(digit=3, num=2)
         assert images.shape == (2, 16, 16, 1)
         assert "error: cannot listen on localhost" in sentence(command("serving.local", f"--export_dir={exported}", f"--port={port}"))
         with pytest.raises(OSError, match="refused"):
             socket.create_connection((_own_address(), port), timeout=5)
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        process.wait(PATIENCE)
     assert "Traceback" not in log.read_text()
 
 

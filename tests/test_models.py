@@ -1,6 +1,7 @@
 """Properties that every model must have: another model is another row of MODELS."""
 
 import dataclasses
+import functools
 import random
 
 import keras
@@ -84,9 +85,23 @@ def test_every_model_is_tested_here():
 _SCALE_SETTLED = 10
 
 
-def _steps(model, batch, count=1):
+@functools.cache
+def _traced(name, variant):
+    """Returns a model, its step as a traced function, and the state that it began with. Once for all tests: to trace a step takes longer than to take many."""
+    model = models.build(name, _settings(name, variant), SHAPE)
+    return model, tf.function(model.train_step), _weights(model)
+
+
+def _begun(name, variant):
+    """Returns a model as it is built, and its step as a traced function. Both are shared: another call begins anew."""
+    model, step, beginning = _traced(name, variant)
+    for variable, value in zip(model.state, beginning, strict=True):
+        variable.assign(value)
+    return model, step
+
+
+def _steps(step, batch, count=1):
     """Takes steps and returns what the last one reports."""
-    step = tf.function(model.train_step)
     for _ in range(count):
         report = step(batch)
     return {name: float(value) for name, value in report.items()}
@@ -105,10 +120,10 @@ def _nothing_global_changes():
 
 @pytest.mark.parametrize(("name", "variant"), ALL)
 def test_a_step_is_finite_and_moves_every_trainable_weight(name, variant, batch):
-    model = models.build(name, _settings(name, variant), SHAPE)
+    model, step = _begun(name, variant)
     before = [variable.numpy() for variable in model.trainable_variables]
     count = 1 + (_SCALE_SETTLED if model.loss_scale else 0)
-    values = _steps(model, batch, count)
+    values = _steps(step, batch, count)
     assert np.isfinite(list(values.values())).all()
     assert set(values) == (_logged(name, model) or set(values))
     for variable, old in zip(model.trainable_variables, before, strict=True):
@@ -119,13 +134,13 @@ def test_a_step_is_finite_and_moves_every_trainable_weight(name, variant, batch)
 @pytest.mark.parametrize(("name", "variant"), _chosen("default", "separate recognizer", "stabilized", "fresh fakes", "binarized", "float16"))
 def test_save_and_restore_give_the_same_next_step(name, variant, batch, tmp_path):
     settings = _settings(name, variant)
-    model = models.build(name, settings, SHAPE)
-    _steps(model, batch, 3)
+    model, step = _begun(name, variant)
+    _steps(step, batch, 3)
     model.save_weights(tmp_path / "saved.weights.h5")
     restored = models.build(name, dataclasses.replace(settings, seed=5), SHAPE)
     restored.settings = dataclasses.replace(restored.settings, seed=settings.seed)
     restored.load_weights(tmp_path / "saved.weights.h5")
-    assert _steps(model, batch) == _steps(restored, batch)
+    assert _steps(step, batch) == _steps(tf.function(restored.train_step), batch)
     for one, other in zip(_weights(model), _weights(restored), strict=True):
         assert np.array_equal(one, other)
 
@@ -134,13 +149,12 @@ def test_save_and_restore_give_the_same_next_step(name, variant, batch, tmp_path
     ("name", "variant"), _chosen("default", "fresh fakes", "stabilized", "separate recognizer", "taught by real images", "binarized", "float16")
 )
 def test_two_replicas_equal_one(name, variant, batch, strategies):
-    weights = []
-    for count in (1, 2):
-        with strategies[count].scope():
-            model = models.build(name, _settings(name, variant), SHAPE)
-        model.fit(tf.data.Dataset.from_tensors(batch).repeat(), steps_per_epoch=3, verbose=0, shuffle=False)
-        weights.append(_weights(model))
-    for one, two in zip(*weights, strict=True):
+    alone, step = _begun(name, variant)
+    _steps(step, batch, 3)
+    with strategies[2].scope():
+        model = models.build(name, _settings(name, variant), SHAPE)
+    model.fit(tf.data.Dataset.from_tensors(batch).repeat(), steps_per_epoch=3, verbose=0, shuffle=False)
+    for one, two in zip(_weights(alone), _weights(model), strict=True):
         # float16 rounds a thousand times more coarsely, and differently where a replica has half the batch.
         assert one == pytest.approx(two, abs=2e-2 if variant == "float16" else 2e-4)
 

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import command, sentence
+from conftest import PATIENCE, command, sentence
 from PIL import Image
 
 from keras_infogan import loaded, onnx_model
@@ -102,7 +102,8 @@ def test_sample_and_encode_do_not_load_tensorflow(exported, tmp_path):
     code = "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); name = sys.argv.pop(1); runpy.run_module(name, run_name='__main__')"
 
     def run(name, *arguments):
-        result = subprocess.run([sys.executable, "-c", code, f"keras_infogan.{name}", *arguments], capture_output=True, text=True, timeout=60, check=False)
+        flags = (f"keras_infogan.{name}", *arguments)
+        result = subprocess.run([sys.executable, "-c", code, *flags], capture_output=True, text=True, timeout=PATIENCE, check=False)
         assert result.returncode == 0, result.stderr
 
     run("sample", f"--onnx={exported / 'generator.onnx'}", f"--output_dir={tmp_path}", "--num=20", "--rows=2")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import command, sentence, wait_for_lines
+from conftest import PATIENCE, command, sentence, wait_for_lines
 
 from keras_infogan import checkpoints, files, runs, sweeps
 from keras_infogan.config import UserError
@@ -98,7 +98,7 @@ def test_a_signal_stops_the_run_under_way_which_saves_and_the_sweep_goes_on_late
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for_lines(tmp_path / "seed_0" / "metrics.jsonl", process)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "the same command continues" in errors
     run = runs.read(tmp_path / "seed_0")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import command, sentence, wait_for_lines
+from conftest import PATIENCE, command, sentence, wait_for_lines
 
 
 def test_the_command_trains_on_the_embedded_digits(digits_run):
@@ -37,7 +37,7 @@ def test_ctrl_c_saves_and_the_same_command_continues(tmp_path):
     process = subprocess.Popen([sys.executable, "-m", "keras_infogan.train", *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     wait_for_lines(tmp_path / "run" / "metrics.jsonl", process)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     step = int(re.search(r"Stopped by SIGINT at step (\d+)", errors)[1])
     assert (tmp_path / "run" / "checkpoints" / f"step_{step:08d}.weights.h5").exists()
