@@ -53,6 +53,14 @@ TINY = {
 SMALL = TINY["infogan"]
 
 
+# Files that take longest, which begin first: at the end no worker is to wait long for another.
+SLOWEST = ("test_export", "test_faults", "test_models", "test_explorer", "test_distribution", "test_examples", "test_evaluate", "test_learner", "test_sweep")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: SLOWEST.index(item.path.stem) if item.path.stem in SLOWEST else len(SLOWEST))
+
+
 @pytest.fixture
 def small():
     """Settings of an InfoGAN that trains in a second."""
