@@ -23,7 +23,6 @@ os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="keras_infogan_cache_")
 import h5py
 import numpy as np
 import pytest
-import tensorflow as tf
 from absl import flags
 
 from keras_infogan import checkpoints, config, loaded, models, runs, trained, training
@@ -31,8 +30,6 @@ from keras_infogan.datasets import ImageSet
 from keras_infogan.settings.dcgan import DCGANSettings
 from keras_infogan.settings.infogan import InfoGANSettings
 from keras_infogan.settings.vae import VAESettings
-
-tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 
 PATIENCE = 300  # seconds, after which what does not come is taken to hang: no measure of how fast anything is
 SHAPE = (8, 8, 1)
@@ -61,6 +58,14 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: SLOWEST.index(item.path.stem) if item.path.stem in SLOWEST else len(SLOWEST))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def two_devices():
+    """Two virtual CPU devices. TensorFlow is loaded where tests run, not in the process that only hands them out."""
+    import tensorflow as tf
+
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
 @pytest.fixture
 def small():
     """Settings of an InfoGAN that trains in a second."""
@@ -70,12 +75,16 @@ def small():
 @pytest.fixture
 def batch():
     """A batch of 16 images in [-1, 1]."""
+    import tensorflow as tf
+
     return {"image": tf.constant(np.random.default_rng(0).uniform(-1, 1, (16, *SHAPE)), tf.float32)}
 
 
 @pytest.fixture(scope="session")
 def strategies():
     """tf.distribute strategies by their number of replicas. One of each for all tests: two of them in a process would mistake each other's collectives."""
+    import tensorflow as tf
+
     return {count: tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(count)]) for count in (1, 2)}
 
 
