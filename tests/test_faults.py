@@ -168,22 +168,15 @@ def test_ctrl_c_ends_the_wait_for_other_workers(tmp_path):
     assert process.returncode == -signal.SIGINT
 
 
-def test_sigterm_saves_and_asks_for_a_restart(tmp_path):
+def test_a_second_process_is_turned_away_and_sigterm_saves_and_asks_for_a_restart(tmp_path):
     process = _start(tmp_path / "run", "--steps=100000")
     wait_for_lines(tmp_path / "run" / "metrics.jsonl", process)
+    assert "another process is training" in sentence(_train(tmp_path / "run", "--steps=100000"))
     process.send_signal(signal.SIGTERM)
     result = _finish(process)
     assert result.returncode == 75
     step = int(re.search(r"Stopped by SIGTERM at step (\d+)", result.stderr)[1])
     assert checkpoints.step_of(checkpoints.paths(runs.read(tmp_path / "run"))[0]) == step
-
-
-def test_a_second_process_is_turned_away(tmp_path):
-    process = _start(tmp_path / "run", "--steps=100000")
-    wait_for_lines(tmp_path / "run" / "metrics.jsonl", process)
-    assert "another process is training" in sentence(_train(tmp_path / "run", "--steps=100000"))
-    process.send_signal(signal.SIGTERM)
-    assert _finish(process).returncode == 75
 
 
 def test_a_disk_that_is_full_loses_nothing(reference, tmp_path):
