@@ -31,7 +31,7 @@ from keras_infogan.settings.dcgan import DCGANSettings
 from keras_infogan.settings.infogan import InfoGANSettings
 from keras_infogan.settings.vae import VAESettings
 
-PATIENCE = 300  # seconds, after which what does not come is taken to hang: no measure of how fast anything is
+PATIENCE = 900  # seconds, after which what does not come is taken to hang: no measure of how fast anything is
 SHAPE = (8, 8, 1)
 _SHORT = {"batch_size": 16, "steps": 4, "log_every_steps": 1, "picture_every_steps": 100, "checkpoint_every_steps": 2}
 # Settings of each model that trains in a second, for SHAPE.
