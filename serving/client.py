@@ -86,11 +86,12 @@ def read_metadata(model, metadata):
             elif name in weights and not _shape(weights[name]):
                 codes.append(Bernoulli(name))
             else:
-                codes.append(Categorical(name, *_shape(answers[f"{name}_probabilities"] if name not in weights else weights[name])))
-        noise = Noise(*_shape(inputs["noise"])) if "noise" in inputs else Noise(0)
+                (num_categories,) = _shape(answers[f"{name}_probabilities"] if name not in weights else weights[name])
+                codes.append(Categorical(name, num_categories))
+        (noise_size,) = _shape(inputs["noise"]) if "noise" in inputs else (0,)
         shape = tuple(_shape(signatures["serving_default"]["outputs"]["images"]))
         can = ("generate", *(name for name in ("encode", "reconstruct") if name in signatures))
-        return Offer(model, model, LatentSpec(noise, tuple(codes)), shape, can)
+        return Offer(model, model, LatentSpec(Noise(noise_size), tuple(codes)), shape, can)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"the server's model {model} is not one of keras_infogan.export ({error!r}); give another model.") from None
 
@@ -120,10 +121,10 @@ def connect(url="http://localhost:8501", contract=None, model=None, label=None, 
         raise UserError(f"--url={url} is no address; write it like http://localhost:8501 or grpc://localhost:8500.")
     if not 0.01 <= timeout <= _LONGEST_TIMEOUT:
         raise UserError(f"--timeout: expected seconds from 0.01 to {_LONGEST_TIMEOUT:,}, received {timeout}.")
-    if not contract and not model:
-        raise UserError("which model? Give its --export_dir, the directory of its export, or its name, --model.")
     offer = contract if isinstance(contract, Offer) or not contract else read_contract(contract)
-    name = model or offer.model
+    name = model or (offer and offer.model)
+    if not name:
+        raise UserError("which model? Give its --export_dir, the directory of its export, or its name, --model.")
     for flag, text in (("model", name), ("label", label or "_")):
         if not re.fullmatch(r"[\w.-]+", text):
             raise UserError(f"--{flag}={text!r} is no name that a server can have; use letters, digits, dots, hyphens and underscores.")

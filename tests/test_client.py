@@ -270,6 +270,15 @@ def test_a_server_that_is_busy_slow_or_wrong_is_one_sentence(exported, answer, p
         assert len(requests) == count
 
 
+def test_a_model_whose_noise_is_no_vector_is_not_ours():
+    def tensor(*shape):
+        return {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": str(size)} for size in (-1, *shape)]}}
+
+    signatures = {"serving_default": {"inputs": {"noise": tensor(3, 4)}, "outputs": {"images": tensor(8, 8, 1)}}}
+    with pytest.raises(UserError, match="model m is not one of keras_infogan"):
+        client.read_metadata("m", {"metadata": {"signature_def": {"signature_def": signatures}}})
+
+
 @pytest.mark.parametrize(
     "outputs",
     [
