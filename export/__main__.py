@@ -51,7 +51,7 @@ def parse_formats(text):
 def parse_renames(text):
     """Returns a dict from old to new name from text such as "continuous_1=slant,continuous_2=width", or from the JSON file of that name (*.json)."""
     if text.endswith(".json"):
-        return _read_renames(pathlib.Path(config.user_path(text)))
+        return _read_renames(pathlib.Path(config.absolute_path(text)))
     renames = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         old, equals, new = (piece.strip() for piece in part.partition("="))

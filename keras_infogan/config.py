@@ -146,9 +146,14 @@ def given_settings(settings_class):
     return {name: flags.FLAGS[name].value for name in names if flags.FLAGS[name].value is not None}
 
 
+def absolute_path(text):
+    """Returns a path as the user typed it, absolute and with ~ expanded."""
+    return os.path.abspath(os.path.expanduser(text))
+
+
 def user_path(text):
-    """Returns a path as the user typed it, absolute and with ~ expanded; None for None."""
-    return os.path.abspath(os.path.expanduser(text)) if text else None
+    """Returns the `absolute_path` of a flag that may be left out: None for None, or no text."""
+    return absolute_path(text) if text else None
 
 
 def run_command(main):

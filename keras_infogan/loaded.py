@@ -5,7 +5,7 @@ import pathlib
 import re
 
 from keras_infogan import checkpoints, contract, models, named, onnx_model, runs, trained
-from keras_infogan.config import UserError, user_path
+from keras_infogan.config import UserError, absolute_path
 
 
 class Loaded(named.Named):
@@ -81,7 +81,7 @@ def load(path):
     """
     if not str(path):
         raise UserError("which model? Give a run directory, or what keras_infogan.export wrote.")
-    path = pathlib.Path(user_path(str(path)))
+    path = pathlib.Path(absolute_path(str(path)))
     if path.name in ("generator.json", "config.json"):
         path = path.parent
     if path.suffix == ".onnx":

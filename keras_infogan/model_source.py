@@ -34,7 +34,7 @@ def chosen(needs=None):
         raise UserError("give --run_dir or --onnx, not both.")
     if not FLAGS.onnx:
         return runs.check_trained(FLAGS.run_dir), lambda: _require(loaded.load_run(FLAGS.run_dir)[1], needs)
-    path = pathlib.Path(config.user_path(FLAGS.onnx))
+    path = pathlib.Path(config.absolute_path(FLAGS.onnx))
     model = onnx_model.load(path, needs, FLAGS.provider)
     agreed = model.contract
     # What the files say of their run, as far as anything needs it here.

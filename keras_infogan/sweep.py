@@ -92,7 +92,7 @@ def main():
         raise UserError("a sweep trains each run on one machine; unset TF_CONFIG.")
     metrics.chosen(FLAGS.metrics)
     devices = sweeps.parse_devices(FLAGS.devices)
-    directory = pathlib.Path(config.user_path(FLAGS.sweep_dir))
+    directory = pathlib.Path(config.absolute_path(FLAGS.sweep_dir))
     jobs = requested_runs(directory)
     failed = sweeps.run_all(jobs, directory, devices, FLAGS.metrics)
     print((directory / "summary.md").read_text())

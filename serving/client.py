@@ -248,9 +248,11 @@ def define_flags():
 
 
 def main():
-    codes, output = parse_codes(FLAGS.codes), pathlib.Path(config.user_path(FLAGS.output))
+    codes, output = parse_codes(FLAGS.codes), pathlib.Path(config.absolute_path(FLAGS.output))
     if not output.parent.is_dir():
         raise UserError(f"the directory of --output={FLAGS.output} does not exist; create it first.")
+    if output.is_dir():
+        raise UserError(f"--output={FLAGS.output} is a directory; give the name of a picture, such as images.png.")
     client = connect_as_flags_say()
     left_open = [code.name for code in client.latent_spec.codes if code.continuous and code.name not in codes]
     if left_open and not FLAGS.export_dir:

@@ -19,7 +19,7 @@ def chosen_directory():
     """Returns the directory of --export_dir; raises UserError if it is not given."""
     if not FLAGS.export_dir:
         raise UserError("which export? Give --export_dir=DIR, the directory that keras_infogan.export wrote.")
-    return pathlib.Path(config.user_path(FLAGS.export_dir))
+    return pathlib.Path(config.absolute_path(FLAGS.export_dir))
 
 
 def versions_of(export_dir, name):

@@ -336,6 +336,7 @@ def test_the_command_writes_a_picture_without_tensorflow(addresses, exported, tm
         (["--model=m", "--codes=digit=3:a"], "cannot read 'digit=3:a'"),
         (["--model=m", "--codes=digit=3,digit=4"], "names 'digit' twice"),
         (["--model=m", "--output=nowhere/x.png"], "does not exist"),
+        (["--model=m", "--output="], "--output= is a directory"),
     ],
 )
 def test_bad_flags_are_one_sentence(tmp_path, flags, part):
