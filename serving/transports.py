@@ -23,7 +23,7 @@ _MOST_BYTES = 2**30  # of an answer
 _SINGLE_OUTPUTS = {"png": PNG.name, "reconstruct": RECONSTRUCTIONS, "log_likelihood": LOG_LIKELIHOOD.name}
 
 
-class _Retry(urllib3.util.Retry):
+class _Retry(urllib3.Retry):
     """Tries again where a server cannot be reached, is busy or hangs up. One that took too long is not asked again: that would give it more to do."""
 
     def increment(self, method=None, url=None, response=None, error=None, _pool=None, _stacktrace=None):
@@ -172,10 +172,11 @@ class Grpc:
         try:
             return method(request, timeout=self._timeout)
         except grpc.RpcError as error:
+            details = error.details() or "no reason given"
             if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
                 said = f"did not answer within {self._timeout:g} seconds; give a longer timeout, or ask for fewer images at once."
             elif error.code() == grpc.StatusCode.UNAVAILABLE:
-                said = f"cannot be reached ({error.details()[:200]}); is the server there?"
+                said = f"cannot be reached ({details[:200]}); is the server there?"
             else:
-                said = f"refused with {error.code().name}: {error.details()[:500]}"
+                said = f"refused with {error.code().name}: {details[:500]}"
             raise UserError(f"{self._address} {said}") from None
