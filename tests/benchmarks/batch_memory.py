@@ -18,8 +18,7 @@ def steps(preset, precision, batch_size):
 
     from keras_infogan import datasets, models
 
-    facts = datasets.DATASETS[preset]
-    shape = (facts.image_size, facts.image_size, facts.channels)
+    shape = datasets.image_shape(preset)
     settings = dataclasses.replace(models.presets("infogan")[models.preset_for("infogan", preset)], precision=precision, batch_size=batch_size)
     strategy = tf.distribute.MirroredStrategy()
     with strategy.scope():

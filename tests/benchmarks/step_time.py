@@ -52,8 +52,7 @@ def step_operations(model):
 
 
 def main(preset="mnist", precision="float32"):
-    facts = datasets.DATASETS[preset]
-    shape = (facts.image_size, facts.image_size, facts.channels)
+    shape = datasets.image_shape(preset)
     settings = dataclasses.replace(models.presets("infogan")[models.preset_for("infogan", preset)], precision=precision)
     strategy = tf.distribute.MirroredStrategy()
     with strategy.scope():
