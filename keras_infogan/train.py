@@ -37,8 +37,10 @@ def requested_run(given, directory=None):
     settings = dataclasses.replace(presets[preset], **given)
     data_dir = config.user_path(FLAGS.data_dir)
     image_shape = datasets.image_shape(dataset, data_dir, FLAGS.image_size)
-    run = runs.Run(None, FLAGS.model, dataset, data_dir, image_shape, settings.for_images(image_shape), datasets.fingerprint(dataset, data_dir))
-    return dataclasses.replace(run, directory=directory) if directory else runs.choose_directory(run)
+    run = runs.Run(
+        directory or pathlib.Path(), FLAGS.model, dataset, data_dir, image_shape, settings.for_images(image_shape), datasets.fingerprint(dataset, data_dir)
+    )
+    return run if directory else runs.choose_directory(run)
 
 
 def define_data_flags():
