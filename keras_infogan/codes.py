@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import math
 import types
+from typing import Any
 
 import numpy as np
 
@@ -138,6 +139,9 @@ class _Discrete:
 
     continuous = False
     has_categories = False
+    name: str
+    num_values: Any
+    _weights_shape: tuple
 
     def input(self, form="index"):
         """Returns the Tensor that a program hands over: an index, or with "weights" what blends values."""
@@ -156,6 +160,14 @@ class _Discrete:
     def describe(self, parameters, posterior):
         """Returns the columns of Q's answer in a table: the likeliest value and its probability."""
         return {self.name: self.answer(parameters), f"{self.name}_probability": self.probabilities(parameters).max(axis=-1)}
+
+    def answer(self, parameters):
+        """Returns the likeliest value, int (batch,), of Q's parameters (batch, num_parameters)."""
+        raise NotImplementedError
+
+    def probabilities(self, parameters):
+        """Returns the probability of each value, (batch, num_values), of Q's parameters (batch, num_parameters)."""
+        raise NotImplementedError
 
     def _valid_index(self, values):
         return within(values, 0, self.num_values - 1), f"an integer from 0 to {self.num_values - 1}"

@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_infogan import codes as kinds
 from keras_infogan import notation
-from keras_infogan.codes import LARGEST, Posterior, Tensor, operations, within
+from keras_infogan.codes import LARGEST, LogVariancePosterior, Posterior, Tensor, operations, within
 from keras_infogan.config import UserError, did_you_mean
 
 # Seeds of images lie below it.
@@ -106,7 +106,7 @@ class LatentSpec:
 
     noise: Noise
     codes: tuple
-    posterior: object = Posterior()
+    posterior: Posterior | LogVariancePosterior = dataclasses.field(default=Posterior())
 
     @property
     def size(self):
@@ -149,7 +149,7 @@ class LatentSpec:
         import tensorflow as tf
 
         parts = (self.noise, *self.codes)
-        seeds = tf.random.experimental.stateless_split(seed, len(parts))
+        seeds = tf.random.experimental.stateless_split(seed, len(parts))  # pyright: ignore[reportAttributeAccessIssue]  # the stub lacks it
         return tf.concat([part.draw(seeds[index], count) for index, part in enumerate(parts)], axis=-1)
 
     def unpack(self, latents):

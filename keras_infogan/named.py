@@ -12,7 +12,7 @@ import numpy as np
 from keras_infogan import capabilities
 from keras_infogan.codes import is_integer
 from keras_infogan.config import UserError, did_you_mean
-from keras_infogan.latents import NUM_SEEDS
+from keras_infogan.latents import NUM_SEEDS, LatentSpec
 
 _MOST_IMAGES = 1_000_000
 
@@ -26,6 +26,9 @@ class Named:
       image_shape: (height, width, channels).
       capabilities: names in `capabilities.CAPABILITIES`.
     """
+
+    latent_spec: LatentSpec
+    image_shape: tuple
 
     def generate(self, codes=None, /, *, seed=0, num=1, **more_codes):
         """Returns images, uint8 (num, height, width, channels).
