@@ -62,7 +62,9 @@ class Settings:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             check_setting(field, value)
-            object.__setattr__(self, field.name, field.type(value))  # of a numpy number, Python's
+            kind = field.type
+            assert isinstance(kind, type)
+            object.__setattr__(self, field.name, kind(value))  # of a numpy number, Python's
 
     def for_images(self, image_shape):
         """Returns the settings with what was left open filled in for images of (height, width, channels); raises UserError if they do not fit."""

@@ -138,7 +138,7 @@ class Evidence:
     # Real images.
 
     @property
-    def image_set(self):
+    def image_set(self) -> datasets.ImageSet:
         """The real images that the model is scored on."""
         if self._load_images is None:
             raise UserError("it needs real images, and this model comes without a data set")
@@ -231,7 +231,7 @@ class Evidence:
     # Features.
 
     @property
-    def feature_space(self):
+    def feature_space(self) -> tuple:
         """(function, text): see `features`."""
         if self._load_features is None:
             raise UserError("it needs a feature space, and this model comes without a data set to make one from")
@@ -282,15 +282,15 @@ def _once(load):
     @functools.cache
     def outcome():
         try:
-            return load(), None
+            return load()
         except UserError as error:
-            return None, error
+            return error
 
     def get():
-        value, error = outcome()
-        if error:
-            raise error
-        return value
+        found = outcome()
+        if isinstance(found, UserError):
+            raise found
+        return found
 
     return get
 

@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import re
+from typing import Any
 
 from keras_infogan import checkpoints, files, models
 from keras_infogan.config import UserError
@@ -45,7 +46,7 @@ class Run:
     dataset: str
     data_dir: str | None
     image_shape: tuple
-    settings: object
+    settings: Any
     fingerprint: str | None = None
 
     @property

@@ -47,7 +47,7 @@ def score_all(names, evidence):
     return result
 
 
-def merged(result, earlier):
+def merged(result, earlier) -> dict:
     """Returns the scores of `result` with those of an earlier evaluation of the same step and draws that it does not have.
 
     Args:

@@ -228,7 +228,7 @@ def summarize(jobs, directory, metric_names, failed):
     for job in jobs:
         finished = job.is_finished(metric_names)
         status = "finished" if finished else f"failed: {failed[job.name]}" if job.name in failed else f"step {job.step} of {job.run.settings.steps}"
-        content = runs.read_metrics(job.run) if finished else {"scores": {}, "alarms": []}
+        content = (runs.read_metrics(job.run) if finished else None) or {"scores": {}, "alarms": []}
         row = {"name": job.name, "configuration": job.label, "seed": job.run.settings.seed, "settings": job.settings, "status": status}
         scores = {name: number for name, number in content["scores"].items() if name.split("/")[0] in metrics.METRICS}
         rows.append(row | {"scores": scores, "alarms": [alarm["sentence"] for alarm in content["alarms"]]})
@@ -284,7 +284,7 @@ def _statistics(rows):
         deviation = statistics.stdev(values.values()) if len(values) > 1 else 0.0
         found[score] = {"count": len(values), "mean": statistics.fmean(values.values()), "standard_deviation": deviation}
         if metric.higher_is_better is not None:
-            ordered = sorted(values, key=values.get, reverse=metric.higher_is_better)
+            ordered = sorted(values, key=values.__getitem__, reverse=metric.higher_is_better)
             for end, seed in (("best", ordered[0]), ("worst", ordered[-1])):
                 found[score] |= {end: values[seed], f"{end}_seed": seed}
     return found

@@ -171,7 +171,7 @@ def batches(image_set, batch_size, seed, start_step=0, num_workers=1, worker=0):
 
     def shuffled(position):
         key = tf.stack([tf.constant(seed, tf.int64), position // used])
-        return tf.random.experimental.index_shuffle(position % used, key, count - 1)
+        return tf.random.experimental.index_shuffle(position % used, key, count - 1)  # pyright: ignore[reportAttributeAccessIssue]  # the stub lacks it
 
     def read(indices):
         images = tf.numpy_function(lambda chosen: np.ascontiguousarray(image_set.images[chosen]), [indices], tf.uint8)

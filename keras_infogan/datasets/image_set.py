@@ -84,9 +84,9 @@ def cached(key, count, shape, decode):
             raise UserError(f"cannot write decoded images to {entry.parent} ({error.strerror}); free space there or set XDG_CACHE_HOME.") from None
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-    arrays = {field: np.load(entry / f"{field}.npy", allow_pickle=False) for field in ("labels", "factors") if (entry / f"{field}.npy").exists()}
-    texts = {field: tuple(values) for field, values in json.loads((entry / "facts.json").read_text()).items()}
-    return ImageSet(np.load(entry / "images.npy", mmap_mode="r", allow_pickle=False), **arrays, **texts)
+    known: dict[str, Any] = {field: np.load(entry / f"{field}.npy", allow_pickle=False) for field in ("labels", "factors") if (entry / f"{field}.npy").exists()}
+    known |= {field: tuple(values) for field, values in json.loads((entry / "facts.json").read_text()).items()}
+    return ImageSet(np.load(entry / "images.npy", mmap_mode="r", allow_pickle=False), **known)
 
 
 def check_split(name, split, splits):
