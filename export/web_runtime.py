@@ -82,10 +82,17 @@ def files():
     found, licenses = {}, []
     for package in PACKAGES:
         with tarfile.open(fileobj=io.BytesIO(_archive(package))) as archive:
-            found |= {name: archive.extractfile(path).read() for path, name in package.files.items()}
+            found |= {name: _member(archive, path) for path, name in package.files.items()}
             licenses.append(f"{package.name} {package.version} ({', '.join(package.files.values())}): {package.about}")
-            licenses += [archive.extractfile(package.license).read().decode()] if package.license else []
+            licenses += [_member(archive, package.license).decode()] if package.license else []
     return found | {"licenses.txt": "\n\n".join(licenses).encode()}
+
+
+def _member(archive, path):
+    """Returns the content of a file in an archive, bytes."""
+    file = archive.extractfile(path)
+    assert file is not None, f"{path} is no file"
+    return file.read()
 
 
 def _archive(package):

@@ -31,7 +31,7 @@ class _RunCallback(keras.callbacks.Callback):
 class StopOnNonFinite(_RunCallback):
     """Ends training when a loss or its gradient is not finite, before anything is saved."""
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch, logs):
         for name, value in logs.items():
             if not math.isfinite(value):
                 self._stop(f"{name}, or its gradient, became {value}")
@@ -56,7 +56,7 @@ class MetricsLog(_RunCallback):
         files.write_atomically(self.run.metrics_log, "".join(json.dumps(line) + "\n" for line in lines))
         self.writer = tf.summary.create_file_writer(str(self.run.events))
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch, logs):
         self.count += 1
         for name, value in logs.items():
             self.sums[name] = self.sums.get(name, 0.0) + float(value)
@@ -84,7 +84,8 @@ class ProgressBar(_RunCallback):
     def on_train_begin(self, logs=None):
         self.bar = tqdm(total=self.run.settings.steps, initial=self.model.step, desc=self.run.dataset, unit="step", mininterval=1.0)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch, logs):
+        assert self.bar is not None
         texts = {name: f"{value:.2f}" for name, value in _shortened({name: float(value) for name, value in logs.items()}).items()}
         if self.model.skipped_updates:
             texts["skipped"] = self.model.skipped_updates

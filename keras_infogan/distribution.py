@@ -102,7 +102,8 @@ def strategy(devices=None, workers=ALONE):
     """
     import tensorflow as tf
 
-    kinds = {kind for kind, _ in devices or ()}
+    devices = devices or []
+    kinds = {kind for kind, _ in devices}
     if workers.num_workers > 1 and kinds == {"CPU"} and devices != [("CPU", 0)]:
         raise UserError("--devices: a worker of a cluster trains on its GPUs or on CPU:0; start more workers instead.")
     if "GPU" in kinds:
@@ -125,7 +126,7 @@ def strategy(devices=None, workers=ALONE):
         finally:
             signal.signal(signal.SIGINT, previous)
     # GPUs that are not wanted are invisible by now, and those left are counted from 0.
-    names = [f"GPU:{number}" for number in range(len(devices))] if "GPU" in kinds else [f"{kind}:{index}" for kind, index in devices or ()]
+    names = [f"GPU:{number}" for number in range(len(devices))] if "GPU" in kinds else [f"{kind}:{index}" for kind, index in devices]
     return tf.distribute.MirroredStrategy(names or None)
 
 

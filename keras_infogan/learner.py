@@ -259,7 +259,8 @@ class Learner(keras.Model):
         size = tf.shape(like)[0]
         start = context.replica_id_in_sync_group * size
         seed = tf.stack([self.settings.seed, tf.cast(self.steps_taken.value, tf.int32)])
-        drawn = function(size * context.num_replicas_in_sync, tf.random.experimental.stateless_fold_in(seed, use))[start : start + size]
+        seed = tf.random.experimental.stateless_fold_in(seed, use)  # pyright: ignore[reportAttributeAccessIssue]  # the stub lacks it
+        drawn = function(size * context.num_replicas_in_sync, seed)[start : start + size]
         return tf.ensure_shape(drawn, (like.shape[0], *drawn.shape[1:]))
 
     # Moving averages: to look at and to ship, not to go on training with.

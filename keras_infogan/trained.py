@@ -65,6 +65,7 @@ class Trained:
         self.require("log_likelihood")
         if num_samples < 1:
             raise UserError(f"num_samples: expected at least 1, received {num_samples}.")
+        assert self.likelihood is not None
         noise = Noise(self.likelihood["noise_size"], "normal")
         if not noise.size:
             return self.log_likelihoods(images).astype(np.float64)
