@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 import unittest.mock
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="keras_infogan_cache_")
@@ -33,7 +34,7 @@ from keras_infogan.settings.vae import VAESettings
 
 PATIENCE = 900  # seconds, after which what does not come is taken to hang: no measure of how fast anything is
 SHAPE = (8, 8, 1)
-_SHORT = {"batch_size": 16, "steps": 4, "log_every_steps": 1, "picture_every_steps": 100, "checkpoint_every_steps": 2}
+_SHORT: dict[str, Any] = {"batch_size": 16, "steps": 4, "log_every_steps": 1, "picture_every_steps": 100, "checkpoint_every_steps": 2}
 # Settings of each model that trains in a second, for SHAPE.
 TINY = {
     "infogan": InfoGANSettings(

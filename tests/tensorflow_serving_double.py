@@ -104,7 +104,13 @@ def _listed(name, array):
     return array.tolist()
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    model: Model
+
+
 class _Rest(http.server.BaseHTTPRequestHandler):
+    server: _Server
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # or an answer in two packets waits 40 ms for an acknowledgement of the first
 
@@ -174,8 +180,8 @@ class _Grpc(prediction_service_pb2_grpc.PredictionServiceServicer):
 def serve(directory, rest_port=0, grpc_port=0):
     """Serves a model's directory of versions on localhost while the `with` statement lasts; gives the ports of REST and gRPC."""
     model = Model(directory)
-    rest = http.server.ThreadingHTTPServer(("localhost", rest_port), _Rest)
-    rest.model, rest.daemon_threads = model, True
+    rest = _Server(("localhost", rest_port), _Rest)
+    rest.model = model
     thread = threading.Thread(target=rest.serve_forever)
     thread.start()
     calls = grpc.server(concurrent.futures.ThreadPoolExecutor(8))

@@ -6,6 +6,7 @@ import json
 import pathlib
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,7 +86,7 @@ def test_it_stands_alone(of_any):
     assert (result.returncode, result.stdout.strip()) == (0, str(of_any.latent_spec.size)), result.stderr
 
 
-def _with_unknown_keys(content):
+def _with_unknown_keys(content) -> Any:
     """Returns JSON in which every object has a key of a later version more."""
     if isinstance(content, dict):
         return {key: _with_unknown_keys(value) for key, value in content.items()} | {"a key of a later version": {"x": [1]}}

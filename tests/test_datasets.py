@@ -124,6 +124,7 @@ def test_the_cache_decodes_once():
         cached = image_set.cached("things", 3, (2, 2, 1), decode)
         assert isinstance(cached.images, np.memmap)
         assert (np.asarray(cached.images) == 7).all()
+        assert cached.labels is not None
         assert list(cached.labels) == [0, 1, 2]
         assert cached.label_names == ("a", "b", "c")
     assert len(calls) == 1

@@ -182,7 +182,7 @@ def test_reads_factors_that_lie_beside_the_images(images, capsys):
     data = _load(images)
     assert data.files == ("b.png", "more/a.png", "more/b.png")
     assert data.factor_names == ("turn", "light")
-    assert data.factors.tolist() == np.float32([[2, 0.1], [-1, 0], [3, 0.5]]).tolist()
+    assert data.factors.tolist() == np.array([[2, 0.1], [-1, 0], [3, 0.5]], np.float32).tolist()
     assert "left out" not in capsys.readouterr().err
     _write_factors(images, "file,turn", "more/b.png,7", "a.png,8", "b.png,9")
     assert _load(images).factors[:, 0].tolist() == [9, 8, 7], "factors are read anew, not from the cache"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import kubernetes_validate
 import pytest
@@ -80,7 +81,7 @@ def model_config(directory):
     return text_format.Parse((directory / "models.config").read_text(), model_server_config_pb2.ModelServerConfig()).model_config_list.config
 
 
-def parse(text, package, messages):
+def parse(text, package, messages) -> Any:
     """Parses text as the first of `messages`, a dict from name to fields {name: (number, type, label)}, and returns it."""
     file = descriptor_pb2.FileDescriptorProto(name="as_in_tensorflow_serving.proto", package=package, syntax="proto3")
     file.dependency.append(wrappers_pb2.DESCRIPTOR.name)
@@ -109,7 +110,8 @@ def flags_of(arguments):
 def dockerfile(directory):
     """Returns the instructions of a Dockerfile as (name, text), lines joined."""
     text = re.sub(r"\\\n\s*", "", (directory / "Dockerfile").read_text())
-    return [tuple(line.split(" ", 1)) for line in text.splitlines() if line and not line.startswith("#")]
+    parts = [line.partition(" ") for line in text.splitlines() if line and not line.startswith("#")]
+    return [(name, rest) for name, _, rest in parts]
 
 
 def test_models_config_names_what_is_on_disk(deployed):
@@ -141,7 +143,9 @@ def test_batching_config_is_filled_up_to_what_was_warmed_up(deployed):
     export_dir, _ = deployed
     batching = parse((export_dir / "deployment" / "batching.config").read_text(), "tensorflow.serving", {"BatchingParameters": fields})
     saved_model = ast.parse((pathlib.Path(deploy.__file__).parents[1] / "export" / "to_saved_model.py").read_text())
-    (warmed_up,) = [ast.literal_eval(node.value) for node in saved_model.body if isinstance(node, ast.Assign) and node.targets[0].id == "_WARM_UP_BATCHES"]
+    (warmed_up,) = [
+        ast.literal_eval(node.value) for node in saved_model.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_WARM_UP_BATCHES"
+    ]
     assert tuple(batching.allowed_batch_sizes) == warmed_up == tuple(sorted(warmed_up))
     assert batching.max_batch_size.value == warmed_up[-1]
     assert batching.HasField("batch_timeout_micros")

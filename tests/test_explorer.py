@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from conftest import PATIENCE, command, sentence, succeed_here, wait_for_lines
 from PIL import Image
+from PIL.GifImagePlugin import GifImageFile
 
 from keras_infogan import datasets, onnx_model
 from keras_infogan.config import UserError
@@ -52,7 +53,8 @@ def _served(directory):
         [sys.executable, "-m", "keras_infogan.serving.explore", f"--export_dir={directory}", "--nobrowser", "--port=0"], stdout=subprocess.PIPE, text=True
     )
     try:
-        yield re.search(r"http://localhost:\d+/", process.stdout.readline())[0]
+        assert process.stdout is not None
+        yield re.findall(r"http://localhost:\d+/", process.stdout.readline())[0]
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=PATIENCE)
@@ -236,6 +238,7 @@ def test_files_are_saved(opened, model, tmp_path):
         pixels = np.asarray(png.convert("L"))[8::16, 8::16]
     assert np.abs(pixels - _expected(model, 5, np.eye(10)[3], 0.5) * 255).max() <= 0.51
     with Image.open(save(page.locator("#save-gif"))) as gif:
+        assert isinstance(gif, GifImageFile)
         assert (gif.size, gif.n_frames, gif.info.get("loop")) == ((256, 256), 48, 0)
         gif.seek(24)
         shown = np.asarray(gif.convert("L"))[8::16, 8::16]
@@ -451,7 +454,7 @@ def test_a_browser_that_waits_and_one_that_hangs_up(explorer, tmp_path):
     with log.open("w") as file:
         process = subprocess.Popen([sys.executable, "-m", "keras_infogan.serving.explore", *flags], stdout=file, stderr=file, env=environment)
     wait_for_lines(log, process, 1)
-    port = int(re.search(r"localhost:(\d+)", log.read_text())[1])
+    port = int(re.findall(r"localhost:(\d+)", log.read_text())[0])
     for _ in range(5):
         with socket.create_connection(("localhost", port), timeout=PATIENCE) as closed:
             closed.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not a farewell

@@ -316,6 +316,7 @@ def test_scores_come_under_the_exported_names(every_kind):
         ],
     }
     said = exporting._evaluation(renamed, metrics)
+    assert said is not None
     # The parts of dci are no codes, whatever their names.
     expected = {
         "mutual_information/species": 1.0,

@@ -161,6 +161,7 @@ def _catches(process, number):
 @pytest.mark.skipif(not pathlib.Path("/proc/self/status").exists(), reason="needs /proc")
 def test_ctrl_c_ends_the_wait_for_other_workers(tmp_path):
     process = _start(tmp_path / "run", index=0, ports=free_ports(2))
+    assert process.stdout is not None
     assert "waiting until all are there" in process.stdout.readline()
     wait_until(lambda: not _catches(process, signal.SIGINT), process)  # once it waits
     process.send_signal(signal.SIGINT)
@@ -175,7 +176,7 @@ def test_a_second_process_is_turned_away_and_sigterm_saves_and_asks_for_a_restar
     process.send_signal(signal.SIGTERM)
     result = _finish(process)
     assert result.returncode == 75
-    step = int(re.search(r"Stopped by SIGTERM at step (\d+)", result.stderr)[1])
+    step = int(re.findall(r"Stopped by SIGTERM at step (\d+)", result.stderr)[0])
     assert checkpoints.step_of(checkpoints.paths(runs.read(tmp_path / "run"))[0]) == step
 
 

@@ -58,6 +58,7 @@ def test_a_directory_is_held_by_one_process_and_no_longer_than_it_lasts(tmp_path
         "with files.locked_directory(pathlib.Path(sys.argv[1]), '--x', 'at work'): print(1, flush=True); input()"
     )
     with subprocess.Popen([sys.executable, "-c", code, directory], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         assert process.stdout.readline() == "1\n"
         assert files.is_locked(directory)
         with pytest.raises(UserError, match=f"another process is at work in {directory}; wait until it ends, or give another --y"), _held(directory):

@@ -31,7 +31,7 @@ def _moved_by_information(settings, batch, codes=("kind", "slant", "tilt", "smil
         objectives = {player: tf.reduce_mean(values) for player, values in minimized.items()}
     for player, objective in objectives.items():
         variables = model.players[player].variables
-        gradients = tape.gradient(objective, [variable.value for variable in variables], unconnected_gradients="zero")
+        gradients = tape.gradient(objective, [variable.value for variable in variables], unconnected_gradients=tf.UnconnectedGradients.ZERO)
         owned = {variable.path: float(tf.norm(gradient)) for variable, gradient in zip(variables, gradients, strict=True)}
         for name, network in networks.items():
             if any(owned.get(variable.path, 0.0) > 1e-7 for variable in network.trainable_variables):

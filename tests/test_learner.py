@@ -186,11 +186,11 @@ def test_a_draw_has_the_rows_of_what_it_is_for(batch):
 
 def test_the_moving_average_is_that_of_what_is_averaged_only(batch):
     model = _duel(decay=0.5)
-    expected, judge = None, None
+    expected, current, judge = [], [], []
     for _ in range(3):
         model.train_step(batch)
         current, judge = _values(model.maker.variables), _values(model.judge.variables)
-        expected = current if expected is None else [0.5 * mean + 0.5 * value for mean, value in zip(expected, current, strict=True)]
+        expected = current if not expected else [0.5 * mean + 0.5 * value for mean, value in zip(expected, current, strict=True)]
     with model.averaged():
         for variable, mean in zip(model.maker.variables, expected, strict=True):
             assert variable.numpy() == pytest.approx(mean, abs=1e-5)
@@ -267,6 +267,7 @@ def test_with_loss_scaling_a_gradient_that_is_not_finite_skips_the_update(batch)
     report = model.play(objectives)
     model.steps_taken.assign_add(1)
     assert all(math.isfinite(float(value)) for value in report.values())
+    assert skipped is not None
     assert model.skipped_updates == skipped + 1
     assert float(model.maker_optimizer.dynamic_scale.numpy()) == model.loss_scale == scale / 2
     assert _equal(_values(model.maker.variables), weights)

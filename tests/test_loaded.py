@@ -12,7 +12,7 @@ import pytest
 from conftest import PATIENCE
 
 import keras_infogan
-from keras_infogan import contract
+from keras_infogan import contract, runs
 from keras_infogan.config import UserError
 
 pytest.importorskip("onnxruntime")
@@ -96,7 +96,7 @@ def test_categories_blend_but_in_a_file_that_takes_their_index(loaded):
 
 def test_a_file_that_takes_weights_blends(digits_run, exported, loaded, tmp_path):
     model = loaded["run"].trained
-    run = keras_infogan.runs.read(digits_run)
+    run = runs.read(digits_run)
     agreed = dataclasses.replace(contract.read(exported / "generator.json")[1], categories="weights")
     to_onnx.write(agreed, run, model.learner, tmp_path, fp16=False)
     blended = keras_infogan.load(tmp_path / "generator.onnx").generate(digit={3: 0.5, 8: 0.5}, tilt=0.0, num=3)

@@ -212,7 +212,13 @@ BODY = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=400,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]  # its metaclass iterates
+)
 @given(body=BODY.map(lambda body: json.dumps(body).encode()) | st.binary(max_size=50))
 def test_no_request_breaks_it(url, body):
     status, answer = _post(url, body)

@@ -195,12 +195,15 @@ def test_metrics_of_version_0_1_0_had_texts_alone(new_run):
     old = empty | {"commands": [], "alarms": ["The noise is ignored."], "skipped": {"dci": "the data set has no ground-truth factors"}}
     run.metrics.write_text(json.dumps(old))
     content = runs.read_metrics(run)
+    assert content is not None
     assert content["alarms"] == [{"kind": "unknown", "sentence": "The noise is ignored."}]
     assert content["skipped"] == {"dci": {"reason": "the data set has no ground-truth factors", "kind": "missing"}}
     run.metrics.write_text(json.dumps(content))
     assert runs.read_metrics(run) == content
     run.metrics.write_text(json.dumps(old | {"skipped": {"dci": "the generator's images are not finite for 3 of 5 inputs"}}))
-    assert runs.read_metrics(run)["skipped"]["dci"]["kind"] == "not_finite"
+    content = runs.read_metrics(run)
+    assert content is not None
+    assert content["skipped"]["dci"]["kind"] == "not_finite"
 
 
 @pytest.mark.parametrize(("held", "wanted"), [("vae", "infogan"), ("infogan", "dcgan")])

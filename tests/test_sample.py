@@ -1,6 +1,7 @@
 import pytest
 from conftest import command, sentence, succeed, succeed_here
 from PIL import Image
+from PIL.GifImagePlugin import GifImageFile
 
 
 def test_pictures_of_a_run_are_the_same_for_the_same_seed(digits_run, tmp_path):
@@ -17,6 +18,7 @@ def test_pictures_of_a_run_are_the_same_for_the_same_seed(digits_run, tmp_path):
     with Image.open(tmp_path / "a" / "traversal_slant.png") as picture:
         assert picture.size == (5 * 50 - 2, 3 * 50 - 2 + 44)
     with Image.open(tmp_path / "a" / "traversals.gif") as animation:
+        assert isinstance(animation, GifImageFile)
         assert animation.is_animated
 
 

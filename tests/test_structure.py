@@ -40,6 +40,7 @@ def _imports(source):
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
+            assert node.module is not None
             module, names = node.module.split("."), [alias.name for alias in node.names]
             if module[0] == "keras_infogan":
                 yield from ([*module[1:], name] for name in names if name != "__version__")

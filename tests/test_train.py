@@ -39,7 +39,7 @@ def test_ctrl_c_saves_and_the_same_command_continues(tmp_path):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    step = int(re.search(r"Stopped by SIGINT at step (\d+)", errors)[1])
+    step = int(re.findall(r"Stopped by SIGINT at step (\d+)", errors)[0])
     assert (tmp_path / "run" / "checkpoints" / f"step_{step:08d}.weights.h5").exists()
     arguments[1] = f"--steps={step + 2}"
     # In this process there are two virtual devices, all of which would be taken.

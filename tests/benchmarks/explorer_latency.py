@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from typing import Literal
 
 import numpy as np
 from playwright.sync_api import sync_playwright
@@ -41,7 +42,8 @@ def main(export_dir, picture_dir):
     command = [sys.executable, "-m", "keras_infogan.serving.explore", f"--export_dir={export_dir}", "--nobrowser", "--port=0"]
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, sync_playwright() as playwright:
-        url = re.search(r"http://localhost:\d+/", server.stdout.readline())[0]
+        assert server.stdout is not None
+        url = re.findall(r"http://localhost:\d+/", server.stdout.readline())[0]
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(bypass_csp=True)
         start = time.perf_counter()
@@ -52,7 +54,11 @@ def main(export_dir, picture_dir):
         times, grid = page.evaluate(FOLLOW, MOVES)
         print(f"image after {np.median(times):.0f} ms (median of {MOVES}; 95th percentile {np.percentile(times, 95):.0f}); grid after {grid:.0f} ms")
         if picture_dir:
-            views = {"explorer": (1200, 900, "light"), "explorer_dark": (1200, 900, "dark"), "explorer_phone": (390, 844, "light")}
+            views: dict[str, tuple[int, int, Literal["light", "dark"]]] = {
+                "explorer": (1200, 900, "light"),
+                "explorer_dark": (1200, 900, "dark"),
+                "explorer_phone": (390, 844, "light"),
+            }
             for name, (width, height, scheme) in views.items():
                 page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
                 page.goto(url)

@@ -37,6 +37,7 @@ def main(export_dir):
     _, agreed = contract.read(export_dir / "generator.json")
     command = [sys.executable, "-m", "keras_infogan.serving.local", f"--export_dir={export_dir}", "--port=0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
         try:
             url = next(word for word in server.stdout.readline().split() if word.startswith("http"))
             requests, pool = bodies(agreed), urllib3.PoolManager()
