@@ -259,8 +259,8 @@ def _chosen(rows):
             values[row["name"]] = statistics.fmean(of_codes)
     if len(values) < 2:
         return None
-    best = max(values, key=values.get)
-    return {"run": best, "score": "consistency", "value": values[best]}
+    best, value = max(values.items(), key=lambda item: item[1])
+    return {"run": best, "score": "consistency", "value": value}
 
 
 def _words(chosen):

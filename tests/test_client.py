@@ -223,7 +223,7 @@ def _picture():
     return json.dumps({"outputs": [{"b64": base64.b64encode(file.getvalue()).decode()}]}).encode()
 
 
-def _ask(port, exported, timeout=PATIENCE):
+def _ask(port, exported, timeout=float(PATIENCE)):
     return client.connect(f"http://localhost:{port}", exported, timeout=timeout).generate()
 
 

@@ -134,7 +134,7 @@ def test_two_workers_of_which_one_is_killed_or_stopped(tmp_path):
     wait_for_lines(directory / "metrics.jsonl", workers[0], killed_at + 8)
     workers[1].send_signal(signal.SIGTERM)
     assert [worker.wait(timeout=PATIENCE) for worker in workers] == [75, 75]
-    stopped = [int(re.search(r"Stopped by SIGTERM at step (\d+)", (tmp_path / f"log_{index}").read_text())[1]) for index in (0, 1)]
+    stopped = [int(re.findall(r"Stopped by SIGTERM at step (\d+)", (tmp_path / f"log_{index}").read_text())[0]) for index in (0, 1)]
     assert stopped[0] == stopped[1] == checkpoints.step_of(checkpoints.paths(runs.read(directory))[0])
 
     workers = both(stopped[0] + 5)
@@ -155,7 +155,7 @@ def test_workers_with_different_flags_are_refused(tmp_path):
 def _catches(process, number):
     """Whether a process has a handler of its own for a signal."""
     status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
-    return bool(int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16) >> (number - 1) & 1)
+    return bool(int(re.findall(r"SigCgt:\s*(\w+)", status)[0], 16) >> (number - 1) & 1)
 
 
 @pytest.mark.skipif(not pathlib.Path("/proc/self/status").exists(), reason="needs /proc")

@@ -76,7 +76,7 @@ def _slow_server(statuses=(200,), images=None, before=lambda index: None):
 @pytest.fixture
 def measure(exported, monkeypatch):
     """A function that measures a server, each time until so many requests of each connection have ended, however long that takes here; gives the rows."""
-    ended, each = threading.Semaphore(0), None
+    ended, each = threading.Semaphore(0), 0
 
     class Counted(load_test._Outcome):
         def __init__(self, *arguments):
@@ -252,6 +252,7 @@ def test_ctrl_c_writes_what_was_measured(exported, tmp_path):
         flags = [f"--url={url}", f"--export_dir={exported}", "--batch_sizes=1", "--concurrency=1,2", "--seconds=1", f"--timeout={PATIENCE}"]
         arguments = [sys.executable, "-m", "keras_infogan.serving.load_test", *flags, f"--output_dir={tmp_path}"]
         process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stderr
         text = ""
         while "1/2" not in text:  # the bar: one pair of two is measured
             text += process.stderr.read(1)

@@ -46,12 +46,13 @@ def test_self_augmented_information_by_hand():
 
 
 def test_an_image_teaches_its_copy_and_not_the_other_way_round():
-    logits, changed = tf.Variable([[1.0, 2.0, 0.0]]), tf.Variable([[0.0, 1.0, 2.0]])
+    logits, changed = tf.constant([[1.0, 2.0, 0.0]]), tf.constant([[0.0, 1.0, 2.0]])
     with tf.GradientTape() as tape:
+        tape.watch([logits, changed])
         disagreement, _, _ = losses.self_augmented_information(tf.nn.log_softmax(logits), tf.nn.log_softmax(changed), (1 / 3,) * 3)
-    of_image, of_copy = tape.gradient(disagreement, [logits, changed], unconnected_gradients="zero")
-    assert np.abs(of_image).max() == 0
-    assert of_copy.numpy() == pytest.approx((tf.nn.softmax(changed) - tf.nn.softmax(logits)).numpy(), abs=1e-6)
+    of_image, of_copy = tape.gradient(disagreement, [logits, changed])
+    assert of_image is None
+    assert np.asarray(of_copy) == pytest.approx((tf.nn.softmax(changed) - tf.nn.softmax(logits)).numpy(), abs=1e-6)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -69,9 +70,10 @@ def test_the_balance_is_that_of_the_global_batch(count, strategies):
 
     parts = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(np.split(logits, count)[context.replica_id_in_sync_group]))
     imbalance, gradient = (np.concatenate(strategy.experimental_local_results(values)) for values in strategy.run(run, (parts,)))
-    probabilities = tf.Variable(logits)
+    probabilities = tf.constant(logits)
     with tf.GradientTape() as tape:
+        tape.watch(probabilities)
         marginal = tf.reduce_mean(tf.nn.softmax(probabilities), axis=0)
         expected = tf.reduce_sum(marginal * tf.math.log(marginal / 0.5))
     assert imbalance == pytest.approx([float(expected)] * 4, abs=1e-5)
-    assert gradient == pytest.approx(tape.gradient(expected, probabilities).numpy(), abs=1e-5)
+    assert gradient == pytest.approx(np.asarray(tape.gradient(expected, probabilities)), abs=1e-5)
