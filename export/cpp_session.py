@@ -1,4 +1,5 @@
-"""A SavedModel in TensorFlow's C++ loader, the one that TensorFlow Serving uses, without TensorFlow's Python code: through its C interface.
+"""A SavedModel in TensorFlow's C++ loader, the one that TensorFlow Serving uses, without
+TensorFlow's Python code: through its C interface.
 
 The interface: https://github.com/tensorflow/tensorflow/blob/v2.21.0/tensorflow/c/c_api.h
 """
@@ -34,7 +35,16 @@ _SIGNATURES = {
     "TF_DeleteSessionOptions": (None, c_void_p),
     "TF_LoadSessionFromSavedModel": (
         c_void_p,
-        *(c_void_p, c_void_p, c_char_p, ctypes.POINTER(c_char_p), c_int, c_void_p, ctypes.POINTER(_Buffer), c_void_p),
+        *(
+            c_void_p,
+            c_void_p,
+            c_char_p,
+            ctypes.POINTER(c_char_p),
+            c_int,
+            c_void_p,
+            ctypes.POINTER(_Buffer),
+            c_void_p,
+        ),
     ),
     "TF_DeleteSession": (None, c_void_p, c_void_p),
     "TF_GraphOperationByName": (c_void_p, c_void_p, c_char_p),
@@ -48,7 +58,16 @@ _SIGNATURES = {
     "TF_StringGetSize": (c_size_t, c_void_p),
     "TF_SessionRun": (
         None,
-        *(c_void_p, c_void_p, ctypes.POINTER(_Output), ctypes.POINTER(c_void_p), c_int, ctypes.POINTER(_Output), ctypes.POINTER(c_void_p), c_int),
+        *(
+            c_void_p,
+            c_void_p,
+            ctypes.POINTER(_Output),
+            ctypes.POINTER(c_void_p),
+            c_int,
+            ctypes.POINTER(_Output),
+            ctypes.POINTER(c_void_p),
+            c_int,
+        ),
         *(c_void_p, c_int, c_void_p, c_void_p),
     ),
 }
@@ -56,9 +75,18 @@ _STRING_BYTES = 24  # of a TF_TString
 
 
 def _library():
-    """Returns TensorFlow's C++ library; raises UserError where this installation has none (Windows)."""
+    """Returns TensorFlow's C++ library; raises UserError where this installation
+    has none (Windows).
+    """
     folder = pathlib.Path(tf.__file__).parent
-    path = next((path for name in ("libtensorflow_cc.so.2", "libtensorflow_cc.2.dylib") if (path := folder / name).exists()), None)
+    path = next(
+        (
+            path
+            for name in ("libtensorflow_cc.so.2", "libtensorflow_cc.2.dylib")
+            if (path := folder / name).exists()
+        ),
+        None,
+    )
     if path is None:
         raise UserError(f"TensorFlow's C++ library is not in {folder}")
     library = ctypes.CDLL(str(path))
@@ -69,7 +97,8 @@ def _library():
 
 
 class CppSession:
-    """Loads a SavedModel and runs its signatures; close it after use, or use it in a `with` statement.
+    """Loads a SavedModel and runs its signatures; close it after use, or use it in a
+    `with` statement.
 
     Raises:
       UserError: if there is no C++ library, or it refuses the model or an input, with its message.
@@ -80,13 +109,20 @@ class CppSession:
         self._status, self._graph = self._tf.TF_NewStatus(), self._tf.TF_NewGraph()
         options, buffer = self._tf.TF_NewSessionOptions(), self._tf.TF_NewBuffer()
         tags = (c_char_p * 1)(b"serve")
-        self._session = self._tf.TF_LoadSessionFromSavedModel(options, None, str(directory).encode(), tags, 1, self._graph, buffer, self._status)
+        self._session = self._tf.TF_LoadSessionFromSavedModel(
+            options, None, str(directory).encode(), tags, 1, self._graph, buffer, self._status
+        )
         self._check()
-        meta_graph = tf.compat.v1.MetaGraphDef.FromString(ctypes.string_at(buffer.contents.data, buffer.contents.length))
+        meta_graph = tf.compat.v1.MetaGraphDef.FromString(
+            ctypes.string_at(buffer.contents.data, buffer.contents.length)
+        )
         self._tf.TF_DeleteBuffer(buffer)
         self._tf.TF_DeleteSessionOptions(options)
         self._signatures = {
-            name: ({key: info.name for key, info in one.inputs.items()}, {key: info.name for key, info in one.outputs.items()})
+            name: (
+                {key: info.name for key, info in one.inputs.items()},
+                {key: info.name for key, info in one.outputs.items()},
+            )
             for name, one in meta_graph.signature_def.items()
         }
 
@@ -102,12 +138,31 @@ class CppSession:
         self._tf.TF_DeleteStatus(self._status)
 
     def run(self, signature, feeds):
-        """Returns a signature's outputs, a dict of arrays, for named numpy inputs. Strings come as bytes."""
+        """Returns a signature's outputs, a dict of arrays, for named numpy inputs.
+
+        Strings come as bytes.
+        """
         inputs, outputs = self._signatures[signature]
         tensors = (c_void_p * len(feeds))(*(self._tensor(array) for array in feeds.values()))
         places = (_Output * len(feeds))(*(self._place(inputs[name]) for name in feeds))
-        results, wanted = (c_void_p * len(outputs))(), (_Output * len(outputs))(*(self._place(name) for name in outputs.values()))
-        self._tf.TF_SessionRun(self._session, None, places, tensors, len(feeds), wanted, results, len(outputs), None, 0, None, self._status)
+        results, wanted = (
+            (c_void_p * len(outputs))(),
+            (_Output * len(outputs))(*(self._place(name) for name in outputs.values())),
+        )
+        self._tf.TF_SessionRun(
+            self._session,
+            None,
+            places,
+            tensors,
+            len(feeds),
+            wanted,
+            results,
+            len(outputs),
+            None,
+            0,
+            None,
+            self._status,
+        )
         for tensor in tensors:
             self._tf.TF_DeleteTensor(tensor)
         self._check()
@@ -122,12 +177,16 @@ class CppSession:
 
     def _place(self, name):
         operation, _, index = name.partition(":")
-        return _Output(self._tf.TF_GraphOperationByName(self._graph, operation.encode()), int(index))
+        return _Output(
+            self._tf.TF_GraphOperationByName(self._graph, operation.encode()), int(index)
+        )
 
     def _tensor(self, array):
         array = np.ascontiguousarray(array)
         dimensions = (c_int64 * array.ndim)(*array.shape)
-        tensor = self._tf.TF_AllocateTensor(tf.as_dtype(array.dtype).as_datatype_enum, dimensions, array.ndim, array.nbytes)
+        tensor = self._tf.TF_AllocateTensor(
+            tf.as_dtype(array.dtype).as_datatype_enum, dimensions, array.ndim, array.nbytes
+        )
         ctypes.memmove(self._tf.TF_TensorData(tensor), array.ctypes.data, array.nbytes)
         return tensor
 
@@ -136,6 +195,14 @@ class CppSession:
         dtype, data = tf.as_dtype(self._tf.TF_TensorType(tensor)), self._tf.TF_TensorData(tensor)
         if dtype == tf.string:
             texts = [c_void_p(data + index * _STRING_BYTES) for index in range(int(np.prod(shape)))]
-            return np.array([ctypes.string_at(self._tf.TF_StringGetDataPointer(text), self._tf.TF_StringGetSize(text)) for text in texts], object)
+            return np.array(
+                [
+                    ctypes.string_at(
+                        self._tf.TF_StringGetDataPointer(text), self._tf.TF_StringGetSize(text)
+                    )
+                    for text in texts
+                ],
+                object,
+            )
         count = int(np.prod(shape)) * dtype.size
         return np.frombuffer(ctypes.string_at(data, count), dtype.as_numpy_dtype).reshape(shape)

@@ -22,7 +22,8 @@ _UNFINISHED = ".exporting_"
 
 
 def contract_of(run, renames, **form):
-    """Returns the Contract of a trained run, without TensorFlow; what the model can do is known, and filled in, once it is loaded.
+    """Returns the Contract of a trained run, without TensorFlow; what the model can do is known,
+    and filled in, once it is loaded.
 
     Args:
       run: the Run.
@@ -54,30 +55,56 @@ def contract_of(run, renames, **form):
 
 
 def check_output(contract, export_dir):
-    """Raises UserError unless the directory is free, or holds an earlier export of the same data set and codes."""
+    """Raises UserError unless the directory is free, or holds an earlier export of the same
+    data set and codes.
+    """
     if not export_dir.is_dir():
         return
-    paths = [path for path in (export_dir / CONTRACT_FILE, export_dir / WEB / CONTRACT_FILE) if path.exists()]
+    paths = [
+        path
+        for path in (export_dir / CONTRACT_FILE, export_dir / WEB / CONTRACT_FILE)
+        if path.exists()
+    ]
     web = export_dir / WEB
-    if web.exists() and not (web / "explorer.js").is_file() and (not web.is_dir() or any(web.iterdir())):
+    if (
+        web.exists()
+        and not (web / "explorer.js").is_file()
+        and (not web.is_dir() or any(web.iterdir()))
+    ):
         raise UserError(f"{web} is not an explorer, whose place it has; give another --export_dir.")
     # Without a contract it may still be an export that was killed while it was put in place.
     ours = {contract.name, *_ONNX_FILES, "README.md", "generator.png", WEB}
-    if not paths and any(not entry.name.startswith(".") and entry.name not in ours for entry in export_dir.iterdir()):
+    if not paths and any(
+        not entry.name.startswith(".") and entry.name not in ours for entry in export_dir.iterdir()
+    ):
         raise UserError(f"{export_dir} is not empty and not an export; give another --export_dir.")
     for path in paths:
         try:
             held = contracts.from_json(path.parent, json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{path} is damaged ({error!r}); remove it, or give another --export_dir.") from None
+            raise UserError(
+                f"{path} is damaged ({error!r}); remove it, or give another --export_dir."
+            ) from None
         if _identity(held) != _identity(contract):
-            raise UserError(f"{path.parent} holds an export of {held.name} that has other images or codes; give another --export_dir.")
+            raise UserError(
+                f"{path.parent} holds an export of {held.name} that has other images or codes; "
+                "give another --export_dir."
+            )
 
 
 def _identity(contract):
-    """Returns what the exports in one directory have in common: data, images and codes, under whatever names."""
+    """Returns what the exports in one directory have in common: data, images and codes,
+    under whatever names.
+    """
     kinds = [entry["kind"] for entry in contract.latent_spec.to_json()["inputs"]]
-    return contract.name, contract.fingerprint, contract.image_shape, contract.trained_as, kinds, contract.latent_spec.size
+    return (
+        contract.name,
+        contract.fingerprint,
+        contract.image_shape,
+        contract.trained_as,
+        kinds,
+        contract.latent_spec.size,
+    )
 
 
 def export(run, contract, export_dir, formats, fp16=True):
@@ -86,31 +113,48 @@ def export(run, contract, export_dir, formats, fp16=True):
     Args:
       run: the Run.
       contract: of `contract_of`.
-      export_dir: directory, which is created. What an earlier export left in it is replaced, but for its SavedModel, which stays as an older version; unless
-        all goes well everything stays as it is.
-      formats: list of "saved_model", "onnx" and "web". The explorer ("web") is complete in itself: alone, it leaves the other files as they are, and without
-        it an earlier one stays.
+      export_dir: directory, which is created. What an earlier export left in it is replaced, but
+        for its SavedModel, which stays as an older version; unless all goes well everything stays
+        as it is.
+      formats: list of "saved_model", "onnx" and "web". The explorer ("web") is complete in itself:
+        alone, it leaves the other files as they are, and without it an earlier one stays.
       fp16: whether ONNX comes in half precision too.
 
     Returns:
       The paths of what was written.
 
     Raises:
-      UserError: if the directory is in use, the run cannot be loaded, or a file differs from the Keras model by more than is allowed.
+      UserError: if the directory is in use, the run cannot be loaded, or a file differs from the
+        Keras model by more than is allowed.
     """
     check_output(contract, export_dir)
     with files.locked_directory(export_dir, "--export_dir", "exporting"):
         check_output(contract, export_dir)
         for unfinished in export_dir.glob(f"{_UNFINISHED}*"):  # of a process that was killed
             shutil.rmtree(unfinished)
-        versions = [int(path.name) for path in export_dir.glob(f"{contract.name}/*") if path.name.isdecimal()]
+        versions = [
+            int(path.name)
+            for path in export_dir.glob(f"{contract.name}/*")
+            if path.name.isdecimal()
+        ]
         with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=export_dir) as unfinished:
-            written, replaced = pathlib.Path(unfinished, "written"), pathlib.Path(unfinished, "replaced")
+            written, replaced = (
+                pathlib.Path(unfinished, "written"),
+                pathlib.Path(unfinished, "replaced"),
+            )
             written.mkdir()
-            names = _write(run, contract, written, formats, fp16, f"{contract.name}/{max(versions, default=0) + 1}")
+            names = _write(
+                run,
+                contract,
+                written,
+                formats,
+                fp16,
+                f"{contract.name}/{max(versions, default=0) + 1}",
+            )
             with contextlib.ExitStack() as undo:
                 stale = () if formats == [WEB] else _ONNX_FILES
-                for name in dict.fromkeys((*stale, *names)):  # the contract, last, says that all is there
+                # The contract, last, says that all is there.
+                for name in dict.fromkeys((*stale, *names)):
                     if (export_dir / name).exists():
                         _move(export_dir / name, replaced / name, undo)
                     if name in names:
@@ -127,7 +171,9 @@ def _move(source, target, undo):
 
 
 def _write(run, contract, directory, formats, fp16, saved_model):
-    """Writes an export to a directory, the SavedModel under the name `saved_model`, and returns the names of its parts, the contract last."""
+    """Writes an export to a directory, the SavedModel under the name `saved_model`, and returns the
+    names of its parts, the contract last.
+    """
     runtime = None
     if WEB in formats:
         from keras_infogan.export import web_runtime
@@ -135,7 +181,9 @@ def _write(run, contract, directory, formats, fp16, saved_model):
         runtime = web_runtime.files()  # before minutes are spent: it may need a network
     _, model = loaded.load_run(run.directory)
     model.require("generate")
-    contract = dataclasses.replace(contract, step=model.step, capabilities=model.capabilities, likelihood=model.likelihood)
+    contract = dataclasses.replace(
+        contract, step=model.step, capabilities=model.capabilities, likelihood=model.likelihood
+    )
     contract.check_names()
     parts = []
     if "onnx" in formats:
@@ -154,7 +202,10 @@ def _write(run, contract, directory, formats, fp16, saved_model):
         content = _describe(contract, run, model, directory, parts)
         text = _as_text(content)
         if "saved_model" in formats:
-            (directory / saved_model / "assets.extra" / CONTRACT_FILE).write_text(text, encoding="utf-8")  # an older version, rolled back to, has its own
+            # An older version, rolled back to, has its own.
+            (directory / saved_model / "assets.extra" / CONTRACT_FILE).write_text(
+                text, encoding="utf-8"
+            )
         (directory / CONTRACT_FILE).write_text(text, encoding="utf-8")
         names = [*model_card.write(contract, model, content, directory), *parts, CONTRACT_FILE]
     if WEB in formats:
@@ -162,13 +213,17 @@ def _write(run, contract, directory, formats, fp16, saved_model):
 
         web = to_web.contract_of(contract)
         parts = to_web.write(web, run, model.learner, directory / WEB, runtime)
-        (directory / WEB / CONTRACT_FILE).write_text(_as_text(_describe(web, run, model, directory / WEB, parts)), encoding="utf-8")
+        (directory / WEB / CONTRACT_FILE).write_text(
+            _as_text(_describe(web, run, model, directory / WEB, parts)), encoding="utf-8"
+        )
         names = [WEB, *names]
     return names
 
 
 def _describe(contract, run, model, directory, parts):
-    """Returns the content of generator.json for files of these names in a directory, having compared them with the model."""
+    """Returns the content of generator.json for files of these names in a directory, having
+    compared them with the model.
+    """
     from keras_infogan.export import parity
 
     onnx = any(name.endswith(".onnx") for name in parts)
@@ -178,7 +233,8 @@ def _describe(contract, run, model, directory, parts):
         "files": {name: _facts(directory / name) for name in parts},
         "evaluation": _evaluation(contract, runs.read_metrics(run)),
         "parity": parity.measure(contract, model, directory, parts),
-        "versions": {"python": platform.python_version()} | {package: _version(package) for package in packages},
+        "versions": {"python": platform.python_version()}
+        | {package: _version(package) for package in packages},
     }
 
 
@@ -202,27 +258,42 @@ def _facts(path):
 
 
 def _evaluation(contract, metrics):
-    """Returns what generator.json says of the run's scores: the content of metrics.json, or None, made small, with codes under their exported names."""
+    """Returns what generator.json says of the run's scores: the content of metrics.json, or None,
+    made small, with codes under their exported names.
+    """
     if metrics is None:
         return None
-    renamed = dict(zip(contract.trained_as, (code.name for code in contract.latent_spec.codes), strict=True))
+    renamed = dict(
+        zip(contract.trained_as, (code.name for code in contract.latent_spec.codes), strict=True)
+    )
     parts = {}
     for key in metrics["scores"]:
         score, _, part = key.partition("/")
         parts.setdefault(score, set()).add(part)
-    per_code = {score for score, found in parts.items() if found <= {*renamed, "noise"}}  # others have parts of other names
+    # Others have parts of other names.
+    per_code = {score for score, found in parts.items() if found <= {*renamed, "noise"}}
 
     def under_new_name(key):
         score, slash, part = key.partition("/")
         return score + slash + (renamed.get(part, part) if score in per_code else part)
 
     scores = {under_new_name(key): value for key, value in metrics["scores"].items()}
-    details = {kind: {renamed.get(name, name): value for name, value in found.items()} for kind, found in metrics["details"].items()}
-    said = alarms.alarms(scores, contract.latent_spec.codes, details.get("category_shares", {}), metrics["skipped"].values())
+    details = {
+        kind: {renamed.get(name, name): value for name, value in found.items()}
+        for kind, found in metrics["details"].items()
+    }
+    said = alarms.alarms(
+        scores,
+        contract.latent_spec.codes,
+        details.get("category_shares", {}),
+        metrics["skipped"].values(),
+    )
     said += alarms.unfinished(metrics["evaluated"]["step"], contract.settings["steps"])
     return {
         "step": metrics["evaluated"]["step"],
         "scores": scores,
-        "labels_of_categories": {name: confusion["matches"] for name, confusion in details.get("confusion", {}).items()},
+        "labels_of_categories": {
+            name: confusion["matches"] for name, confusion in details.get("confusion", {}).items()
+        },
         "alarms": [alarm.sentence for alarm in said],
     }

@@ -1,7 +1,9 @@
-"""The exported functions, in TensorFlow, by capability: named tensors -> named tensors, and how far a file may differ from the Keras model.
+"""The exported functions, in TensorFlow, by capability: named tensors -> named tensors, and how far
+a file may differ from the Keras model.
 
-SavedModel and ONNX are made from the same functions and differ in what an invalid input does: a SavedModel can refuse it (`raise_unless`), an ONNX graph
-cannot stop and marks the image (`blank_unless`). Images are float32 NHWC in [0, 1].
+SavedModel and ONNX are made from the same functions and differ in what an invalid input does: a
+SavedModel can refuse it (`raise_unless`), an ONNX graph cannot stop and marks the image
+(`blank_unless`). Images are float32 NHWC in [0, 1].
 """
 
 import dataclasses
@@ -37,7 +39,10 @@ def _encode(spec, model, inputs):
 
 
 def _reconstruct(spec, model, inputs):
-    return {RECONSTRUCTIONS: (capabilities.function(model, "reconstruct")(inputs["images"] * 2 - 1) + 1) / 2}
+    return {
+        RECONSTRUCTIONS: (capabilities.function(model, "reconstruct")(inputs["images"] * 2 - 1) + 1)
+        / 2
+    }
 
 
 def _log_likelihood(spec, model, inputs):
@@ -54,8 +59,13 @@ EXPORTED = {
 
 
 def raise_unless(checks):
-    """Returns the operations that fail, with the input's name, unless all is valid; see Contract.checks."""
-    return [tf.debugging.Assert(tf.reduce_all(valid), [f"{name}: expected {expected}"]) for name, (valid, expected) in checks.items()]
+    """Returns the operations that fail, with the input's name, unless all is valid; see
+    Contract.checks.
+    """
+    return [
+        tf.debugging.Assert(tf.reduce_all(valid), [f"{name}: expected {expected}"])
+        for name, (valid, expected) in checks.items()
+    ]
 
 
 def all_valid(checks):
@@ -64,6 +74,10 @@ def all_valid(checks):
 
 
 def blank_unless(valid, values):
-    """Returns `values` (batch, ...) with those of invalid images NaN, or -1 if they are integers."""
+    """Returns `values` (batch, ...) with those of invalid images NaN, or -1 if
+    they are integers.
+    """
     valid = tf.reshape(valid, (-1, *[1] * (len(values.shape) - 1)))
-    return tf.where(valid, values, tf.constant(float("nan") if values.dtype.is_floating else -1, values.dtype))
+    return tf.where(
+        valid, values, tf.constant(float("nan") if values.dtype.is_floating else -1, values.dtype)
+    )

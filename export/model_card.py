@@ -1,4 +1,6 @@
-"""The model card of an export: README.md, with the lines that load each file, and the picture in it."""
+"""The model card of an export: README.md, with the lines that load each file, and
+the picture in it.
+"""
 
 import pathlib
 
@@ -12,21 +14,52 @@ _ROWS, _MOST_COLUMNS, _SEED, _GAP = 3, 20, 0, 12
 
 
 def write(contract, model, content, directory):
-    """Writes README.md and its picture to a directory and returns their names; `content` is that of generator.json."""
+    """Writes README.md and its picture to a directory and returns their names; `content` is that
+    of generator.json.
+    """
     spec = contract.latent_spec
-    traversals = [picture for _, picture in images.traversal_pictures(model.generate, spec, _ROWS, _SEED, most_columns=_MOST_COLUMNS)]
-    picture = _stack(traversals or [images.grid(model.generate(spec.sample(_ROWS * 10, _SEED)), 10)])
+    traversals = [
+        picture
+        for _, picture in images.traversal_pictures(
+            model.generate, spec, _ROWS, _SEED, most_columns=_MOST_COLUMNS
+        )
+    ]
+    picture = _stack(
+        traversals or [images.grid(model.generate(spec.sample(_ROWS * 10, _SEED)), 10)]
+    )
     picture.save(directory / _PICTURE)
-    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined, autoescape=False)
-    template = environment.from_string(pathlib.Path(__file__).with_name("model_card.md").read_text(encoding="utf-8"))
+    environment = jinja2.Environment(
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+    )
+    template = environment.from_string(
+        pathlib.Path(__file__).with_name("model_card.md").read_text(encoding="utf-8")
+    )
     saved_model = next((name for name in content["files"] if not name.endswith(".onnx")), None)
-    text = template.render(contract=contract, content=content, picture=_PICTURE, saved_model=saved_model, example=contract.latent_spec.example)
-    (directory / "README.md").write_text(text, encoding="utf-8", errors="replace")  # the name of a folder need not be valid text
+    text = template.render(
+        contract=contract,
+        content=content,
+        picture=_PICTURE,
+        saved_model=saved_model,
+        example=contract.latent_spec.example,
+    )
+    # The name of a folder need not be valid text.
+    (directory / "README.md").write_text(text, encoding="utf-8", errors="replace")
     return ["README.md", _PICTURE]
 
 
 def _stack(pictures):
-    canvas = Image.new("RGB", (max(picture.width for picture in pictures), sum(picture.height + _GAP for picture in pictures) - _GAP), "white")
+    canvas = Image.new(
+        "RGB",
+        (
+            max(picture.width for picture in pictures),
+            sum(picture.height + _GAP for picture in pictures) - _GAP,
+        ),
+        "white",
+    )
     top = 0
     for picture in pictures:
         canvas.paste(picture, (0, top))

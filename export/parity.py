@@ -1,7 +1,8 @@
 """Compares what the exported files give with what the Keras model gives, for the same latents.
 
-Images are compared in [0, 1], over latents drawn from the prior and the ends of every range; recognizers by their probabilities, means and standard deviations,
-and likelihoods in shares of their size, on the images that these latents give.
+Images are compared in [0, 1], over latents drawn from the prior and the ends of every range;
+recognizers by their probabilities, means and standard deviations, and likelihoods in shares of
+their size, on the images that these latents give.
 """
 
 import dataclasses
@@ -22,7 +23,8 @@ from keras_infogan.latents import NUM_SEEDS
 
 NUM_LATENTS = 10_000
 _BATCH_SIZE = 250
-# Differences allowed in half precision; and what is rounded to gray levels may be half of one farther off.
+# Differences allowed in half precision; and what is rounded to gray levels may be half of
+# one farther off.
 _FLOAT16, _HALF_LEVEL = 5e-3, 0.5 / 255
 
 
@@ -50,22 +52,28 @@ class _Route:
 
 
 def latents_and_seeds(spec, count, seed=0):
-    """Returns latent vectors, float32 (count, size), and seeds, int64: the first len(seeds) vectors have the noise of these seeds; the others are edges."""
+    """Returns latent vectors, float32 (count, size), and seeds, int64: the first len(seeds) vectors
+    have the noise of these seeds; the others are edges.
+    """
     edges = spec.edges(seed)
     seeds = np.arange(max(count - len(edges), 1), dtype=np.int64)
     seeds[-1] = NUM_SEEDS - 1
     drawn = spec.sample(len(seeds), seed)
-    return np.concatenate([spec.pack(spec.unpack(drawn) | {"noise": spec.noise.from_seeds(seeds)}), edges]), seeds
+    return np.concatenate(
+        [spec.pack(spec.unpack(drawn) | {"noise": spec.noise.from_seeds(seeds)}), edges]
+    ), seeds
 
 
 def measure(contract, model, directory, names):
-    """Compares the exported files of these names in a directory with a loaded model, and replays the SavedModel's warm-up requests.
+    """Compares the exported files of these names in a directory with a loaded model, and replays
+    the SavedModel's warm-up requests.
 
     Returns:
       The table of generator.json's "parity".
 
     Raises:
-      UserError: if a difference is larger than allowed, or a request fails; the sentence says where.
+      UserError: if a difference is larger than allowed, or a request fails; the
+        sentence says where.
     """
     routes, sessions = [], []
     for name in names:
@@ -75,44 +83,78 @@ def measure(contract, model, directory, names):
             more, sessions = _saved_model_routes(contract, directory, name)
             routes += more
     latents, seeds = latents_and_seeds(contract.latent_spec, NUM_LATENTS)
-    for start in tqdm(range(0, len(latents), _BATCH_SIZE), desc="comparing with Keras", unit="batch"):
+    for start in tqdm(
+        range(0, len(latents), _BATCH_SIZE), desc="comparing with Keras", unit="batch"
+    ):
         rows = slice(start, start + _BATCH_SIZE)
         given = {"latents": latents[rows], "seeds": seeds[rows]}
         images = (model.generate(latents[rows]) + 1) / 2
-        given["images"] = contract.from_onnx_images(contract.to_onnx_images(images))  # rounded, if the files' images are
-        given["noise"] = contract.likelihood_noise.from_seeds(start + np.arange(len(images), dtype=np.int64))
+        # Rounded, if the files' images are.
+        given["images"] = contract.from_onnx_images(contract.to_onnx_images(images))
+        given["noise"] = contract.likelihood_noise.from_seeds(
+            start + np.arange(len(images), dtype=np.int64)
+        )
         expected = _expected(contract, model, images, given)
         for route in routes:
             # Of the last latents, which are no seed's, only what takes latents is compared.
             count = len(seeds[rows]) if _takes_seeds(route.graph) else len(images)
             if count:
-                feeds = contract.feeds(route.name, **{name: array[:count] for name, array in given.items()})
+                feeds = contract.feeds(
+                    route.name, **{name: array[:count] for name, array in given.items()}
+                )
                 outputs = _as_float(contract, route, route.run(feeds))
-                _compare(contract, route, start, latents[rows], outputs, {name: array[:count] for name, array in expected[route.graph.capability].items()})
+                _compare(
+                    contract,
+                    route,
+                    start,
+                    latents[rows],
+                    outputs,
+                    {
+                        name: array[:count]
+                        for name, array in expected[route.graph.capability].items()
+                    },
+                )
     for session in sessions:
         session.close()
     for route in routes:
         if not route.worst <= route.tolerance:
             remedy = " (leave this file out with --nofp16)" if "fp16" in route.file else ""
             raise UserError(
-                f"{route.file} ({route.name}, through {route.through}) differs from Keras by {route.worst:.2g}, and {route.tolerance:.2g} is allowed: "
-                f"{route.where}; nothing was exported{remedy}."
+                f"{route.file} ({route.name}, through {route.through}) differs from Keras by "
+                f"{route.worst:.2g}, and {route.tolerance:.2g} is allowed: {route.where}; nothing "
+                f"was exported{remedy}."
             )
     return [
-        {"file": route.file, "through": route.through, "signature": route.name, "largest_difference": float(f"{route.worst:.3g}")}
-        | {"allowed": float(f"{route.tolerance:.3g}"), "latents": len(seeds) if _takes_seeds(route.graph) else len(latents)}
+        {
+            "file": route.file,
+            "through": route.through,
+            "signature": route.name,
+            "largest_difference": float(f"{route.worst:.3g}"),
+        }
+        | {
+            "allowed": float(f"{route.tolerance:.3g}"),
+            "latents": len(seeds) if _takes_seeds(route.graph) else len(latents),
+        }
         for route in routes
     ]
 
 
 def _saved_model_routes(contract, directory, file):
-    """Returns the routes through a SavedModel, each of whose warm-up requests was answered, and the C++ session to be closed after them, in a list."""
-    from keras_infogan.export import to_saved_model  # here, because it needs a package that exports without a SavedModel do not
+    """Returns the routes through a SavedModel, each of whose warm-up requests was answered, and the
+    C++ session to be closed after them, in a list.
+    """
+    # Here, because it needs a package that exports without a SavedModel do not.
+    from keras_infogan.export import to_saved_model
 
     loaded = tf.saved_model.load(str(directory / file))
 
     def run(name):
-        return lambda feeds: {key: value.numpy() for key, value in loaded.signatures[name](**{key: tf.constant(array) for key, array in feeds.items()}).items()}
+        return lambda feeds: {
+            key: value.numpy()
+            for key, value in loaded.signatures[name](
+                **{key: tf.constant(array) for key, array in feeds.items()}
+            ).items()
+        }
 
     through = {"Python": run}
     sessions = []
@@ -127,13 +169,19 @@ def _saved_model_routes(contract, directory, file):
                 runner(name)(feeds)
             except (UserError, tf.errors.OpError, TypeError) as error:
                 raise UserError(
-                    f"the SavedModel's signature {name} fails on its own warm-up request through {program} ({error}); nothing was exported."
+                    f"the SavedModel's signature {name} fails on its own warm-up request through "
+                    f"{program} ({error}); nothing was exported."
                 ) from None
     routes = []
     for name, graph in contract.signatures().items():
-        tolerance = EXPORTED[graph.capability].tolerance + (_HALF_LEVEL if graph.outputs == (PNG,) else 0.0)
+        tolerance = EXPORTED[graph.capability].tolerance + (
+            _HALF_LEVEL if graph.outputs == (PNG,) else 0.0
+        )
         programs = through if name == "serving_default" else list(through)[-1:]
-        routes += [_Route(file, program, name, graph, through[program](name), tolerance) for program in programs]
+        routes += [
+            _Route(file, program, name, graph, through[program](name), tolerance)
+            for program in programs
+        ]
     return routes, sessions
 
 
@@ -145,7 +193,14 @@ def _onnx_route(contract, path):
     tolerance = _FLOAT16 if path.stem != name else EXPORTED[graph.capability].tolerance
     makes_images = graph.capability in ("generate", "reconstruct")
     tolerance += _HALF_LEVEL if makes_images and contract.image_type == "uint8" else 0.0
-    return _Route(path.name, "ONNX Runtime", name, graph, lambda feeds: dict(zip(names, session.run(None, feeds), strict=True)), tolerance)
+    return _Route(
+        path.name,
+        "ONNX Runtime",
+        name,
+        graph,
+        lambda feeds: dict(zip(names, session.run(None, feeds), strict=True)),
+        tolerance,
+    )
 
 
 def _takes_seeds(graph):
@@ -153,7 +208,9 @@ def _takes_seeds(graph):
 
 
 def _expected(contract, model, images, given):
-    """Returns what each capability gives by the Keras model, named arrays: images, answers and likelihoods."""
+    """Returns what each capability gives by the Keras model, named arrays: images, answers
+    and likelihoods.
+    """
     shown, expected = given["images"] * 2 - 1, {"generate": {"images": images}}
     if "encode" in contract.capabilities:
         parameters = model.encode(shown)
@@ -161,7 +218,9 @@ def _expected(contract, model, images, given):
     if "reconstruct" in contract.capabilities:
         expected["reconstruct"] = {RECONSTRUCTIONS: (model.reconstruct(shown) + 1) / 2}
     if "log_likelihood" in contract.capabilities:
-        expected["log_likelihood"] = {LOG_LIKELIHOOD.name: model.log_likelihoods(shown, given["noise"])}
+        expected["log_likelihood"] = {
+            LOG_LIKELIHOOD.name: model.log_likelihoods(shown, given["noise"])
+        }
     return expected
 
 
@@ -171,22 +230,34 @@ def _as_float(contract, route, outputs):
         pictures = [np.asarray(Image.open(io.BytesIO(data))) for data in outputs[PNG.name]]
         return {"images": np.stack(pictures).reshape(-1, *contract.image_shape) / np.float32(255)}
     if route.file.endswith(".onnx"):
-        return {name: contract.from_onnx_images(array) if name in ("images", RECONSTRUCTIONS) else array for name, array in outputs.items()}
+        return {
+            name: contract.from_onnx_images(array) if name in ("images", RECONSTRUCTIONS) else array
+            for name, array in outputs.items()
+        }
     return outputs
 
 
 def _difference(name, array, expected, num_pixels):
-    """Returns how far each number of an output is from what was expected, infinitely where it is NaN.
+    """Returns how far each number of an output is from what was expected, infinitely
+    where it is NaN.
 
-    Parameters above 1, and likelihoods above a nat per pixel, are compared by their ratio, lesser likelihoods per pixel. A category that is not the expected
-    one counts as 1, unless both are as likely.
+    Parameters above 1, and likelihoods above a nat per pixel, are compared by their ratio, lesser
+    likelihoods per pixel. A category that is not the expected one counts as 1, unless both are as
+    likely.
     """
     if array.dtype == np.int64:
         probabilities = expected[f"{name}_probabilities"]
         rows = np.arange(len(array))
-        likelier = probabilities.max(axis=-1) - probabilities[rows, np.clip(array, 0, probabilities.shape[1] - 1)] > EXPORTED["encode"].tolerance
-        return ((array != expected[name]) & (likelier | (array < 0) | (array >= probabilities.shape[1]))).astype(np.float32)
-    # A likelihood is a sum over pixels, of either sign: it is rounded as its terms are, also where they cancel.
+        likelier = (
+            probabilities.max(axis=-1)
+            - probabilities[rows, np.clip(array, 0, probabilities.shape[1] - 1)]
+            > EXPORTED["encode"].tolerance
+        )
+        return (
+            (array != expected[name]) & (likelier | (array < 0) | (array >= probabilities.shape[1]))
+        ).astype(np.float32)
+    # A likelihood is a sum over pixels, of either sign: it is rounded as its terms are, also
+    # where they cancel.
     unit = {"parameters": 1, LOG_LIKELIHOOD.name: num_pixels}.get(name)
     scale = np.maximum(np.abs(expected[name]), unit) if unit else 1
     return np.nan_to_num(np.abs(array - expected[name]) / scale, nan=np.inf)
@@ -197,7 +268,15 @@ def _compare(contract, route, start, latents, outputs, expected):
     for name in expected:
         difference = _difference(name, outputs[name], expected, int(np.prod(contract.image_shape)))
         if difference.max() > route.worst:
-            image, *place = (int(index) for index in np.unravel_index(difference.argmax(), difference.shape))
-            codes = ", ".join(f"{code} {values[image]:.3g}" for code, values in contract.latent_spec.values(latents).items())
+            image, *place = (
+                int(index) for index in np.unravel_index(difference.argmax(), difference.shape)
+            )
+            codes = ", ".join(
+                f"{code} {values[image]:.3g}"
+                for code, values in contract.latent_spec.values(latents).items()
+            )
             what = "latent" if route.graph.capability == "generate" else "the image of latent"
-            route.worst, route.where = float(difference.max()), f"in {name} {place} of {what} {start + image} ({codes or 'no codes'})"
+            route.worst, route.where = (
+                float(difference.max()),
+                f"in {name} {place} of {what} {start + image} ({codes or 'no codes'})",
+            )

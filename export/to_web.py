@@ -1,6 +1,8 @@
-"""Writes the latent explorer: a folder of static files that runs the generator in its visitor's browser, with onnxruntime-web.
+"""Writes the latent explorer: a folder of static files that runs the generator in its visitor's
+browser, with onnxruntime-web.
 
-No server computes anything and no data leaves the browser. The page is export/web; generator.json, beside it, tells it what the codes are.
+No server computes anything and no data leaves the browser. The page is export/web; generator.json,
+beside it, tells it what the codes are.
 """
 
 import dataclasses
@@ -12,13 +14,22 @@ _PAGE = pathlib.Path(__file__).with_name("web")
 
 
 def contract_of(contract):
-    """Returns a Contract as the page needs it: weights, to blend categories, pixels in the order of a canvas, and no more than it asks for."""
+    """Returns a Contract as the page needs it: weights, to blend categories, pixels in the order of
+    a canvas, and no more than it asks for.
+    """
     shown = tuple(name for name in contract.capabilities if name in ("generate", "encode"))
-    return dataclasses.replace(contract, categories="weights", image_type="float32", image_layout="NHWC", capabilities=shown)
+    return dataclasses.replace(
+        contract,
+        categories="weights",
+        image_type="float32",
+        image_layout="NHWC",
+        capabilities=shown,
+    )
 
 
 def write(contract, run, learner, directory, runtime):
-    """Writes the explorer of a run's loaded Learner, without its generator.json, to a directory, which is created.
+    """Writes the explorer of a run's loaded Learner, without its generator.json, to a directory,
+    which is created.
 
     Args:
       contract: of `contract_of`.

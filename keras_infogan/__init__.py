@@ -1,4 +1,6 @@
-"""InfoGAN and its neighbors on TensorFlow and Keras 3: images in, a generator with meaningful inputs out."""
+"""InfoGAN and its neighbors on TensorFlow and Keras 3: images in, a generator with
+meaningful inputs out.
+"""
 
 __version__ = "0.2.0"
 
@@ -6,7 +8,9 @@ import pathlib as _pathlib
 
 
 def load(path):
-    """Returns a trained model, a run's or an export's, with `generate`, `encode` and more by the names of its codes; see `keras_infogan.loaded`."""
+    """Returns a trained model, a run's or an export's, with `generate`, `encode` and more by the
+    names of its codes; see `keras_infogan.loaded`.
+    """
     from keras_infogan import loaded
 
     return loaded.load(path)

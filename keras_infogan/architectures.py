@@ -1,12 +1,14 @@
-"""Networks written the way the paper's tables write them, and what follows from such a line before any network is built.
+"""Networks written the way the paper's tables write them, and what follows from such a line before
+any network is built.
 
 A stack of layers is one string, for example Table 1's shared trunk and generator:
 
     conv 64/2, conv 128/2 bn, dense 1024 bn
     dense 1024 bn, dense 7x7x128 bn, conv 64/2 bn, conv 1/2
 
-`conv F/S` is a 4x4 convolution with F filters and stride S (1 when left out); in a generator it is transposed. `dense N` is fully connected; `dense HxWxC`
-also reshapes to an image (generators only). `bn` adds batch normalization. Nothing here imports TensorFlow.
+`conv F/S` is a 4x4 convolution with F filters and stride S (1 when left out); in a generator it is
+transposed. `dense N` is fully connected; `dense HxWxC` also reshapes to an image (generators only).
+`bn` adds batch normalization. Nothing here imports TensorFlow.
 """
 
 import dataclasses
@@ -48,33 +50,52 @@ def _parse_layer(text):
         shape = tuple(int(size) for size in match[1].split("x"))
         if all(shape):
             return Dense(shape, bool(match[2]))
-    raise UserError(f"expected a layer such as 'conv 64/2 bn', 'dense 1024 bn' or 'dense 7x7x128 bn', received {text!r}.")
+    raise UserError(
+        "expected a layer such as 'conv 64/2 bn', 'dense 1024 bn' or 'dense 7x7x128 bn', "
+        f"received {text!r}."
+    )
 
 
 def check_encoder(setting, text, flat_input=False):
-    """Raises UserError unless these layers can follow one another from an image, or from flat features, downwards."""
+    """Raises UserError unless these layers can follow one another from an image, or from flat
+    features, downwards.
+    """
     flat = flat_input
     for layer in parse_layers(text):
         if isinstance(layer, Conv) and flat:
-            raise UserError(f"--{setting}={text!r}: a convolution needs an image, but what comes before it is flat; use dense layers there.")
+            raise UserError(
+                f"--{setting}={text!r}: a convolution needs an image, but what comes before it is "
+                "flat; use dense layers there."
+            )
         if isinstance(layer, Dense):
             flat = True
             if len(layer.shape) > 1:
-                raise UserError(f"--{setting}={text!r}: 'dense HxWxC' makes an image, which only a generator does; write 'dense N'.")
+                raise UserError(
+                    f"--{setting}={text!r}: 'dense HxWxC' makes an image, which only a generator "
+                    "does; write 'dense N'."
+                )
 
 
 def generated_shape(layers, setting="generator_layers"):
-    """Returns the (height, width, channels) of the images that a generator of these layers, those of `setting`, makes."""
+    """Returns the (height, width, channels) of the images that a generator of these layers, those
+    of `setting`, makes.
+    """
     shape = None
     for layer in layers:
         if isinstance(layer, Dense):
             shape = layer.shape
         elif shape is None or len(shape) != 3:
-            raise UserError(f"expected a 'dense HxWxC' layer before the first convolution of the generator; add one to --{setting}.")
+            raise UserError(
+                "expected a 'dense HxWxC' layer before the first convolution of the generator; "
+                f"add one to --{setting}."
+            )
         else:
             shape = (shape[0] * layer.stride, shape[1] * layer.stride, layer.filters)
     if shape is None or len(shape) != 3:
-        raise UserError(f"expected the generator's layers to end in an image (height, width, channels); add convolutions to --{setting}.")
+        raise UserError(
+            "expected the generator's layers to end in an image (height, width, channels); add "
+            f"convolutions to --{setting}."
+        )
     return shape
 
 
@@ -84,12 +105,14 @@ def check_generator(text, image_shape, setting="generator_layers"):
     if shape != tuple(image_shape):
         made, wanted = ("x".join(str(size) for size in sizes) for sizes in (shape, image_shape))
         raise UserError(
-            f"the generator's layers make {made} images but the data has {wanted}; choose another --image_size, --preset=general, or other --{setting}."
+            f"the generator's layers make {made} images but the data has {wanted}; choose another "
+            f"--image_size, --preset=general, or other --{setting}."
         )
 
 
 def completed(encoder, decoder, image_shape, setting="generator_layers", **widths):
-    """Returns two stacks of layers with what is empty made for the image size by `general_layers`, with batch norm; it takes `widths`.
+    """Returns two stacks of layers with what is empty made for the image size by `general_layers`,
+    with batch norm; it takes `widths`.
 
     Raises:
       UserError: if the layers of the decoder, those of `setting`, do not make such images.
@@ -102,9 +125,11 @@ def completed(encoder, decoder, image_shape, setting="generator_layers", **width
 
 
 def general_layers(image_shape, first_filters=64, most_filters=512):
-    """Returns (trunk, generator) layers for square images of any supported size, in the style of Table 3: halve the size until 4 to 7 pixels remain.
+    """Returns (trunk, generator) layers for square images of any supported size, in the style of
+    Table 3: halve the size until 4 to 7 pixels remain.
 
-    The first convolution has `first_filters`, and each has twice as many as the one before, up to `most_filters`.
+    The first convolution has `first_filters`, and each has twice as many as the one before, up
+    to `most_filters`.
 
     Raises:
       UserError: if the size is not 4, 5, 6 or 7 times a power of two.
@@ -115,7 +140,8 @@ def general_layers(image_shape, first_filters=64, most_filters=512):
         halvings, size = halvings + 1, size // 2
     if height != width or not 4 <= size <= 7 or not halvings:
         raise UserError(
-            f"the general preset makes square images of 8, 16, 28, 32, 48, 64, 96, 128, ... pixels, not {height}x{width}; give another --image_size."
+            "the general preset makes square images of 8, 16, 28, 32, 48, 64, 96, 128, ... "
+            f"pixels, not {height}x{width}; give another --image_size."
         )
     filters = [min(first_filters * 2**index, most_filters) for index in range(halvings)]
     trunk = [f"conv {count}/2" + (" bn" if index else "") for index, count in enumerate(filters)]

@@ -1,12 +1,16 @@
-"""What is done to images before a network sees them: noise that fades, and changes that leave an image what it is.
+"""What is done to images before a network sees them: noise that fades, and changes that leave an
+image what it is.
 
-Changes are written in one line, each with how far it goes at most, in either direction, drawn anew for every image:
+Changes are written in one line, each with how far it goes at most, in either direction, drawn anew
+for every image:
 
     rotate 20, shear 0.2, scale 0.15, shift 0.075, flip
 
-`rotate` in degrees; `shear`; `scale` of each axis by itself; `shift` along each axis, as a share of the side; `flip` left to right, every second image;
-`brightness`, added to the range [-1, 1]; `contrast` and `saturation`, factors; `cutout` grays a square of this share of the side. Which changes leave an image
-what it is, is prior knowledge: a digit that is turned by 20 degrees is the same digit, one that is mirrored is not.
+`rotate` in degrees; `shear`; `scale` of each axis by itself; `shift` along each axis, as a share of
+the side; `flip` left to right, every second image; `brightness`, added to the range [-1, 1];
+`contrast` and `saturation`, factors; `cutout` grays a square of this share of the side. Which
+changes leave an image what it is, is prior knowledge: a digit that is turned by 20 degrees is the
+same digit, one that is mirrored is not.
 """
 
 import math
@@ -14,7 +18,17 @@ import math
 from keras_infogan.config import UserError
 
 # By name: the largest strength that makes sense. `flip` has none.
-_LIMITS = {"rotate": 180, "shear": 2, "scale": 0.9, "shift": 1, "flip": None, "brightness": 2, "contrast": 1, "saturation": 1, "cutout": 1}
+_LIMITS = {
+    "rotate": 180,
+    "shear": 2,
+    "scale": 0.9,
+    "shift": 1,
+    "flip": None,
+    "brightness": 2,
+    "contrast": 1,
+    "saturation": 1,
+    "cutout": 1,
+}
 _GEOMETRIC = {"rotate", "shear", "scale", "shift", "flip"}
 
 
@@ -38,8 +52,13 @@ def parse_changes(setting, text):
         except (KeyError, IndexError, ValueError):
             understood = False
         if not understood:
-            known = ", ".join(name if limit is None else f"{name} 0..{limit}" for name, limit in _LIMITS.items())
-            raise UserError(f"--{setting}: cannot read {part!r}; expected changes such as 'rotate 20, shift 0.1', of {known}.")
+            known = ", ".join(
+                name if limit is None else f"{name} 0..{limit}" for name, limit in _LIMITS.items()
+            )
+            raise UserError(
+                f"--{setting}: cannot read {part!r}; expected changes such as 'rotate 20, shift "
+                f"0.1', of {known}."
+            )
     return changes
 
 
@@ -67,9 +86,13 @@ def changed(learner, images, changes, use):
     if "brightness" in changes:
         images += strengths["brightness"][:, 0, None, None, None]
     if "saturation" in changes:
-        images = _about(tf.reduce_mean(images, axis=3, keepdims=True), images, strengths["saturation"])
+        images = _about(
+            tf.reduce_mean(images, axis=3, keepdims=True), images, strengths["saturation"]
+        )
     if "contrast" in changes:
-        images = _about(tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True), images, strengths["contrast"])
+        images = _about(
+            tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True), images, strengths["contrast"]
+        )
     if "cutout" in changes:
         images *= _outside_square(images.shape[1:3], drawn["cutout"], changes["cutout"])
     return images
@@ -93,11 +116,19 @@ def _moved(images, strengths):
     x_center, y_center = (width - 1) / 2, (height - 1) / 2
     offsets = [
         center + size * strengths["shift"][:, axis] - row[0] * x_center - row[1] * y_center
-        for axis, (row, center, size) in enumerate(zip(matrix, (x_center, y_center), (width, height), strict=True))
+        for axis, (row, center, size) in enumerate(
+            zip(matrix, (x_center, y_center), (width, height), strict=True)
+        )
     ]
     zero = tf.zeros_like(angle)
     transforms = tf.stack([*matrix[0], offsets[0], *matrix[1], offsets[1], zero, zero], axis=1)
-    return keras.ops.image.affine_transform(images, transforms, interpolation="bilinear", fill_mode="reflect", data_format="channels_last")
+    return keras.ops.image.affine_transform(
+        images,
+        transforms,
+        interpolation="bilinear",
+        fill_mode="reflect",
+        data_format="channels_last",
+    )
 
 
 def _about(center, images, strength):
@@ -105,7 +136,9 @@ def _about(center, images, strength):
 
 
 def _outside_square(shape, drawn, share):
-    """Returns 0 within a square per image and 1 elsewhere, float32 (batch, height, width, 1); its center, (batch, 2) in [-1, 1], is drawn."""
+    """Returns 0 within a square per image and 1 elsewhere, float32 (batch, height, width, 1); its
+    center, (batch, 2) in [-1, 1], is drawn.
+    """
     import tensorflow as tf
 
     inside = 1.0
@@ -117,7 +150,8 @@ def _outside_square(shape, drawn, share):
 
 
 def with_instance_noise(learner, images, use):
-    """Adds Gaussian noise whose deviation falls linearly to 0 (Sonderby et al. 2017, arXiv 1610.04490).
+    """Adds Gaussian noise whose deviation falls linearly to 0 (Sonderby et al. 2017,
+    arXiv 1610.04490).
 
     Args:
       learner: Learner whose settings have `instance_noise_std` and `instance_noise_steps`.
@@ -131,4 +165,8 @@ def with_instance_noise(learner, images, use):
         return images
     elapsed = tf.cast(learner.steps_taken.value, tf.float32) / settings.instance_noise_steps
     std = settings.instance_noise_std * tf.maximum(0.0, 1.0 - elapsed)
-    return images + std * learner.draw(lambda count, seed: tf.random.stateless_normal((count, *learner.image_shape), seed), images, use)
+    return images + std * learner.draw(
+        lambda count, seed: tf.random.stateless_normal((count, *learner.image_shape), seed),
+        images,
+        use,
+    )

@@ -1,4 +1,7 @@
-"""What happens while a model trains: log, progress bar, pictures, checkpoints, a clean stop. Each reads the step from the model and the place from the run."""
+"""What happens while a model trains: log, progress bar, pictures, checkpoints, a clean stop.
+
+Each reads the step from the model and the place from the run.
+"""
 
 import json
 import math
@@ -13,7 +16,8 @@ from keras_infogan import checkpoints, distribution, files, images, runs
 from keras_infogan.config import UserError
 from keras_infogan.trained import TrainedLearner
 
-# Pictures come from latents that never change, so that those of two epochs, or two runs, can be compared.
+# Pictures come from latents that never change, so that those of two epochs, or two runs,
+# can be compared.
 PICTURE_SEED = 0
 PICTURE_ROWS = 10
 # More than fit on a line of a terminal are shown as sums.
@@ -41,19 +45,26 @@ class StopOnNonFinite(_RunCallback):
 
     def _stop(self, fault):
         raise UserError(
-            f"{fault} at step {self.model.step}; the last good checkpoint in {self.run.checkpoints} is kept; "
-            f"try {' or '.join(['a smaller learning rate', *self.run.settings.stabilizers])} in another --run_dir."
+            f"{fault} at step {self.model.step}; the last good checkpoint in "
+            f"{self.run.checkpoints} is kept; try "
+            f"{' or '.join(['a smaller learning rate', *self.run.settings.stabilizers])} in "
+            "another --run_dir."
         )
 
 
 class MetricsLog(_RunCallback):
-    """Writes the mean of every value over the last `log_every_steps` (fewer, right after a resume between two lines) to metrics.jsonl and TensorBoard."""
+    """Writes the mean of every value over the last `log_every_steps` (fewer, right after a resume
+    between two lines) to metrics.jsonl and TensorBoard.
+    """
 
     def on_train_begin(self, logs=None):
         self.sums, self.count = {}, 0
-        # A run that stopped after its last checkpoint goes back to it: lines from beyond would stand twice.
+        # A run that stopped after its last checkpoint goes back to it: lines from beyond
+        # would stand twice.
         lines = [line for line in runs.read_log(self.run) if line["step"] <= self.model.step]
-        files.write_atomically(self.run.metrics_log, "".join(json.dumps(line) + "\n" for line in lines))
+        files.write_atomically(
+            self.run.metrics_log, "".join(json.dumps(line) + "\n" for line in lines)
+        )
         self.writer = tf.summary.create_file_writer(str(self.run.events))
 
     def on_train_batch_end(self, batch, logs):
@@ -82,11 +93,22 @@ class ProgressBar(_RunCallback):
     bar = None
 
     def on_train_begin(self, logs=None):
-        self.bar = tqdm(total=self.run.settings.steps, initial=self.model.step, desc=self.run.dataset, unit="step", mininterval=1.0)
+        self.bar = tqdm(
+            total=self.run.settings.steps,
+            initial=self.model.step,
+            desc=self.run.dataset,
+            unit="step",
+            mininterval=1.0,
+        )
 
     def on_train_batch_end(self, batch, logs):
         assert self.bar is not None
-        texts = {name: f"{value:.2f}" for name, value in _shortened({name: float(value) for name, value in logs.items()}).items()}
+        texts = {
+            name: f"{value:.2f}"
+            for name, value in _shortened(
+                {name: float(value) for name, value in logs.items()}
+            ).items()
+        }
         if self.model.skipped_updates:
             texts["skipped"] = self.model.skipped_updates
         self.bar.set_postfix(texts, refresh=False)
@@ -98,19 +120,27 @@ class ProgressBar(_RunCallback):
 
 
 def _shortened(values):
-    """Returns logged values, a dict, under names for a line; where they are many, those that share a name before the "/" as their sum."""
+    """Returns logged values, a dict, under names for a line; where they are many, those that share
+    a name before the "/" as their sum.
+    """
     groups = {}
     for name, value in values.items():
         group, _, part = name.rpartition("/")
         groups.setdefault(group, {})[part.removesuffix("_loss")] = value
     shown = groups.pop("", {})
     for group, parts in groups.items():
-        shown |= parts if len(values) <= _MOST_VALUES else {f"{group} ({len(parts)})": sum(parts.values())}
+        shown |= (
+            parts
+            if len(values) <= _MOST_VALUES
+            else {f"{group} ({len(parts)})": sum(parts.values())}
+        )
     return shown
 
 
 class Pictures(_RunCallback):
-    """Draws samples, and a traversal per code, every `picture_every_steps` and at the end, from fixed latents."""
+    """Draws samples, and a traversal per code, every `picture_every_steps` and at the end,
+    from fixed latents.
+    """
 
     def on_train_begin(self, logs=None):
         self.trained = TrainedLearner(self.model)
@@ -128,14 +158,22 @@ class Pictures(_RunCallback):
             return
         step, spec = self.model.step, self.model.latent_spec
         with self.model.averaged():
-            pictures = {self.run.samples: images.grid(self.trained.generate(spec.rows(100, PICTURE_SEED)), 10)}
-            for name, picture in images.traversal_pictures(self.trained.generate, spec, PICTURE_ROWS, PICTURE_SEED):
+            pictures = {
+                self.run.samples: images.grid(
+                    self.trained.generate(spec.rows(100, PICTURE_SEED)), 10
+                )
+            }
+            for name, picture in images.traversal_pictures(
+                self.trained.generate, spec, PICTURE_ROWS, PICTURE_SEED
+            ):
                 pictures[self.run.traversals / name] = picture
         with tf.summary.create_file_writer(str(self.run.events)).as_default():
             for folder, picture in pictures.items():
                 folder.mkdir(exist_ok=True)
                 picture.save(folder / f"step_{step:08d}.png")
-                tf.summary.image(str(folder.relative_to(self.run.directory)), np.asarray(picture)[None], step)
+                tf.summary.image(
+                    str(folder.relative_to(self.run.directory)), np.asarray(picture)[None], step
+                )
 
 
 class Checkpoints(_RunCallback):
@@ -151,7 +189,8 @@ class Checkpoints(_RunCallback):
 
 
 class StopOnSignal(keras.callbacks.Callback):
-    """Turns Ctrl-C or SIGTERM into a stop after the current step, so that the end of training saves as usual. A second Ctrl-C ends at once.
+    """Turns Ctrl-C or SIGTERM into a stop after the current step, so that the end of training saves
+    as usual. A second Ctrl-C ends at once.
 
     A signal to one worker stops all of them, after the same step.
     """
@@ -163,7 +202,9 @@ class StopOnSignal(keras.callbacks.Callback):
         self.strategy = strategy
 
     def on_train_begin(self, logs=None):
-        self.previous = {number: signal.signal(number, self.stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        self.previous = {
+            number: signal.signal(number, self.stop) for number in (signal.SIGINT, signal.SIGTERM)
+        }
 
     def stop(self, number, frame):
         self.received = number

@@ -1,13 +1,20 @@
-"""What a trained model can do, by name. Tools ask for a capability, never for a kind of model; here is the one place that refuses.
+"""What a trained model can do, by name.
+
+Tools ask for a capability, never for a kind of model; here is the one place that refuses.
 
 A model has a capability if it has a method of its name, on tensors and in inference:
 
-    generate(latents)                 images in [-1, 1] of latent vectors, float32 (batch, latent_spec.size)
-    encode(images)                    parameters of Q(c|x), float32 (batch, latent_spec.total_parameters)
-    log_likelihood(images[, noise])   nats per image, float32 (batch,), where the estimate draws with noise from N(0, 1), float32 (batch, size); the model's
-                                      attribute `likelihood` says what they are, {"meaning": a text, "exact": or a bound, "binary": pixels, "noise_size": size}
+    generate(latents)                 images in [-1, 1] of latent vectors, float32 (batch,
+                                      latent_spec.size)
+    encode(images)                    parameters of Q(c|x), float32 (batch,
+                                      latent_spec.total_parameters)
+    log_likelihood(images[, noise])   nats per image, float32 (batch,), where the estimate draws
+                                      with noise from N(0, 1), float32 (batch, size); the model's
+                                      attribute `likelihood` says what they are, {"meaning": a text,
+                                      "exact": or a bound, "binary": pixels, "noise_size": size}
 
-and some follow from others: "reconstruct", generate what was encoded, where there is no noise that encoding leaves open.
+and some follow from others: "reconstruct", generate what was encoded, where there is no noise that
+encoding leaves open.
 """
 
 import functools
@@ -49,8 +56,13 @@ _IMPLIED = {"reconstruct": _reconstruct}
 
 
 def require(model, name):
-    """Raises IncapableError unless a model, which has `title` and `capabilities`, can do what is asked."""
+    """Raises IncapableError unless a model, which has `title` and `capabilities`, can
+    do what is asked.
+    """
     if name not in model.capabilities:
         offered = ", ".join(CAPABILITIES[other] for other in model.capabilities)
         article = "an" if model.title[0] in "AEIOU" else "a"
-        raise IncapableError(f"{article} {model.title} cannot {CAPABILITIES[name]}; it can {offered or 'do nothing of that kind'}.")
+        raise IncapableError(
+            f"{article} {model.title} cannot {CAPABILITIES[name]}; it can "
+            f"{offered or 'do nothing of that kind'}."
+        )

@@ -1,4 +1,6 @@
-"""Checkpoints: weights, optimizers and the step, saved whole and sealed, restored from the newest one that can be read."""
+"""Checkpoints: weights, optimizers and the step, saved whole and sealed, restored from the newest
+one that can be read.
+"""
 
 import hashlib
 import io
@@ -31,12 +33,17 @@ class _WeightsInMemory(io.BytesIO):
 
 
 def _seal(data):
-    """Returns what is appended to a checkpoint, so that damage shows that HDF5 does not notice; HDF5 itself ignores it."""
+    """Returns what is appended to a checkpoint, so that damage shows that HDF5 does not notice;
+    HDF5 itself ignores it.
+    """
     return _SEAL + hashlib.sha256(data).digest()
 
 
 def _check_seal(path):
-    """Raises ValueError if a checkpoint's bytes are not those that were written. Checkpoints of version 1 have no seal."""
+    """Raises ValueError if a checkpoint's bytes are not those that were written.
+
+    Checkpoints of version 1 have no seal.
+    """
     data = path.read_bytes()
     end = len(data) - len(_seal(b""))
     if data[max(end, 0) :].startswith(_SEAL) and data[end:] != _seal(data[:end]):
@@ -44,28 +51,39 @@ def _check_seal(path):
 
 
 def save(run, model):
-    """Writes a checkpoint: complete and sealed under its name, or not there. Older ones but the newest few are removed.
+    """Writes a checkpoint: complete and sealed under its name, or not there.
+
+    Older ones but the newest few are removed.
 
     Raises:
       UserError: if a weight is not finite; the checkpoints before stay.
     """
     for variable in model.trainable_variables:
         if not np.isfinite(variable.numpy()).all():
-            raise UserError(f"the weights are no longer finite at step {model.step} ({variable.path}); the last good checkpoint in {run.checkpoints} is kept.")
+            raise UserError(
+                f"the weights are no longer finite at step {model.step} ({variable.path}); the "
+                f"last good checkpoint in {run.checkpoints} is kept."
+            )
     # In memory first: HDF5 ends the process with a signal where a disk is full.
     content = _WeightsInMemory()
     model.save_weights(content)
     data = content.getvalue()
     try:
-        files.write_atomically(run.checkpoints / f"step_{model.step:08d}.weights.h5", data + _seal(data))
+        files.write_atomically(
+            run.checkpoints / f"step_{model.step:08d}.weights.h5", data + _seal(data)
+        )
     except OSError as error:
-        raise UserError(f"cannot write a checkpoint to {run.checkpoints}: {error.strerror}; mend that and run the same command again, it continues.") from None
+        raise UserError(
+            f"cannot write a checkpoint to {run.checkpoints}: {error.strerror}; mend that and run "
+            "the same command again, it continues."
+        ) from None
     for old in paths(run)[_KEPT:]:
         old.unlink(missing_ok=True)
 
 
 def restore(run, model):
-    """Loads the newest checkpoint that can be read into a built model, and says on stderr which ones could not.
+    """Loads the newest checkpoint that can be read into a built model, and says on stderr
+    which ones could not.
 
     Returns:
       The step of the checkpoint; 0 if the run has none yet.
@@ -79,11 +97,17 @@ def restore(run, model):
             _check_seal(path)
             model.load_weights(path)
         except (OSError, ValueError, KeyError) as error:
-            print(f"{path} cannot be read ({str(error).splitlines()[0]}); trying the one before.", file=sys.stderr)
+            print(
+                f"{path} cannot be read ({str(error).splitlines()[0]}); trying the one before.",
+                file=sys.stderr,
+            )
             continue
         if not model.step:  # a checkpoint of version 1
             model.steps_taken.assign(step_of(path))
         return model.step
     if found:
-        raise UserError(f"none of the {len(found)} checkpoints in {run.checkpoints} can be read; restore one or train anew in another --run_dir.")
+        raise UserError(
+            f"none of the {len(found)} checkpoints in {run.checkpoints} can be read; restore one "
+            "or train anew in another --run_dir."
+        )
     return 0

@@ -1,10 +1,13 @@
-"""The codes c: kinds of meaningful inputs, each with its prior P(c), and what a recognizer's answer Q(c|x) says about it.
+"""The codes c: kinds of meaningful inputs, each with its prior P(c), and what a recognizer's answer
+Q(c|x) says about it.
 
-A code answers every question about itself: its prior and entropy H(c), how it stands in a latent vector, as which tensor a program hands it over, which values
-are valid, how many parameters Q gives it and what they say. Nobody else asks for its kind; what differs in more than one place is an attribute (`continuous`,
-`has_categories`). Another kind is a class here and a line in `KINDS`.
+A code answers every question about itself: its prior and entropy H(c), how it stands in a latent
+vector, as which tensor a program hands it over, which values are valid, how many parameters Q gives
+it and what they say. Nobody else asks for its kind; what differs in more than one place is an
+attribute (`continuous`, `has_categories`). Another kind is a class here and a line in `KINDS`.
 
-Functions on numpy arrays serve pictures and programs that never load TensorFlow; `draw` makes tensors and imports it when called; the others work on either.
+Functions on numpy arrays serve pictures and programs that never load TensorFlow; `draw` makes
+tensors and imports it when called; the others work on either.
 """
 
 import dataclasses
@@ -23,7 +26,9 @@ SUM_TOLERANCE = 1e-3  # of blending weights; images of other programs may round 
 
 
 def operations(values):
-    """Returns the operations of the library that `values` belong to: keras.ops for tensors; for arrays, those that are needed here and in contracts."""
+    """Returns the operations of the library that `values` belong to: keras.ops for tensors; for
+    arrays, those that are needed here and in contracts.
+    """
     if isinstance(values, np.ndarray):
         return _array_operations()
     from keras import ops
@@ -54,7 +59,9 @@ def _array_operations():
 
 
 def within(values, low, high):
-    """Returns whether each number lies between two limits, which are allowed themselves; not-a-number does not."""
+    """Returns whether each number lies between two limits, which are allowed themselves;
+    not-a-number does not.
+    """
     return (values >= low) & (values <= high)
 
 
@@ -69,11 +76,14 @@ class Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class Posterior:
-    """The Gaussian family of Q(c|x) for continuous codes: its standard deviation is fixed, or learned between two limits.
+    """The Gaussian family of Q(c|x) for continuous codes: its standard deviation is fixed, or
+    learned between two limits.
 
-    Learned, log(std) moves smoothly between the logarithms of the limits, so it can always come back from either. The default lower limit 1/sqrt(2 pi)
-    is where the density of Q reaches 1: log Q(c|x) is then never positive, and the information bound reaches H(c) at best, as for a discrete code. (A
-    continuous code may truly carry more than its differential entropy; a lower limit lets the bound show it.)
+    Learned, log(std) moves smoothly between the logarithms of the limits, so it can always come
+    back from either. The default lower limit 1/sqrt(2 pi) is where the density of Q reaches 1: log
+    Q(c|x) is then never positive, and the information bound reaches H(c) at best, as for a discrete
+    code. (A continuous code may truly carry more than its differential entropy; a lower limit lets
+    the bound show it.)
     """
 
     std: float = 0.0  # 0 means learned
@@ -98,7 +108,9 @@ class Posterior:
 
 @dataclasses.dataclass(frozen=True)
 class LogVariancePosterior:
-    """The Gaussian family of an encoder that gives a mean and a log variance (Kingma and Welling 2013, arXiv 1312.6114, Appendix C.2), clipped to +-10."""
+    """The Gaussian family of an encoder that gives a mean and a log variance (Kingma and Welling
+    2013, arXiv 1312.6114, Appendix C.2), clipped to +-10.
+    """
 
     num_parameters = 2
     limit = 10.0
@@ -129,7 +141,10 @@ def posterior_from_json(content):
       KeyError, TypeError, ValueError: if it is damaged.
     """
     if content["family"] not in POSTERIORS:
-        raise UserError(f"the posterior {str(content['family'])[:60]!r} is not known here; update keras-infogan to the version that exported this.")
+        raise UserError(
+            f"the posterior {str(content['family'])[:60]!r} is not known here; update "
+            "keras-infogan to the version that exported this."
+        )
     kind = POSTERIORS[content["family"]]
     return kind(**{field.name: float(content[field.name]) for field in dataclasses.fields(kind)})
 
@@ -144,13 +159,22 @@ class _Discrete:
     _weights_shape: tuple
 
     def input(self, form="index"):
-        """Returns the Tensor that a program hands over: an index, or with "weights" what blends values."""
-        return Tensor(self.name, "int64") if form == "index" else Tensor(self.name, "float32", self._weights_shape)
+        """Returns the Tensor that a program hands over: an index, or with "weights"
+        what blends values.
+        """
+        return (
+            Tensor(self.name, "int64")
+            if form == "index"
+            else Tensor(self.name, "float32", self._weights_shape)
+        )
 
     @property
     def output_tensors(self):
         """What a recognizer says of the code: the likeliest value, and the probability of each."""
-        return [Tensor(self.name, "int64"), Tensor(f"{self.name}_probabilities", "float32", (self.num_values,))]
+        return [
+            Tensor(self.name, "int64"),
+            Tensor(f"{self.name}_probabilities", "float32", (self.num_values,)),
+        ]
 
     def outputs(self, parameters, posterior):
         """Returns what `output_tensors` names, of Q's parameters (batch, num_parameters)."""
@@ -159,14 +183,19 @@ class _Discrete:
 
     def describe(self, parameters, posterior):
         """Returns the columns of Q's answer in a table: the likeliest value and its probability."""
-        return {self.name: self.answer(parameters), f"{self.name}_probability": self.probabilities(parameters).max(axis=-1)}
+        return {
+            self.name: self.answer(parameters),
+            f"{self.name}_probability": self.probabilities(parameters).max(axis=-1),
+        }
 
     def answer(self, parameters):
         """Returns the likeliest value, int (batch,), of Q's parameters (batch, num_parameters)."""
         raise NotImplementedError
 
     def probabilities(self, parameters):
-        """Returns the probability of each value, (batch, num_values), of Q's parameters (batch, num_parameters)."""
+        """Returns the probability of each value, (batch, num_values), of Q's parameters
+        (batch, num_parameters).
+        """
         raise NotImplementedError
 
     def _valid_index(self, values):
@@ -209,22 +238,37 @@ class Categorical(_Discrete):
 
     def sample(self, generator, count):
         """Returns `count` codes from the prior, numpy float32 (count, size)."""
-        return np.eye(self.num_categories, dtype=np.float32)[generator.integers(self.num_categories, size=count)]
+        return np.eye(self.num_categories, dtype=np.float32)[
+            generator.integers(self.num_categories, size=count)
+        ]
 
     def draw(self, seed, count):
-        """Returns `count` codes from the prior, a tensor float32 (count, size), from an int32 (2,) seed."""
+        """Returns `count` codes from the prior, a tensor float32 (count, size), from an
+        int32 (2,) seed.
+        """
         import tensorflow as tf
 
-        return tf.one_hot(tf.random.stateless_uniform((count,), seed, maxval=self.num_categories, dtype=tf.int32), self.num_categories)
+        return tf.one_hot(
+            tf.random.stateless_uniform((count,), seed, maxval=self.num_categories, dtype=tf.int32),
+            self.num_categories,
+        )
 
     def log_prob(self, codes, parameters, posterior):
-        """Returns log Q(c|x), float32 (batch,), for one-hot codes (batch, K) and logits (batch, K)."""
+        """Returns log Q(c|x), float32 (batch,), for one-hot codes (batch, K) and
+        logits (batch, K).
+        """
         ops = operations(parameters)
         return ops.sum(codes * ops.log_softmax(parameters, axis=-1), axis=-1)
 
     def traversal(self, num_columns):
-        """Returns the values of a traversal (one-hots, one per category), the text of each, and whether each lies in the range the code is trained on."""
-        return np.eye(self.num_categories, dtype=np.float32), [str(index) for index in range(self.num_categories)], [True] * self.num_categories
+        """Returns the values of a traversal (one-hots, one per category), the text of each, and
+        whether each lies in the range the code is trained on.
+        """
+        return (
+            np.eye(self.num_categories, dtype=np.float32),
+            [str(index) for index in range(self.num_categories)],
+            [True] * self.num_categories,
+        )
 
     def ends(self):
         """Returns the first and the last value the code can take, (2, K)."""
@@ -237,7 +281,9 @@ class Categorical(_Discrete):
         return codes.argmax(axis=-1)
 
     def vector(self, values):
-        """Returns codes, float32 (batch, K), of what `input` takes: int64 (batch,), or weights (batch, K). Works on arrays and tensors."""
+        """Returns codes, float32 (batch, K), of what `input` takes: int64 (batch,), or weights
+        (batch, K). Works on arrays and tensors.
+        """
         if len(values.shape) == 2:
             return values
         # Not one_hot: as ONNX it would take -1 for the last category, and not every runtime has it.
@@ -261,7 +307,9 @@ class Categorical(_Discrete):
         return (1 / self.num_categories,) * self.num_categories
 
     def valid(self, values):
-        """Returns whether each image's input is valid, bool (batch,), and what is expected, a text."""
+        """Returns whether each image's input is valid, bool (batch,), and what is
+        expected, a text.
+        """
         if len(values.shape) == 1:
             return self._valid_index(values)
         ops = operations(values)
@@ -269,7 +317,8 @@ class Categorical(_Discrete):
         return sums & ops.all(within(values, 0.0, 1.0), axis=1), "weights from 0 to 1 that sum to 1"
 
     def given(self, value, num):
-        """Returns `num` inputs of what a person asks for: int64 (num,), or weights, float32 (num, K), of a dict from category to weight.
+        """Returns `num` inputs of what a person asks for: int64 (num,), or weights, float32
+        (num, K), of a dict from category to weight.
 
         Raises:
           UserError: if the code has no such value.
@@ -280,24 +329,54 @@ class Categorical(_Discrete):
         _check_range(self, array, value)
         if not np.all(array == np.round(array)):
             last = self.num_values - 1
-            raise UserError(f"{self.name}: expected an integer from 0 to {last}, received {value!r}; to blend give weights, like {{0: 0.5, {last}: 0.5}}.")
+            raise UserError(
+                f"{self.name}: expected an integer from 0 to {last}, received {value!r}; to blend "
+                f"give weights, like {{0: 0.5, {last}: 0.5}}."
+            )
         return array.astype(np.int64)
 
     def _blend(self, weights_of_categories):
         weights = np.zeros(self.num_categories, np.float32)
         for category, weight in weights_of_categories.items():
-            if not is_integer(category) or not 0 <= category < self.num_categories or not isinstance(weight, (int, float, np.number)):
-                raise UserError(f"{self.name}: expected a category from 0 to {self.num_categories - 1} and its weight, received {category!r}: {weight!r}.")
+            if (
+                not is_integer(category)
+                or not 0 <= category < self.num_categories
+                or not isinstance(weight, (int, float, np.number))
+            ):
+                raise UserError(
+                    f"{self.name}: expected a category from 0 to {self.num_categories - 1} and "
+                    f"its weight, received {category!r}: {weight!r}."
+                )
             weights[category] = weight
-        if not (weights.min() >= 0 and weights.max() <= 1 and abs(weights.sum() - 1) <= SUM_TOLERANCE):
-            raise UserError(f"{self.name}: expected weights of at least 0 that sum to 1, received {weights_of_categories!r}.")
+        if not (
+            weights.min() >= 0 and weights.max() <= 1 and abs(weights.sum() - 1) <= SUM_TOLERANCE
+        ):
+            raise UserError(
+                f"{self.name}: expected weights of at least 0 that sum to 1, received "
+                f"{weights_of_categories!r}."
+            )
         return weights
 
     def to_json(self):
         """Returns what a contract says of the code; `from_json` reads it."""
-        weights = {"type": "float32", "shape": ["batch", self.num_categories], "range": [0, 1], "meaning": "the share of each category; they sum to 1"}
-        about = {"name": self.name, "kind": self.kind, "type": "int64", "shape": ["batch"], "range": [0, self.num_categories - 1], "weights": weights}
-        return about | {"prior": f"each with probability 1/{self.num_categories}", "meaning": f"which of {self.num_categories} categories"}
+        weights = {
+            "type": "float32",
+            "shape": ["batch", self.num_categories],
+            "range": [0, 1],
+            "meaning": "the share of each category; they sum to 1",
+        }
+        about = {
+            "name": self.name,
+            "kind": self.kind,
+            "type": "int64",
+            "shape": ["batch"],
+            "range": [0, self.num_categories - 1],
+            "weights": weights,
+        }
+        return about | {
+            "prior": f"each with probability 1/{self.num_categories}",
+            "meaning": f"which of {self.num_categories} categories",
+        }
 
     @classmethod
     def from_json(cls, content):
@@ -306,7 +385,10 @@ class Categorical(_Discrete):
 
 @dataclasses.dataclass(frozen=True)
 class Bernoulli(_Discrete):
-    """A binary code that is 1 with `probability`; H(c) = -p ln p - (1-p) ln(1-p). Q gives one logit."""
+    """A binary code that is 1 with `probability`; H(c) = -p ln p - (1-p) ln(1-p).
+
+    Q gives one logit.
+    """
 
     name: str
     probability: float = 0.5
@@ -320,7 +402,9 @@ class Bernoulli(_Discrete):
 
     @property
     def entropy(self):
-        return -self.probability * math.log(self.probability) - (1 - self.probability) * math.log(1 - self.probability)
+        return -self.probability * math.log(self.probability) - (1 - self.probability) * math.log(
+            1 - self.probability
+        )
 
     def sample(self, generator, count):
         return (generator.random((count, 1)) < self.probability).astype(np.float32)
@@ -331,9 +415,14 @@ class Bernoulli(_Discrete):
         return tf.cast(tf.random.stateless_uniform((count, 1), seed) < self.probability, tf.float32)
 
     def log_prob(self, codes, parameters, posterior):
-        """Returns log Q(c|x), float32 (batch,), for codes in {0, 1} (batch, 1) and logits (batch, 1)."""
+        """Returns log Q(c|x), float32 (batch,), for codes in {0, 1} (batch, 1) and
+        logits (batch, 1).
+        """
         ops = operations(parameters)
-        return ops.sum(codes * ops.log_sigmoid(parameters) + (1 - codes) * ops.log_sigmoid(-parameters), axis=-1)
+        return ops.sum(
+            codes * ops.log_sigmoid(parameters) + (1 - codes) * ops.log_sigmoid(-parameters),
+            axis=-1,
+        )
 
     def traversal(self, num_columns):
         return np.array([[0.0], [1.0]], np.float32), ["0", "1"], [True, True]
@@ -369,19 +458,41 @@ class Bernoulli(_Discrete):
         return 1 - self.probability, self.probability
 
     def valid(self, values):
-        return self._valid_index(values) if "int" in str(values.dtype) else (within(values, 0.0, 1.0), "a number from 0 to 1")
+        return (
+            self._valid_index(values)
+            if "int" in str(values.dtype)
+            else (within(values, 0.0, 1.0), "a number from 0 to 1")
+        )
 
     def given(self, value, num):
-        """Returns `num` inputs of what a person asks for: int64 (num,), or numbers between the two values, float32 (num,)."""
+        """Returns `num` inputs of what a person asks for: int64 (num,), or numbers between the two
+        values, float32 (num,).
+        """
         _refuse_weights(self, value)
         array = _numbers(self.name, value, num)
         _check_range(self, array, value)
         return array.astype(np.int64 if np.all(array == np.round(array)) else np.float32)
 
     def to_json(self):
-        weights = {"type": "float32", "shape": ["batch"], "range": [0, 1], "meaning": "between the two values"}
-        about = {"name": self.name, "kind": self.kind, "type": "int64", "shape": ["batch"], "range": [0, 1], "weights": weights}
-        return about | {"probability": self.probability, "prior": f"1 with probability {self.probability}", "meaning": "one of two values"}
+        weights = {
+            "type": "float32",
+            "shape": ["batch"],
+            "range": [0, 1],
+            "meaning": "between the two values",
+        }
+        about = {
+            "name": self.name,
+            "kind": self.kind,
+            "type": "int64",
+            "shape": ["batch"],
+            "range": [0, 1],
+            "weights": weights,
+        }
+        return about | {
+            "probability": self.probability,
+            "prior": f"1 with probability {self.probability}",
+            "meaning": "one of two values",
+        }
 
     @classmethod
     def from_json(cls, content):
@@ -411,7 +522,9 @@ class Uniform:
 
     @property
     def output_tensors(self):
-        """What a recognizer says of the code: the mean of its Gaussian posterior, and the standard deviation."""
+        """What a recognizer says of the code: the mean of its Gaussian posterior, and the
+        standard deviation.
+        """
         return [Tensor(self.name, "float32"), Tensor(f"{self.name}_std", "float32")]
 
     def sample(self, generator, count):
@@ -430,16 +543,24 @@ class Uniform:
         return ops.sum(-0.5 * squares - log_std - 0.5 * math.log(2 * math.pi), axis=-1)
 
     def traversal(self, num_columns):
-        """Returns evenly spaced values from -2 to 2 (the plotting range of the paper's Figure 2), (num_columns, 1), their texts, and which are trained on."""
+        """Returns evenly spaced values from -2 to 2 (the plotting range of the paper's Figure 2),
+        (num_columns, 1), their texts, and which are trained on.
+        """
         values = np.linspace(-2, 2, num_columns, dtype=np.float32)[:, None]
-        return values, [f"{value:+.1f}" for value in values[:, 0]], self.in_trained_range(values[:, 0])
+        return (
+            values,
+            [f"{value:+.1f}" for value in values[:, 0]],
+            self.in_trained_range(values[:, 0]),
+        )
 
     def in_trained_range(self, values):
         """Returns whether each value lies where the prior does."""
         return [bool(abs(value) <= 1) for value in values]
 
     def ends(self):
-        """Returns both ends of the range the code is drawn from, (2, 1); of an unbounded one, where all but 0.3% of draws lie between."""
+        """Returns both ends of the range the code is drawn from, (2, 1); of an unbounded one, where
+        all but 0.3% of draws lie between.
+        """
         return np.array([[-1.0], [1.0]], np.float32)
 
     def value(self, codes):
@@ -455,12 +576,16 @@ class Uniform:
         return parameters[:, 0]
 
     def outputs(self, parameters, posterior):
-        return {self.name: parameters[:, 0], f"{self.name}_std": operations(parameters).exp(posterior.log_std(parameters)[:, 0])}
+        return {
+            self.name: parameters[:, 0],
+            f"{self.name}_std": operations(parameters).exp(posterior.log_std(parameters)[:, 0]),
+        }
 
     describe = outputs
 
     def valid(self, values):
-        return within(values, -LARGEST, LARGEST), "finite numbers"  # not is_finite, which ONNX lacks
+        # Not is_finite, which ONNX lacks.
+        return within(values, -LARGEST, LARGEST), "finite numbers"
 
     def given(self, value, num):
         """Returns `num` inputs of what a person asks for, float32 (num,)."""
@@ -473,7 +598,12 @@ class Uniform:
     def to_json(self):
         about = {"name": self.name, "kind": self.kind, "type": "float32", "shape": ["batch"]}
         about |= {"range": self.trained_range and list(self.trained_range), "prior": self.prior}
-        return about | {"meaning": "how much of one property; any finite number is taken, and beyond what the prior draws the generator extrapolates"}
+        return about | {
+            "meaning": (
+                "how much of one property; any finite number is taken, and beyond what the prior "
+                "draws the generator extrapolates"
+            )
+        }
 
     @classmethod
     def from_json(cls, content):
@@ -482,7 +612,10 @@ class Uniform:
 
 @dataclasses.dataclass(frozen=True)
 class Gaussian(Uniform):
-    """A continuous code, N(0, 1); H(c) = ln(2 pi e) / 2 = 1.419. The same Gaussian posterior as a uniform code's."""
+    """A continuous code, N(0, 1); H(c) = ln(2 pi e) / 2 = 1.419.
+
+    The same Gaussian posterior as a uniform code's.
+    """
 
     kind = "gaussian"
     entropy = 0.5 * math.log(2 * math.pi * math.e)
@@ -508,14 +641,18 @@ KINDS = {kind.kind: kind for kind in (Categorical, Uniform, Gaussian, Bernoulli)
 
 
 def from_json(content):
-    """Returns the code that a `to_json` wrote, in a contract of any version; keys that are not known are ignored.
+    """Returns the code that a `to_json` wrote, in a contract of any version; keys that are not
+    known are ignored.
 
     Raises:
       UserError: if it is of a later version.
       KeyError, TypeError, ValueError: if it is damaged.
     """
     if content["kind"] not in KINDS:
-        raise UserError(f"the kind of code {str(content['kind'])[:60]!r} is not known here; update keras-infogan to the version that exported this.")
+        raise UserError(
+            f"the kind of code {str(content['kind'])[:60]!r} is not known here; update "
+            "keras-infogan to the version that exported this."
+        )
     return KINDS[content["kind"]].from_json(content)
 
 
@@ -537,7 +674,9 @@ def _numbers(name, value, num):
     try:
         array = np.asarray(value, np.float64)
     except (TypeError, ValueError, OverflowError):
-        raise UserError(f"{name}: expected a number or {num} of them, received {value!r}.") from None
+        raise UserError(
+            f"{name}: expected a number or {num} of them, received {value!r}."
+        ) from None
     if array.shape not in ((), (num,)):
         raise UserError(f"{name}: expected one value or {num}, received the shape {array.shape}.")
     return np.broadcast_to(array, num)
@@ -545,9 +684,13 @@ def _numbers(name, value, num):
 
 def _check_range(code, array, value):
     if not np.all((array >= 0) & (array <= code.num_values - 1)):
-        raise UserError(f"{code.name}: expected a number from 0 to {code.num_values - 1}, received {value!r}.")
+        raise UserError(
+            f"{code.name}: expected a number from 0 to {code.num_values - 1}, received {value!r}."
+        )
 
 
 def _refuse_weights(code, value):
     if isinstance(value, dict):
-        raise UserError(f"{code.name}: expected a number, received weights; only categories are blended.")
+        raise UserError(
+            f"{code.name}: expected a number, received weights; only categories are blended."
+        )

@@ -1,7 +1,9 @@
 """Settings shared by all models, and the command-line flags made from them.
 
-A model's settings are one frozen dataclass (see `Settings`); a setting is written once, with `setting(default, meaning)`, and everything else (the flag, its
-help, the check of its choices, its place in config.json) follows from that line. Nothing here imports TensorFlow: flags are checked before it loads.
+A model's settings are one frozen dataclass (see `Settings`); a setting is written once, with
+`setting(default, meaning)`, and everything else (the flag, its help, the check of its choices, its
+place in config.json) follows from that line. Nothing here imports TensorFlow: flags are checked
+before it loads.
 """
 
 import contextlib
@@ -17,16 +19,25 @@ from absl import app, flags, logging
 
 
 class UserError(Exception):
-    """A mistake the user can mend: one sentence with what was expected, what was received and what to do."""
+    """A mistake the user can mend: one sentence with what was expected, what was
+    received and what to do.
+    """
 
 
 def setting(default, meaning, choices=None, minimum=None, maximum=None):
-    """Declares one setting: its default, its meaning with its unit, and the values it accepts (`choices`, or an inclusive range)."""
-    return dataclasses.field(default=default, metadata={"meaning": meaning, "choices": choices, "minimum": minimum, "maximum": maximum})
+    """Declares one setting: its default, its meaning with its unit, and the values it accepts
+    (`choices`, or an inclusive range).
+    """
+    return dataclasses.field(
+        default=default,
+        metadata={"meaning": meaning, "choices": choices, "minimum": minimum, "maximum": maximum},
+    )
 
 
 class UnfinishedError(Exception):
-    """What was begun did not end, nothing is lost, and the same command continues it: one sentence, and the status that tells a scheduler so."""
+    """What was begun did not end, nothing is lost, and the same command continues it: one sentence,
+    and the status that tells a scheduler so.
+    """
 
     def __init__(self, sentence, status=75):  # EX_TEMPFAIL of sysexits.h: not now, try again
         super().__init__(sentence)
@@ -51,10 +62,23 @@ class Settings:
     retired = types.MappingProxyType({})
 
     steps: int = setting(5000, "training steps, one batch of real images each", minimum=1)
-    batch_size: int = setting(128, "global batch size in images, over all devices together", minimum=2)
-    seed: int = setting(0, "seed of the weights, the latents and the order of the data", minimum=0, maximum=2**31 - 1)
-    precision: str = setting("float32", "Keras dtype policy of the networks", choices=("float32", "mixed_bfloat16", "mixed_float16"))
-    log_every_steps: int = setting(10, "steps between two lines of metrics.jsonl, each the mean since the last", minimum=1)
+    batch_size: int = setting(
+        128, "global batch size in images, over all devices together", minimum=2
+    )
+    seed: int = setting(
+        0,
+        "seed of the weights, the latents and the order of the data",
+        minimum=0,
+        maximum=2**31 - 1,
+    )
+    precision: str = setting(
+        "float32",
+        "Keras dtype policy of the networks",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+    )
+    log_every_steps: int = setting(
+        10, "steps between two lines of metrics.jsonl, each the mean since the last", minimum=1
+    )
     picture_every_steps: int = setting(500, "steps between two sets of pictures", minimum=1)
     checkpoint_every_steps: int = setting(500, "steps between two checkpoints", minimum=1)
 
@@ -67,7 +91,9 @@ class Settings:
             object.__setattr__(self, field.name, kind(value))  # of a numpy number, Python's
 
     def for_images(self, image_shape):
-        """Returns the settings with what was left open filled in for images of (height, width, channels); raises UserError if they do not fit."""
+        """Returns the settings with what was left open filled in for images of
+        (height, width, channels); raises UserError if they do not fit.
+        """
         return self
 
     @classmethod
@@ -79,7 +105,10 @@ class Settings:
         """
         unknown = content.keys() - {field.name for field in dataclasses.fields(cls)}
         if unknown:
-            raise UserError(f"{cls.title} has no setting {min(unknown)!r} here; update keras-infogan to the version that wrote this run.")
+            raise UserError(
+                f"{cls.title} has no setting {min(unknown)!r} here; update keras-infogan to the "
+                "version that wrote this run."
+            )
         return cls(**content)
 
 
@@ -90,7 +119,10 @@ def check_setting(field, value):
         raise UserError(f"--{field.name}: expected {field.type.__name__}, received {value!r}.")
     choices, minimum, maximum = (field.metadata[key] for key in ("choices", "minimum", "maximum"))
     if choices and value not in choices:
-        raise UserError(f"--{field.name} must be one of {', '.join(choices)}, not {value!r}{did_you_mean(value, choices)}.")
+        raise UserError(
+            f"--{field.name} must be one of {', '.join(choices)}, not "
+            f"{value!r}{did_you_mean(value, choices)}."
+        )
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"--{field.name} must be a finite number, not {value}.")
     if minimum is not None and value < minimum:
@@ -105,15 +137,27 @@ def did_you_mean(name, known):
     return f" (did you mean {nearest[0]!r}?)" if nearest else ""
 
 
-_DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string, bool: flags.DEFINE_bool}
-# Flags of the command that is running: old names, and names of which a sentence says why they are no flags of it.
+_DEFINE = {
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+    bool: flags.DEFINE_bool,
+}
+# Flags of the command that is running: old names, and names of which a sentence says why they
+# are no flags of it.
 _renamed, _refused = {}, {}
 
 
 def define_flags(settings_class):
-    """Defines one absl flag per setting, without a default: a flag that is not given leaves what the preset says."""
+    """Defines one absl flag per setting, without a default: a flag that is not given leaves what
+    the preset says.
+    """
     for field in dataclasses.fields(settings_class):
-        _DEFINE[field.type](field.name, None, f"{meaning(field)}; default {field.default!r} unless the preset says otherwise.")
+        _DEFINE[field.type](
+            field.name,
+            None,
+            f"{meaning(field)}; default {field.default!r} unless the preset says otherwise.",
+        )
 
 
 def meaning(field):
@@ -129,12 +173,16 @@ def rename_flag(old, new):
 
 
 def refuse_flags(reasons):
-    """Says why flags that people may give are none of this command: a dict from name to what follows it in a sentence."""
+    """Says why flags that people may give are none of this command: a dict from name to what
+    follows it in a sentence.
+    """
     _refused.update(reasons)
 
 
 def flag_given(name, default, arguments=None):
-    """Returns the value of a flag on the command line before flags are parsed: other flags may depend on it."""
+    """Returns the value of a flag on the command line before flags are parsed: other flags
+    may depend on it.
+    """
     values = flags.FlagValues()
     flags.DEFINE_string(name, default, "", flag_values=values)
     with contextlib.suppress(flags.Error):
@@ -159,12 +207,16 @@ def user_path(text):
 
 
 def run_command(main):
-    """Runs a command's `main()` under absl; a `UserError` ends it with its one sentence on stderr and exit status 2, `UnfinishedError` with 75 or its own."""
+    """Runs a command's `main()` under absl; a `UserError` ends it with its one sentence on stderr
+    and exit status 2, `UnfinishedError` with 75 or its own.
+    """
 
     def checked(arguments):
         try:
             if len(arguments) > 1:
-                raise UserError(f"expected flags only, received {arguments[1]!r}; write --name=value.")
+                raise UserError(
+                    f"expected flags only, received {arguments[1]!r}; write --name=value."
+                )
             return main()
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
@@ -172,14 +224,21 @@ def run_command(main):
         except UnfinishedError as unfinished:
             print(unfinished, file=sys.stderr)
             return unfinished.status
-        except OSError as error:  # a full disk, a directory that became read-only: nothing is half-written under its final name
-            print(f"error: cannot read or write {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
+        except OSError as error:
+            # A full disk, a directory that became read-only: nothing is half-written
+            # under its final name.
+            print(
+                f"error: cannot read or write {error.filename or 'a file'}: "
+                f"{error.strerror or error}.",
+                file=sys.stderr,
+            )
             return 2
         except KeyboardInterrupt:
             print("Interrupted.", file=sys.stderr)
             return 130
 
-    # --help shows the flags of the command's own file; those that shared files defined for it are no less its own.
+    # --help shows the flags of the command's own file; those that shared files defined for it are
+    # no less its own.
     for module, defined in flags.FLAGS.flags_by_module_dict().items():
         for flag in defined if module.startswith("keras_infogan.") else ():
             flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
@@ -190,8 +249,12 @@ def run_command(main):
 
 
 def _parsed(arguments):
-    """Parses the command line and returns what is no flag; ends the process where it cannot be parsed, or help was asked for."""
-    names = {argument.lstrip("-").partition("=")[0] for argument in arguments if argument.startswith("-")}
+    """Parses the command line and returns what is no flag; ends the process where it cannot be
+    parsed, or help was asked for.
+    """
+    names = {
+        argument.lstrip("-").partition("=")[0] for argument in arguments if argument.startswith("-")
+    }
     try:
         others = flags.FLAGS(arguments)
     except flags.UnrecognizedFlagError as error:

@@ -1,9 +1,11 @@
 """What exported files say about themselves: inputs and outputs by name, and where they come from.
 
-generator.json holds it, and every exported .onnx file carries it in its metadata, so that a program that has only the file knows its inputs. It stands alone:
-who reads it needs no settings, no data set and no TensorFlow, and a key that is not known is ignored.
+generator.json holds it, and every exported .onnx file carries it in its metadata, so that a program
+that has only the file knows its inputs. It stands alone: who reads it needs no settings, no data
+set and no TensorFlow, and a key that is not known is ignored.
 
-Inputs and outputs are batch-first: an input of shape (62,) takes float32 (batch, 62), an input of shape () takes (batch,).
+Inputs and outputs are batch-first: an input of shape (62,) takes float32 (batch, 62), an input of
+shape () takes (batch,).
 """
 
 import dataclasses
@@ -17,15 +19,26 @@ from keras_infogan.codes import SUM_TOLERANCE, Tensor, operations, within
 from keras_infogan.config import UserError
 from keras_infogan.latents import SEED, LatentSpec, Noise
 
-# 2: stands alone. Of contract 1 the codes' posterior stood in the run's settings; such exports load.
+# 2: stands alone. Of contract 1 the codes' posterior stood in the run's settings;
+# such exports load.
 VERSION = 2
 METADATA_KEY = "keras_infogan"
-CATEGORIES, IMAGE_TYPES, IMAGE_LAYOUTS = ("index", "weights"), ("float32", "uint8"), ("NHWC", "NCHW")
+CATEGORIES, IMAGE_TYPES, IMAGE_LAYOUTS = (
+    ("index", "weights"),
+    ("float32", "uint8"),
+    ("NHWC", "NCHW"),
+)
 PNG = Tensor("image_bytes", "string")
 LOG_LIKELIHOOD = Tensor("log_likelihood", "float32")
-RECONSTRUCTIONS = "reconstructions"  # not "images": in an ONNX graph no output has the name of an input
+# Not "images": in an ONNX graph no output has the name of an input.
+RECONSTRUCTIONS = "reconstructions"
 # By capability: the ONNX file that computes it.
-ONNX_FILES = {"generate": "generator", "encode": "recognizer", "reconstruct": "reconstructor", "log_likelihood": "scorer"}
+ONNX_FILES = {
+    "generate": "generator",
+    "encode": "recognizer",
+    "reconstruct": "reconstructor",
+    "log_likelihood": "scorer",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,9 +71,11 @@ class Contract:
       trained_as: the names that the codes were trained under, in order.
       step: the training step that was exported.
       capabilities: what the files compute.
-      likelihood: of a model with log_likelihood what its nats are, {"meaning": a text, "exact": or a bound, "binary": whether pixels are, "noise_size":
-        numbers that each estimate draws}; None otherwise.
-      categories: how the ONNX generator takes discrete codes: "index", or "weights" over categories.
+      likelihood: of a model with log_likelihood what its nats are, {"meaning": a text, "exact": or
+        a bound, "binary": whether pixels are, "noise_size": numbers that each estimate draws}; None
+        otherwise.
+      categories: how the ONNX generator takes discrete codes: "index", or "weights"
+        over categories.
       image_type: type of images in the ONNX files: "float32", in [0, 1], or "uint8", 0 to 255.
       image_layout: "NHWC" or "NCHW", in the ONNX files.
     """
@@ -84,14 +99,22 @@ class Contract:
     image_layout: str = "NHWC"
 
     def check_names(self):
-        """Raises UserError unless every code has a name that an input can have; asked of what is to be exported, not of what was."""
-        taken = [name.lower() for name in self.taken_names]  # TensorFlow does not tell names apart that differ in case only
+        """Raises UserError unless every code has a name that an input can have; asked of what is to
+        be exported, not of what was.
+        """
+        # TensorFlow does not tell names apart that differ in case only.
+        taken = [name.lower() for name in self.taken_names]
         for trained, code in zip(self.trained_as, self.latent_spec.codes, strict=True):
             # The names of arguments, in Python.
-            if taken.count(code.name.lower()) > 1 or keyword.iskeyword(code.name) or code.name == "self":
+            if (
+                taken.count(code.name.lower()) > 1
+                or keyword.iskeyword(code.name)
+                or code.name == "self"
+            ):
                 raise UserError(
-                    f"the name {code.name!r} cannot be that of an input: another input or output, or Python itself, needs it; "
-                    f"give the code another one with --rename={trained}=NAME."
+                    f"the name {code.name!r} cannot be that of an input: another input or output, "
+                    "or Python itself, needs it; give the code another one with "
+                    f"--rename={trained}=NAME."
                 )
 
     @property
@@ -103,8 +126,12 @@ class Contract:
     def taken_names(self):
         """Every name of an input or output, the codes' own included."""
         others = {"reconstruct": RECONSTRUCTIONS, "log_likelihood": LOG_LIKELIHOOD.name}
-        unused = {name for capability, name in others.items() if capability not in self.capabilities}
-        return [tensor.name for tensor in self.latent_spec.output_tensors] + [name for name in _TAKEN if name not in unused]
+        unused = {
+            name for capability, name in others.items() if capability not in self.capabilities
+        }
+        return [tensor.name for tensor in self.latent_spec.output_tensors] + [
+            name for name in _TAKEN if name not in unused
+        ]
 
     @property
     def images(self):
@@ -115,12 +142,21 @@ class Contract:
     def onnx_images(self):
         """Images of the ONNX files."""
         height, width, channels = self.image_shape
-        return Tensor("images", self.image_type, (height, width, channels) if self.image_layout == "NHWC" else (channels, height, width))
+        return Tensor(
+            "images",
+            self.image_type,
+            (height, width, channels) if self.image_layout == "NHWC" else (channels, height, width),
+        )
 
     @property
     def answers(self):
-        """What the recognizer gives for an image: what it says of the codes, and the parameters of Q."""
-        return (*self.latent_spec.output_tensors, Tensor("parameters", "float32", (self.latent_spec.total_parameters,)))
+        """What the recognizer gives for an image: what it says of the codes, and the
+        parameters of Q.
+        """
+        return (
+            *self.latent_spec.output_tensors,
+            Tensor("parameters", "float32", (self.latent_spec.total_parameters,)),
+        )
 
     @property
     def blends(self):
@@ -142,10 +178,16 @@ class Contract:
             "reconstruct": Graph("reconstruct", images, (_reconstructed(self.images),)),
             "log_likelihood": Graph("log_likelihood", (*images, *self._scored), (LOG_LIKELIHOOD,)),
         }
-        return {name: graph for name, graph in found.items() if graph.capability in self.capabilities and (name != "blend" or self.blends)}
+        return {
+            name: graph
+            for name, graph in found.items()
+            if graph.capability in self.capabilities and (name != "blend" or self.blends)
+        }
 
     def onnx_graphs(self):
-        """Returns what the ONNX files take and give, a dict from a file's name without its ending to Graph."""
+        """Returns what the ONNX files take and give, a dict from a file's name without its
+        ending to Graph.
+        """
         images = (self.onnx_images,)
         found = {
             "generate": Graph("generate", tuple(self.latent_spec.inputs(self.categories)), images),
@@ -153,7 +195,11 @@ class Contract:
             "reconstruct": Graph("reconstruct", images, (_reconstructed(self.onnx_images),)),
             "log_likelihood": Graph("log_likelihood", (*images, *self._scored), (LOG_LIKELIHOOD,)),
         }
-        return {ONNX_FILES[capability]: found[capability] for capability in found if capability in self.capabilities}
+        return {
+            ONNX_FILES[capability]: found[capability]
+            for capability in found
+            if capability in self.capabilities
+        }
 
     @property
     def likelihood_noise(self):
@@ -169,16 +215,20 @@ class Contract:
         """Says which inputs are valid.
 
         Args:
-          inputs: named inputs of a signature or ONNX graph whose images are float32, of the right shapes and types: numpy arrays or tensors.
+          inputs: named inputs of a signature or ONNX graph whose images are float32, of the right
+            shapes and types: numpy arrays or tensors.
 
         Returns:
-          A dict from name to (whether each image's is valid, bool (batch,); what is expected, text).
+          A dict from name to (whether each image's is valid, bool (batch,); what is
+          expected, text).
         """
         others = {name: values for name, values in inputs.items() if name != "images"}
         checks = self.latent_spec.checks(others)
         if "images" in inputs:
             images = inputs["images"]
-            valid = operations(images).all(within(images, -SUM_TOLERANCE, 1 + SUM_TOLERANCE), axis=(1, 2, 3))
+            valid = operations(images).all(
+                within(images, -SUM_TOLERANCE, 1 + SUM_TOLERANCE), axis=(1, 2, 3)
+            )
             checks = {"images": (valid, "numbers from 0 to 1")} | checks
         return checks
 
@@ -196,22 +246,30 @@ class Contract:
         graph = self.onnx_graphs()[name] if onnx else self.signatures()[name]
         if graph.capability != "generate":
             images = self.to_onnx_images(given["images"]) if onnx else given["images"]
-            return {tensor.name: images if tensor.name == "images" else given[tensor.name] for tensor in graph.inputs}
+            return {
+                tensor.name: images if tensor.name == "images" else given[tensor.name]
+                for tensor in graph.inputs
+            }
         latents = given["latents"]
         parts, values = self.latent_spec.unpack(latents), self.latent_spec.values(latents)
         feeds = {}
         for tensor in graph.inputs:
             array = {"latents": latents, "seed": given.get("seeds")}.get(
-                tensor.name, values.get(tensor.name) if tensor.type == "int64" else parts.get(tensor.name)
+                tensor.name,
+                values.get(tensor.name) if tensor.type == "int64" else parts.get(tensor.name),
             )
             feeds[tensor.name] = np.ascontiguousarray(array, tensor.type).reshape(-1, *tensor.shape)
         return feeds
 
     def to_onnx_images(self, images):
-        """Returns float32 images (batch, height, width, channels) in [0, 1] in the type and layout of the ONNX files."""
+        """Returns float32 images (batch, height, width, channels) in [0, 1] in the type and layout
+        of the ONNX files.
+        """
         if self.image_layout == "NCHW":
             images = images.transpose(0, 3, 1, 2)
-        return np.ascontiguousarray(np.round(images * 255) if self.image_type == "uint8" else images, self.image_type)
+        return np.ascontiguousarray(
+            np.round(images * 255) if self.image_type == "uint8" else images, self.image_type
+        )
 
     def from_onnx_images(self, images):
         """The inverse of `to_onnx_images`, up to rounding."""
@@ -220,9 +278,13 @@ class Contract:
         return images.astype(np.float32) / 255 if self.image_type == "uint8" else images
 
     def to_json(self):
-        """Returns the contract without what is measured of the files: what the .onnx files carry."""
+        """Returns the contract without what is measured of the files: what the
+        .onnx files carry.
+        """
         described = self.latent_spec.to_json()
-        trained_as = dict(zip((code.name for code in self.latent_spec.codes), self.trained_as, strict=True))
+        trained_as = dict(
+            zip((code.name for code in self.latent_spec.codes), self.trained_as, strict=True)
+        )
         for entry in described["inputs"]:
             if entry["name"] in trained_as:
                 entry["trained_as"] = trained_as[entry["name"]]
@@ -230,10 +292,19 @@ class Contract:
             "contract": VERSION,
             "name": self.name,
             "keras_infogan": __version__,
-            "model": {"name": self.model, "title": self.title, "paper": self.paper, "reads": list(self.reads)},
+            "model": {
+                "name": self.model,
+                "title": self.title,
+                "paper": self.paper,
+                "reads": list(self.reads),
+            },
             "capabilities": list(self.capabilities),
             "step": self.step,
-            "dataset": {"name": self.dataset, "license": self.license, "fingerprint": self.fingerprint},
+            "dataset": {
+                "name": self.dataset,
+                "license": self.license,
+                "fingerprint": self.fingerprint,
+            },
             **described,
             "images": {
                 "shape": ["batch", *self.onnx_images.shape],
@@ -253,15 +324,36 @@ class Contract:
         }
 
 
-# Names of inputs and outputs beside the codes' own, columns of tables among them, and endings of such names.
-_TAKEN = ("parameters", "images", "latents", "noise", SEED.name, PNG.name, LOG_LIKELIHOOD.name, RECONSTRUCTIONS, "image", "label")
+# Names of inputs and outputs beside the codes' own, columns of tables among them, and
+# endings of such names.
+_TAKEN = (
+    "parameters",
+    "images",
+    "latents",
+    "noise",
+    SEED.name,
+    PNG.name,
+    LOG_LIKELIHOOD.name,
+    RECONSTRUCTIONS,
+    "image",
+    "label",
+)
 _ENDINGS = ("_probability", "_probabilities", "_mean", "_std")
 # By what is wrong: what each format does.
-_AS_A_CATEGORY = {"saved_model": "as a category out of its range", "onnx": "as a category out of its range"}
+_AS_A_CATEGORY = {
+    "saved_model": "as a category out of its range",
+    "onnx": "as a category out of its range",
+}
 _INVALID_INPUTS = {
     "a category, bit or seed out of its range": {
-        "saved_model": "InvalidArgument with a sentence that names the input; under batching by the server, for all requests of that batch",
-        "onnx": "that image is NaN in every pixel (uint8: 0), the others are not touched; the recognizer's probabilities and means likewise, its categories -1",
+        "saved_model": (
+            "InvalidArgument with a sentence that names the input; under batching by the server, "
+            "for all requests of that batch"
+        ),
+        "onnx": (
+            "that image is NaN in every pixel (uint8: 0), the others are not touched; the "
+            "recognizer's probabilities and means likewise, its categories -1"
+        ),
     },
     "NaN or infinity": _AS_A_CATEGORY,
     "weights below 0, or whose sum is off 1 by more than 0.001": _AS_A_CATEGORY,
@@ -269,9 +361,18 @@ _INVALID_INPUTS = {
         "saved_model": "as a category out of its range",
         "onnx": "as a category out of its range; uint8 images cannot be",
     },
-    "numbers beyond what half precision holds (65,504)": {"saved_model": "extrapolates", "onnx": "extrapolates; in generator_fp16.onnx that image is NaN"},
-    "a wrong shape, type or name; batches of different sizes": {"saved_model": "an error; nothing is computed", "onnx": "an error; nothing is computed"},
-    "an empty batch": {"saved_model": "an empty batch; encode of an InfoGAN may give an error", "onnx": "an empty batch"},
+    "numbers beyond what half precision holds (65,504)": {
+        "saved_model": "extrapolates",
+        "onnx": "extrapolates; in generator_fp16.onnx that image is NaN",
+    },
+    "a wrong shape, type or name; batches of different sizes": {
+        "saved_model": "an error; nothing is computed",
+        "onnx": "an error; nothing is computed",
+    },
+    "an empty batch": {
+        "saved_model": "an empty batch; encode of an InfoGAN may give an error",
+        "onnx": "an empty batch",
+    },
 }
 
 
@@ -281,7 +382,9 @@ def _reconstructed(images):
 
 def _listed(graph):
     def tensors(side):
-        return {tensor.name: {"type": tensor.type, "shape": ["batch", *tensor.shape]} for tensor in side}
+        return {
+            tensor.name: {"type": tensor.type, "shape": ["batch", *tensor.shape]} for tensor in side
+        }
 
     return {"inputs": tensors(graph.inputs), "outputs": tensors(graph.outputs)}
 
@@ -298,7 +401,10 @@ def from_json(place, content):
       ValueError, KeyError, TypeError, AttributeError, OverflowError: if it is damaged.
     """
     if int(content["contract"]) > VERSION:
-        raise UserError(f"{place} was exported by a newer keras-infogan (contract {content['contract']}, this one reads up to {VERSION}); update it.")
+        raise UserError(
+            f"{place} was exported by a newer keras-infogan (contract {content['contract']}, this "
+            f"one reads up to {VERSION}); update it."
+        )
     if int(content["contract"]) == 1:
         content = _from_version_1(content)
     model, dataset, images = content["model"], content["dataset"], content["images"]
@@ -318,7 +424,9 @@ def from_json(place, content):
         image_shape=shape if images["layout"] == "NHWC" else (*shape[1:], shape[0]),
         settings=dict(content["settings"]),
         latent_spec=spec,
-        trained_as=tuple(entry["trained_as"] for entry in content["inputs"] if "trained_as" in entry),
+        trained_as=tuple(
+            entry["trained_as"] for entry in content["inputs"] if "trained_as" in entry
+        ),
         step=int(content["step"]),
         capabilities=tuple(name for name in content["capabilities"] if name in ONNX_FILES),
         likelihood=content["likelihood"],
@@ -331,9 +439,17 @@ def from_json(place, content):
 def _from_version_1(content):
     """Returns an InfoGAN's contract of version 1 with the keys of version 2."""
     run, settings = content["run"], content["run"]["settings"]
-    posterior = {"family": "bounded"} | {name: settings[f"{prefix}posterior_std"] for name, prefix in (("std", ""), ("min_std", "min_"), ("max_std", "max_"))}
+    posterior = {"family": "bounded"} | {
+        name: settings[f"{prefix}posterior_std"]
+        for name, prefix in (("std", ""), ("min_std", "min_"), ("max_std", "max_"))
+    }
     return content | {
-        "model": {"name": run["model"], "title": "InfoGAN", "paper": "Chen et al. 2016, arXiv 1606.03657", "reads": ["image"]},
+        "model": {
+            "name": run["model"],
+            "title": "InfoGAN",
+            "paper": "Chen et al. 2016, arXiv 1606.03657",
+            "reads": ["image"],
+        },
         "capabilities": ["generate", "encode"],
         "dataset": content["dataset"] | {"fingerprint": run["fingerprint"]},
         "posterior": posterior,

@@ -1,11 +1,16 @@
-"""Reads the codes of real images: python -m keras_infogan.encode --run_dir=runs/mnist-infogan-1 --split=test --output=codes.csv
+"""Reads the codes of real images:
 
-Writes one line per image: its file or index, its label where the data has one, and per code what the recognizer says: the likeliest category and its
-probability, or mean and standard deviation. With labels it also prints how well each categorical code agrees with them. The order of categories is arbitrary,
-so they are matched to labels first, one to one, as agrees best.
+    python -m keras_infogan.encode --run_dir=runs/mnist-infogan-1 --split=test --output=codes.csv
 
-    python -m keras_infogan.encode --run_dir=runs/mnist-infogan-1 --images=my_digits --output=codes.csv
-    python -m keras_infogan.encode --onnx=runs/mnist-infogan-1/export/recognizer.onnx --images=my_digits --output=codes.csv
+Writes one line per image: its file or index, its label where the data has one, and per code what
+the recognizer says: the likeliest category and its probability, or mean and standard deviation.
+With labels it also prints how well each categorical code agrees with them. The order of categories
+is arbitrary, so they are matched to labels first, one to one, as agrees best.
+
+    python -m keras_infogan.encode --run_dir=runs/mnist-infogan-1 --images=my_digits \\
+        --output=codes.csv
+    python -m keras_infogan.encode --onnx=runs/mnist-infogan-1/export/recognizer.onnx \\
+        --images=my_digits --output=codes.csv
 
 The last one does not load TensorFlow.
 
@@ -52,19 +57,29 @@ def encode(run, load_model, output, image_dir=None, split=None, data_dir=None, p
         images.pairs(shown, model.reconstruct(shown)).save(picture, "PNG")
         _write("--reconstructions", pairs, picture.getvalue())
     count = len(image_set.images)
-    answers = [model.encode(datasets.to_float(image_set.images[start : start + 4096])) for start in range(0, count, 4096)]
+    answers = [
+        model.encode(datasets.to_float(image_set.images[start : start + 4096]))
+        for start in range(0, count, 4096)
+    ]
     columns = model.latent_spec.describe(np.concatenate(answers))
 
     table = {"image": image_set.files or range(count)}
     if image_set.labels is not None:
         table["label"] = [image_set.label_names[label] for label in image_set.labels]
-    table |= {name: [f"{value:.4f}" if isinstance(value, float) else value for value in values.tolist()] for name, values in columns.items()}
+    table |= {
+        name: [f"{value:.4f}" if isinstance(value, float) else value for value in values.tolist()]
+        for name, values in columns.items()
+    }
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table)
     writer.writerows(zip(*table.values(), strict=True))
     _write("--output", output, text.getvalue())
-    return [_agreement(code.name, columns[code.name], image_set) for code in model.latent_spec.codes if code.has_categories and image_set.labels is not None]
+    return [
+        _agreement(code.name, columns[code.name], image_set)
+        for code in model.latent_spec.codes
+        if code.has_categories and image_set.labels is not None
+    ]
 
 
 def _write(flag, path, data):
@@ -77,31 +92,64 @@ def _write(flag, path, data):
 def _agreement(name, categories, image_set):
     from keras_infogan.metrics.clustering_accuracy import clustering_accuracy, match_categories
 
-    accuracy, matches = clustering_accuracy(image_set.labels, categories), match_categories(image_set.labels, categories)
-    listed = ", ".join(f"{category}={image_set.label_names[label]}" for category, label in sorted(matches.items()))
-    return f"{name}: {accuracy:.2%} of {len(categories):,} images agree with their label after matching categories to labels ({listed})"
+    accuracy, matches = (
+        clustering_accuracy(image_set.labels, categories),
+        match_categories(image_set.labels, categories),
+    )
+    listed = ", ".join(
+        f"{category}={image_set.label_names[label]}" for category, label in sorted(matches.items())
+    )
+    return (
+        f"{name}: {accuracy:.2%} of {len(categories):,} images agree with their label after "
+        f"matching categories to labels ({listed})"
+    )
 
 
 def define_flags():
     model_source.define_flags("recognizer.onnx")
     flags.DEFINE_string("images", None, "a folder or zip of images to read.")
-    flags.DEFINE_string("split", None, "a split of the run's own data set instead, for example test.")
-    flags.DEFINE_string("data_dir", None, "where the data set lies now, if not where it was trained from.")
+    flags.DEFINE_string(
+        "split", None, "a split of the run's own data set instead, for example test."
+    )
+    flags.DEFINE_string(
+        "data_dir", None, "where the data set lies now, if not where it was trained from."
+    )
     flags.DEFINE_string("output", "codes.csv", "the table to write.")
-    flags.DEFINE_string("reconstructions", None, "a picture to write too: the first images, each beside what is generated from its codes.")
+    flags.DEFINE_string(
+        "reconstructions",
+        None,
+        "a picture to write too: the first images, each beside what is generated from its codes.",
+    )
 
 
 def main():
-    run, load = model_source.chosen(needs=("encode", "reconstruct") if FLAGS.reconstructions else ("encode",))
+    run, load = model_source.chosen(
+        needs=("encode", "reconstruct") if FLAGS.reconstructions else ("encode",)
+    )
     if bool(FLAGS.images) == bool(FLAGS.split):
-        raise UserError("which images? Give either --images=FOLDER or --split=NAME, for example --split=test.")
-    written = {"output": FLAGS.output} | ({"reconstructions": FLAGS.reconstructions} if FLAGS.reconstructions else {})
+        raise UserError(
+            "which images? Give either --images=FOLDER or --split=NAME, for example --split=test."
+        )
+    written = {"output": FLAGS.output} | (
+        {"reconstructions": FLAGS.reconstructions} if FLAGS.reconstructions else {}
+    )
     if len({pathlib.Path(path).absolute() for path in written.values()}) < len(written):
-        raise UserError(f"--output and --reconstructions are both {FLAGS.output}; give the picture a place of its own.")
+        raise UserError(
+            f"--output and --reconstructions are both {FLAGS.output}; "
+            "give the picture a place of its own."
+        )
     for flag, path in written.items():
         if not pathlib.Path(path).absolute().parent.is_dir():
             raise UserError(f"the directory of --{flag}={path} does not exist; create it first.")
-    for line in encode(run, load, FLAGS.output, config.user_path(FLAGS.images), FLAGS.split, config.user_path(FLAGS.data_dir), FLAGS.reconstructions):
+    for line in encode(
+        run,
+        load,
+        FLAGS.output,
+        config.user_path(FLAGS.images),
+        FLAGS.split,
+        config.user_path(FLAGS.data_dir),
+        FLAGS.reconstructions,
+    ):
         print(line)
     print(*written.values(), sep="\n")
     return 0

@@ -2,18 +2,23 @@
 
 Writes to the run directory:
     metrics.json   every score with its protocol, what could not be scored and why, and alarms
-    report.html    the same to look at, in one file that needs no network: pictures of every code, charts, tables
+    report.html    the same to look at, in one file that needs no network: pictures of every
+                   code, charts, tables
 
-Scores come in groups: "generator" needs the model alone; "labels" and "factors" compare codes read from real images with what is known of them (the test split,
-where there is one); "images" compares generated with real images; "reconstruction" and "likelihood" are of models that can, such as a VAE. Labels and factors
-serve the scores only; nothing is trained on them but the feature space.
+Scores come in groups: "generator" needs the model alone; "labels" and "factors" compare codes read
+from real images with what is known of them (the test split, where there is one); "images" compares
+generated with real images; "reconstruction" and "likelihood" are of models that can, such as a VAE.
+Labels and factors serve the scores only; nothing is trained on them but the feature space.
 
-    python -m keras_infogan.evaluate --run_dir=runs/mnist-infogan-1 --metrics=labels,mutual_information
+    python -m keras_infogan.evaluate --run_dir=runs/mnist-infogan-1 \\
+        --metrics=labels,mutual_information
     python -m keras_infogan.evaluate --onnx=runs/mnist-infogan-1/export/generator.onnx
 
-An exported generator is scored without TensorFlow, on what needs no more than it, recognizer.onnx beside it and data that TensorFlow does not read.
+An exported generator is scored without TensorFlow, on what needs no more than it, recognizer.onnx
+beside it and data that TensorFlow does not read.
 
-MNIST takes about 3 minutes on two CPU cores, more than half of it for the feature space, which is trained once.
+MNIST takes about 3 minutes on two CPU cores, more than half of it for the feature space, which
+is trained once.
 """
 
 import dataclasses
@@ -25,13 +30,33 @@ import sys
 
 from absl import flags
 
-from keras_infogan import __version__, config, datasets, features, files, metrics, model_source, runs
+from keras_infogan import (
+    __version__,
+    config,
+    datasets,
+    features,
+    files,
+    metrics,
+    model_source,
+    runs,
+)
 from keras_infogan.config import UserError
 
 FLAGS = flags.FLAGS
 
 
-def evaluate(run, model, names, split=None, data_dir=None, feature_space="learned", num_images=10_000, seed=0, command="", with_tensorflow=True):
+def evaluate(
+    run,
+    model,
+    names,
+    split=None,
+    data_dir=None,
+    feature_space="learned",
+    num_images=10_000,
+    seed=0,
+    command="",
+    with_tensorflow=True,
+):
     """Scores a model and writes metrics.json and report.html to its run directory.
 
     Args:
@@ -55,12 +80,21 @@ def evaluate(run, model, names, split=None, data_dir=None, feature_space="learne
 
     def load_images():
         if not with_tensorflow and not datasets.reads_without_tensorflow(run.dataset):
-            raise UserError(f"reading {run.dataset} takes TensorFlow; score the run itself, with --run_dir")
-        return datasets.load(run.dataset, split or datasets.evaluation_split(run.dataset, data_dir), run.image_shape, data_dir)
+            raise UserError(
+                f"reading {run.dataset} takes TensorFlow; score the run itself, with --run_dir"
+            )
+        return datasets.load(
+            run.dataset,
+            split or datasets.evaluation_split(run.dataset, data_dir),
+            run.image_shape,
+            data_dir,
+        )
 
     def load_features():
         if not with_tensorflow:
-            raise UserError("a feature space takes TensorFlow; score the run itself, with --run_dir")
+            raise UserError(
+                "a feature space takes TensorFlow; score the run itself, with --run_dir"
+            )
         return features.build(feature_space, run.dataset, run.image_shape, data_dir)
 
     found = evidence.Evidence(model, load_images, load_features, num_images, seed)
@@ -68,9 +102,24 @@ def evaluate(run, model, names, split=None, data_dir=None, feature_space="learne
     digest, earlier = _digest({**run.to_json(), "version": None}, data_dir), runs.read_metrics(run)
     if earlier and earlier["evaluated"].get("run") == _digest(runs.written(run), data_dir):
         earlier["evaluated"]["run"] = digest  # version 0.1.0 told a run by its whole config.json
-    evaluated = {"run": digest, "step": model.step, "split": split, "num_images": num_images, "seed": seed, "features": feature_space}
-    result = scoring.merged({"keras_infogan": __version__, "command": command, "evaluated": evaluated, **result}, earlier)
-    said = alarms.alarms(result["scores"], model.latent_spec.codes, result["details"].get("category_shares", {}), result["skipped"].values())
+    evaluated = {
+        "run": digest,
+        "step": model.step,
+        "split": split,
+        "num_images": num_images,
+        "seed": seed,
+        "features": feature_space,
+    }
+    result = scoring.merged(
+        {"keras_infogan": __version__, "command": command, "evaluated": evaluated, **result},
+        earlier,
+    )
+    said = alarms.alarms(
+        result["scores"],
+        model.latent_spec.codes,
+        result["details"].get("category_shares", {}),
+        result["skipped"].values(),
+    )
     said += alarms.unfinished(model.step, run.to_json()["settings"]["steps"])
     result["alarms"] = [dataclasses.asdict(alarm) for alarm in said]
     files.write_atomically(run.metrics, json.dumps(result, indent=1, allow_nan=False) + "\n")
@@ -79,22 +128,41 @@ def evaluate(run, model, names, split=None, data_dir=None, feature_space="learne
 
 
 def _digest(content, data_dir):
-    """Returns a short text that tells a run, the content of its config.json, and the place of its data from others."""
+    """Returns a short text that tells a run, the content of its config.json, and the place of its
+    data from others.
+    """
     return hashlib.sha256(json.dumps([content, data_dir]).encode()).hexdigest()[:16]
 
 
 def define_flags():
     model_source.define_flags("generator.onnx, beside which scores and report go")
-    flags.DEFINE_string("metrics", "all", f"scores, separated by commas: all, a group ({', '.join(metrics.GROUPS)}), or any of {', '.join(metrics.METRICS)}.")
-    flags.DEFINE_string("split", None, "split of real images to score on; default: test, or train where there is no test split.")
-    flags.DEFINE_string("data_dir", None, "where the data set lies now, if not where it was trained from.")
+    flags.DEFINE_string(
+        "metrics",
+        "all",
+        f"scores, separated by commas: all, a group ({', '.join(metrics.GROUPS)}), or any of "
+        f"{', '.join(metrics.METRICS)}.",
+    )
+    flags.DEFINE_string(
+        "split",
+        None,
+        "split of real images to score on; default: test, or train where there is no test split.",
+    )
+    flags.DEFINE_string(
+        "data_dir", None, "where the data set lies now, if not where it was trained from."
+    )
     flags.DEFINE_enum(
         "features",
         "learned",
         features.FEATURE_SPACES,
-        "where generated and real images are compared: a small network trained on the data set, or Inception-v3.",
+        "where generated and real images are compared: a small network trained on the data set, "
+        "or Inception-v3.",
     )
-    flags.DEFINE_integer("num", 10_000, "images to generate, and real ones at most to compare them with.", lower_bound=100)
+    flags.DEFINE_integer(
+        "num",
+        10_000,
+        "images to generate, and real ones at most to compare them with.",
+        lower_bound=100,
+    )
     config.rename_flag("num_images", "num")
     flags.DEFINE_integer("seed", 0, "seed of all random draws.", lower_bound=0)
 
@@ -103,9 +171,25 @@ def main():
     names = metrics.chosen(FLAGS.metrics)
     run, load = model_source.chosen()
     if not os.access(run.directory, os.W_OK):
-        raise UserError(f"cannot write to {run.directory}; scores and report belong there, make it writable.")
-    command, data_dir = shlex.join(["python", "-m", "keras_infogan.evaluate", *sys.argv[1:]]), config.user_path(FLAGS.data_dir)
-    result = evaluate(run, load(), names, FLAGS.split, data_dir, FLAGS.features, FLAGS.num, FLAGS.seed, command, with_tensorflow=not FLAGS.onnx)
+        raise UserError(
+            f"cannot write to {run.directory}; scores and report belong there, make it writable."
+        )
+    command, data_dir = (
+        shlex.join(["python", "-m", "keras_infogan.evaluate", *sys.argv[1:]]),
+        config.user_path(FLAGS.data_dir),
+    )
+    result = evaluate(
+        run,
+        load(),
+        names,
+        FLAGS.split,
+        data_dir,
+        FLAGS.features,
+        FLAGS.num,
+        FLAGS.seed,
+        command,
+        with_tensorflow=not FLAGS.onnx,
+    )
     skipped = [result["skipped"][name] for name in names if name in result["skipped"]]
     if len(skipped) == len(names) and all(entry["kind"] == "incapable" for entry in skipped):
         raise UserError(f"{skipped[0]['reason']}; ask for other --metrics.")

@@ -1,7 +1,8 @@
 """What scores need of a model and its data, computed once, when first asked for.
 
-Every attribute of `Evidence` that a score in `metrics` names as an argument is a property here. Nothing in this file needs TensorFlow: a model is a
-`trained.Trained`, or whatever has of it what a score asks for.
+Every attribute of `Evidence` that a score in `metrics` names as an argument is a property here.
+Nothing in this file needs TensorFlow: a model is a `trained.Trained`, or whatever has of it what a
+score asks for.
 """
 
 import functools
@@ -30,7 +31,10 @@ class PerCode(dict):
 
 
 class Evidence:
-    """See the module's docstring. A property raises UserError, in one sentence, where a model or its data does not have what it takes.
+    """See the module's docstring.
+
+    A property raises UserError, in one sentence, where a model or its data does not
+    have what it takes.
 
     Images are float32 (count, height, width, channels) in [-1, 1].
     """
@@ -39,13 +43,17 @@ class Evidence:
         """
         Args:
           model: see the module's docstring.
-          load_images: function () -> ImageSet of real images the scores are computed on; None if there are none.
-          load_features: function () -> (function images -> features, text that says what they are); None if there are none.
+          load_images: function () -> ImageSet of real images the scores are computed on; None
+            if there are none.
+          load_features: function () -> (function images -> features, text that says what they are);
+            None if there are none.
           num_images: images to generate, and real ones at most to compare them with.
           seed: of all random draws.
         """
         self.model, self.latent_spec = model, model.latent_spec
-        self._load_images, self._load_features = (load and _once(load) for load in (load_images, load_features))
+        self._load_images, self._load_features = (
+            load and _once(load) for load in (load_images, load_features)
+        )
         self.num_images, self.seed = num_images, seed
 
     def gather(self, names):
@@ -57,7 +65,9 @@ class Evidence:
         return name in self.__dict__
 
     def counts(self):
-        """Returns how many images of each kind scores were computed on, a dict from a text to a number."""
+        """Returns how many images of each kind scores were computed on, a dict from a
+        text to a number.
+        """
         texts = {
             "_answers": "generated images",
             "start_images": "starts of moves",
@@ -67,7 +77,12 @@ class Evidence:
             "likelihood_images": "real images whose likelihood was asked for",
         }
         counted = {text: len(getattr(self, name)) for name, text in texts.items() if self.has(name)}
-        return {f"{text} ({self.image_set.split})" if text.startswith("real") and self.image_set.split else text: count for text, count in counted.items()}
+        return {
+            f"{text} ({self.image_set.split})"
+            if text.startswith("real") and self.image_set.split
+            else text: count
+            for text, count in counted.items()
+        }
 
     # What the generator draws, and what the recognizer makes of it.
 
@@ -78,7 +93,10 @@ class Evidence:
     @functools.cached_property
     def _answers(self):
         capabilities.require(self.model, "encode")
-        parts = [self._encode(self.generate(part)) for part in _parts(self._drawn, "generating and reading back")]
+        parts = [
+            self._encode(self.generate(part))
+            for part in _parts(self._drawn, "generating and reading back")
+        ]
         return np.concatenate(parts)
 
     @functools.cached_property
@@ -105,7 +123,11 @@ class Evidence:
         return self._of_kind(self.latent_spec.answers(self._answers), continuous=True)
 
     def _of_kind(self, values, continuous):
-        chosen = {code.name: values[code.name] for code in self.latent_spec.codes if code.continuous == continuous}
+        chosen = {
+            code.name: values[code.name]
+            for code in self.latent_spec.codes
+            if code.continuous == continuous
+        }
         if not chosen:
             raise UserError(f"the model has no {'continuous' if continuous else 'discrete'} code")
         return PerCode(chosen)
@@ -118,22 +140,36 @@ class Evidence:
 
     @functools.cached_property
     def _starts(self):
-        numbers = np.prod(self.generate(self._drawn[:1]).shape) * max(len(self.latent_spec.codes), 1)
+        numbers = np.prod(self.generate(self._drawn[:1]).shape) * max(
+            len(self.latent_spec.codes), 1
+        )
         return self._drawn[: np.clip(_MOVED_NUMBERS // numbers, _FEWEST_MOVES, _MOST_MOVES)]
 
     @functools.cached_property
     def moved_images(self):
         """The start images with one input redrawn, per code and "noise"."""
-        inputs = [code.name for code in self.latent_spec.codes] + ["noise"] * bool(self.latent_spec.noise.size)
+        inputs = [code.name for code in self.latent_spec.codes] + ["noise"] * bool(
+            self.latent_spec.noise.size
+        )
         seeds = np.random.SeedSequence(self.seed).spawn(len(inputs))
         moved = zip(tqdm(inputs, desc="redrawing each input", unit="input"), seeds, strict=True)
-        return PerCode({name: self.generate(self.latent_spec.redraw(name, self._starts, seed)) for name, seed in moved})
+        return PerCode(
+            {
+                name: self.generate(self.latent_spec.redraw(name, self._starts, seed))
+                for name, seed in moved
+            }
+        )
 
     @property
     def code_changes(self):
-        """How far each pixel of the start images moves when a code is redrawn, a dict of float (count, pixels)."""
+        """How far each pixel of the start images moves when a code is redrawn, a dict of float
+        (count, pixels).
+        """
         starts, moved = self.start_images.reshape(len(self._starts), -1), self.moved_images
-        return {code.name: moved[code.name].reshape(starts.shape) - starts for code in self.latent_spec.codes}
+        return {
+            code.name: moved[code.name].reshape(starts.shape) - starts
+            for code in self.latent_spec.codes
+        }
 
     # Real images.
 
@@ -146,15 +182,23 @@ class Evidence:
 
     @functools.cached_property
     def _points(self):
-        """Indices of the real images that codes are read from, in random order: all of them if they have labels, else at most 15,000."""
+        """Indices of the real images that codes are read from, in random order: all of them if they
+        have labels, else at most 15,000.
+        """
         count = len(self.image_set.images)
-        return np.random.default_rng(self.seed).permutation(count)[: count if self.image_set.labels is not None else _NUM_FACTOR_POINTS]
+        return np.random.default_rng(self.seed).permutation(count)[
+            : count if self.image_set.labels is not None else _NUM_FACTOR_POINTS
+        ]
 
     @functools.cached_property
     def _real_answers(self):
-        """What the recognizer takes each code of the real images to be, a dict from code name to (count,)."""
+        """What the recognizer takes each code of the real images to be, a dict from code
+        name to (count,).
+        """
         capabilities.require(self.model, "encode")
-        parts = [self._encode(self._real(part)) for part in _parts(self._points, "reading real images")]
+        parts = [
+            self._encode(self._real(part)) for part in _parts(self._points, "reading real images")
+        ]
         return self.latent_spec.answers(np.concatenate(parts))
 
     @property
@@ -174,7 +218,10 @@ class Evidence:
         capabilities.require(self.model, "encode")
         self._of_kind(dict.fromkeys(code.name for code in self.latent_spec.codes), continuous=False)
         generator = np.random.default_rng(self.seed)
-        parts = [self._encode(changed_copies(self._real(part), generator)) for part in _parts(self._points, "reading moved copies")]
+        parts = [
+            self._encode(changed_copies(self._real(part), generator))
+            for part in _parts(self._points, "reading moved copies")
+        ]
         return self._of_kind(self.latent_spec.answers(np.concatenate(parts)), continuous=False)
 
     @property
@@ -185,8 +232,12 @@ class Evidence:
 
     @property
     def codes(self):
-        """What the recognizer takes each code to be, float (count, codes): a category's index, a bit, or a mean."""
-        return np.stack([answer.astype(np.float64) for answer in self._real_answers.values()], axis=1)
+        """What the recognizer takes each code to be, float (count, codes): a category's index,
+        a bit, or a mean.
+        """
+        return np.stack(
+            [answer.astype(np.float64) for answer in self._real_answers.values()], axis=1
+        )
 
     @functools.cached_property
     def real_images(self):
@@ -197,16 +248,27 @@ class Evidence:
     def reconstructions(self):
         """What the model generates from what the real images encode to."""
         capabilities.require(self.model, "reconstruct")
-        return np.concatenate([self.model.reconstruct(part) for part in _parts(self.real_images, "reconstructing real images")])
+        return np.concatenate(
+            [
+                self.model.reconstruct(part)
+                for part in _parts(self.real_images, "reconstructing real images")
+            ]
+        )
 
     @functools.cached_property
     def likelihood_images(self):
-        """Real images as the model's likelihood takes them: where its pixels are binary, drawn black or white from their gray levels."""
+        """Real images as the model's likelihood takes them: where its pixels are binary, drawn
+        black or white from their gray levels.
+        """
         capabilities.require(self.model, "log_likelihood")
         images = self.real_images
         if not self.model.likelihood["binary"]:
             return images
-        return np.where(np.random.default_rng(self.seed).random(images.shape, np.float32) < (images + 1) / 2, 1, -1).astype(np.float32)
+        return np.where(
+            np.random.default_rng(self.seed).random(images.shape, np.float32) < (images + 1) / 2,
+            1,
+            -1,
+        ).astype(np.float32)
 
     @functools.cached_property
     def likelihoods(self):
@@ -219,8 +281,20 @@ class Evidence:
 
     def _log_likelihoods(self, images, num_samples):
         size = max(_PART // num_samples, 50)  # so that progress shows
-        starts = tqdm(range(0, len(images), size), desc=f"likelihoods by {num_samples} draws", unit=f"x{size}", leave=False)
-        return np.concatenate([self.model.log_likelihood(images[start : start + size], self.seed + start * num_samples, num_samples) for start in starts])
+        starts = tqdm(
+            range(0, len(images), size),
+            desc=f"likelihoods by {num_samples} draws",
+            unit=f"x{size}",
+            leave=False,
+        )
+        return np.concatenate(
+            [
+                self.model.log_likelihood(
+                    images[start : start + size], self.seed + start * num_samples, num_samples
+                )
+                for start in starts
+            ]
+        )
 
     @property
     def binary_pixels(self):
@@ -234,17 +308,25 @@ class Evidence:
     def feature_space(self) -> tuple:
         """(function, text): see `features`."""
         if self._load_features is None:
-            raise UserError("it needs a feature space, and this model comes without a data set to make one from")
+            raise UserError(
+                "it needs a feature space, and this model comes without a data set to make one from"
+            )
         return self._load_features()
 
     @functools.cached_property
     def _chosen(self):
-        return np.sort(np.random.default_rng(self.seed).permutation(len(self.image_set.images))[: self.num_images])
+        return np.sort(
+            np.random.default_rng(self.seed).permutation(len(self.image_set.images))[
+                : self.num_images
+            ]
+        )
 
     @functools.cached_property
     def real_features(self):
         function, _ = self.feature_space
-        return np.concatenate([function(self._real(part)) for part in _parts(self._chosen, "features of real images")])
+        return np.concatenate(
+            [function(self._real(part)) for part in _parts(self._chosen, "features of real images")]
+        )
 
     @property
     def real_labels(self):
@@ -257,12 +339,19 @@ class Evidence:
     def generated_features(self):
         function, _ = self.feature_space
         drawn = self._drawn[: len(self.real_features)]
-        return np.concatenate([function(self.generate(part)) for part in _parts(drawn, "features of generated images")])
+        return np.concatenate(
+            [
+                function(self.generate(part))
+                for part in _parts(drawn, "features of generated images")
+            ]
+        )
 
     # The model, checked.
 
     def generate(self, latents):
-        """Returns the images of latent vectors (count, latent_spec.size); raises UserError if they are not finite."""
+        """Returns the images of latent vectors (count, latent_spec.size); raises UserError if
+        they are not finite.
+        """
         images = self.model.generate(latents)
         _check_finite(images, "the generator's images")
         return images
@@ -277,7 +366,9 @@ class Evidence:
 
 
 def _once(load):
-    """Returns a function that runs `load` when first called, and gives or raises the same ever after: a failed download is not tried for every score."""
+    """Returns a function that runs `load` when first called, and gives or raises the same ever
+    after: a failed download is not tried for every score.
+    """
 
     @functools.cache
     def outcome():
@@ -303,4 +394,7 @@ def _parts(values, about):
 def _check_finite(values, what):
     wrong = len(values) - np.isfinite(values.reshape(len(values), -1)).all(axis=1).sum()
     if wrong:
-        raise NotFiniteError(f"{what} are not finite for {wrong} of {len(values)} inputs; the model cannot be scored on them")
+        raise NotFiniteError(
+            f"{what} are not finite for {wrong} of {len(values)} inputs; "
+            "the model cannot be scored on them"
+        )

@@ -1,4 +1,6 @@
-"""Files and folders: written whole or not at all, locked while a process works in them, and the cache. No TensorFlow."""
+"""Files and folders: written whole or not at all, locked while a process works in them, and the
+cache. No TensorFlow.
+"""
 
 import contextlib
 import os
@@ -10,7 +12,9 @@ LOCK = ".lock"
 
 
 def write_atomically(path, data):
-    """Writes bytes or text under a temporary name, then moves it into place: the file is never half-written."""
+    """Writes bytes or text under a temporary name, then moves it into place: the file is
+    never half-written.
+    """
     temporary = path.with_name(f".writing_{os.getpid()}_{path.name}")
     try:
         with open(temporary, "wb") as file:
@@ -24,18 +28,27 @@ def write_atomically(path, data):
 
 
 def output_directory(path):
-    """Creates a directory for what a command writes, if it is not there, and returns its path; raises UserError if it cannot."""
+    """Creates a directory for what a command writes, if it is not there, and returns its path;
+    raises UserError if it cannot.
+    """
     path = pathlib.Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot write to {path}: {error.strerror}; give another --output_dir.") from None
+        raise UserError(
+            f"cannot write to {path}: {error.strerror}; give another --output_dir."
+        ) from None
     return path
 
 
 def cache_directory():
-    """Returns where decoded images and other things that can be made again are kept: $XDG_CACHE_HOME/keras_infogan, or ~/.cache/keras_infogan."""
-    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "keras_infogan"
+    """Returns where decoded images and other things that can be made again are kept:
+    $XDG_CACHE_HOME/keras_infogan, or ~/.cache/keras_infogan.
+    """
+    return (
+        pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+        / "keras_infogan"
+    )
 
 
 @contextlib.contextmanager
@@ -43,16 +56,22 @@ def locked_directory(directory, flag, doing):
     """While it lasts no other process holds the directory, which is created, in this way.
 
     Raises:
-      UserError: if another process does, which is said to be `doing` it, or the directory cannot be written; the remedy is another value of `flag`.
+      UserError: if another process does, which is said to be `doing` it, or the directory cannot be
+        written; the remedy is another value of `flag`.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         file = open(directory / LOCK, "a")  # noqa: SIM115, it stays open as long as the lock lasts
     except OSError as error:
-        raise UserError(f"cannot write to {directory}: {error.strerror}; give a {flag} that can be written.") from None
+        raise UserError(
+            f"cannot write to {directory}: {error.strerror}; give a {flag} that can be written."
+        ) from None
     with file:
         if not _lock(file):
-            raise UserError(f"another process is {doing} in {directory}; wait until it ends, or give another {flag}.")
+            raise UserError(
+                f"another process is {doing} in {directory}; wait until it ends, "
+                f"or give another {flag}."
+            )
         yield
 
 
@@ -66,7 +85,10 @@ def is_locked(directory):
 
 
 def _lock(file):
-    """Takes the lock that `file` stands for, if it is free, and returns whether it was. Systems without such locks (Windows) go without."""
+    """Takes the lock that `file` stands for, if it is free, and returns whether it was.
+
+    Systems without such locks (Windows) go without.
+    """
     try:
         import fcntl
     except ImportError:

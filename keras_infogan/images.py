@@ -1,4 +1,6 @@
-"""Pictures of generated images: grids, labelled traversals, animations. Arrays in, Pillow images out.
+"""Pictures of generated images: grids, labelled traversals, animations.
+
+Arrays in, Pillow images out.
 
 Images are float (count, height, width, channels) in [-1, 1].
 """
@@ -14,12 +16,16 @@ _BACKGROUND, _INK, _MARK = (255, 255, 255), (40, 40, 40), (31, 119, 180)
 
 def to_uint8(images):
     """Returns images in [-1, 1] as uint8 RGB (..., height, width, 3)."""
-    scaled = np.clip(np.round((np.asarray(images, np.float32) + 1) * 127.5), 0, 255).astype(np.uint8)
+    scaled = np.clip(np.round((np.asarray(images, np.float32) + 1) * 127.5), 0, 255).astype(
+        np.uint8
+    )
     return np.repeat(scaled, 3, axis=-1) if scaled.shape[-1] == 1 else scaled
 
 
 def grid(images, num_columns):
-    """Returns one Pillow image with `images` (count, height, width, channels) in rows of `num_columns`."""
+    """Returns one Pillow image with `images` (count, height, width, channels) in rows
+    of `num_columns`.
+    """
     tiles = to_uint8(images)
     factor = -(-_CELL_SIZE // tiles.shape[1])
     tiles = tiles.repeat(factor, axis=1).repeat(factor, axis=2)
@@ -33,13 +39,19 @@ def grid(images, num_columns):
 
 
 def pairs(images, reconstructions, num_columns=10):
-    """Returns one Pillow image with each of `images` beside its reconstruction, both (count, height, width, channels), `num_columns` pairs to a row at most."""
+    """Returns one Pillow image with each of `images` beside its reconstruction, both
+    (count, height, width, channels), `num_columns` pairs to a row at most.
+    """
     columns = min(num_columns, len(images))
-    return grid(np.stack([images, reconstructions], axis=1).reshape(-1, *images.shape[1:]), 2 * columns)
+    return grid(
+        np.stack([images, reconstructions], axis=1).reshape(-1, *images.shape[1:]), 2 * columns
+    )
 
 
 def interpolation(generate, spec, num_rows, seed, num_columns=9):
-    """Returns one Pillow image in which each row goes in equal steps from one draw of all latents to another (arXiv 1511.06434, Figure 4)."""
+    """Returns one Pillow image in which each row goes in equal steps from one draw of all latents
+    to another (arXiv 1511.06434, Figure 4).
+    """
     first, last = np.split(spec.sample(2 * num_rows, seed), 2)
     shares = np.linspace(0, 1, num_columns, dtype=np.float32)[None, :, None]
     latents = first[:, None] * (1 - shares) + last[:, None] * shares
@@ -47,7 +59,8 @@ def interpolation(generate, spec, num_rows, seed, num_columns=9):
 
 
 def traversal(images, name, texts, trained):
-    """Returns a traversal as one Pillow image: a column per value, its text above it, and a line over the columns in the trained range.
+    """Returns a traversal as one Pillow image: a column per value, its text above it, and a line
+    over the columns in the trained range.
 
     Args:
       images: (rows, columns, height, width, channels).
@@ -64,15 +77,26 @@ def traversal(images, name, texts, trained):
     partly = not all(trained)
     draw.text((2, 2), f"{name} (line: trained range)" if partly else name, fill=_INK, font=font)
     for index, text in enumerate(texts):
-        draw.text(((index + 0.5) * pitch - _GAP / 2, _HEADER + 8), text, fill=_INK, font=font, anchor="mm")
+        draw.text(
+            ((index + 0.5) * pitch - _GAP / 2, _HEADER + 8), text, fill=_INK, font=font, anchor="mm"
+        )
     if partly:
         columns = np.flatnonzero(trained)
-        draw.rectangle((columns[0] * pitch, 2 * _HEADER - 5, (columns[-1] + 1) * pitch - _GAP - 1, 2 * _HEADER - 3), fill=_MARK)
+        draw.rectangle(
+            (
+                columns[0] * pitch,
+                2 * _HEADER - 5,
+                (columns[-1] + 1) * pitch - _GAP - 1,
+                2 * _HEADER - 3,
+            ),
+            fill=_MARK,
+        )
     return canvas
 
 
 def traversal_pictures(generate, spec, num_rows, seed, num_columns=9, most_columns=None):
-    """Yields (code name, picture) for each code of the LatentSpec `spec`: `num_rows` starting points drawn with `seed`, the code moving along columns.
+    """Yields (code name, picture) for each code of the LatentSpec `spec`: `num_rows` starting
+    points drawn with `seed`, the code moving along columns.
 
     Of a code with more categories than `most_columns` only every so manieth is shown.
     """
@@ -82,11 +106,18 @@ def traversal_pictures(generate, spec, num_rows, seed, num_columns=9, most_colum
         step = -(-len(texts) // (most_columns or len(texts)))
         latents, texts, trained = latents[:, ::step], texts[::step], trained[::step]
         images = generate(latents.reshape(-1, spec.size))
-        yield code.name, traversal(images.reshape(*latents.shape[:2], *images.shape[1:]), code.name, texts, trained)
+        yield (
+            code.name,
+            traversal(
+                images.reshape(*latents.shape[:2], *images.shape[1:]), code.name, texts, trained
+            ),
+        )
 
 
 def traversal_animation(generate, spec, num_rows, seed, num_frames=25):
-    """Returns the frames of an animation, Pillow images: a column of starting points per code, each code moving through its values and back."""
+    """Returns the frames of an animation, Pillow images: a column of starting points per code, each
+    code moving through its values and back.
+    """
     rows = spec.rows(num_rows, seed)
     columns = []
     for code in spec.codes:
@@ -95,13 +126,22 @@ def traversal_animation(generate, spec, num_rows, seed, num_frames=25):
         columns.append(images.reshape(*latents.shape[:2], *images.shape[1:]))
     frames = []
     for frame in [*range(num_frames), *reversed(range(1, num_frames - 1))]:
-        # A categorical code has fewer values than the animation has frames: each is held for its share of them.
-        tiles = np.stack([images[:, frame * images.shape[1] // num_frames] for images in columns], axis=1)
+        # A categorical code has fewer values than the animation has frames: each is held for
+        # its share of them.
+        tiles = np.stack(
+            [images[:, frame * images.shape[1] // num_frames] for images in columns], axis=1
+        )
         picture = grid(tiles.reshape(-1, *tiles.shape[2:]), len(columns))
         canvas = Image.new("RGB", (picture.width, picture.height + _HEADER), _BACKGROUND)
         canvas.paste(picture, (0, _HEADER))
         draw, pitch = ImageDraw.Draw(canvas), (picture.width + _GAP) / len(columns)
         for index, code in enumerate(spec.codes):
-            draw.text(((index + 0.5) * pitch, _HEADER / 2), code.name[:8], fill=_INK, font=ImageFont.load_default(11), anchor="mm")
+            draw.text(
+                ((index + 0.5) * pitch, _HEADER / 2),
+                code.name[:8],
+                fill=_INK,
+                font=ImageFont.load_default(11),
+                anchor="mm",
+            )
         frames.append(canvas)
     return frames

@@ -17,21 +17,36 @@ class Loaded(named.Named):
 
     def __init__(self, model):
         self.trained = model
-        self.title, self.latent_spec, self.image_shape, self.capabilities = model.title, model.latent_spec, model.image_shape, model.capabilities
+        self.title, self.latent_spec, self.image_shape, self.capabilities = (
+            model.title,
+            model.latent_spec,
+            model.image_shape,
+            model.capabilities,
+        )
 
     def __repr__(self):
         codes = ", ".join(f"{code.name} ({code.prior})" for code in self.latent_spec.codes)
-        return f"<{self.title} of {'x'.join(map(str, self.image_shape))} images, step {self.trained.step}; codes: {codes or 'none'}>"
+        return (
+            f"<{self.title} of {'x'.join(map(str, self.image_shape))} images, step "
+            f"{self.trained.step}; codes: {codes or 'none'}>"
+        )
 
     def _generate(self, inputs, seeds, blended):
         if blended and not self.trained.takes_weights:
-            raise UserError("this ONNX file takes categories as an index and cannot blend; export with --onnx_categories=weights, or load the run.")
+            raise UserError(
+                "this ONNX file takes categories as an index and cannot blend; export with "
+                "--onnx_categories=weights, or load the run."
+            )
         noise = self.latent_spec.noise
-        latents = self.latent_spec.assembled(inputs, noise.from_seeds(seeds) if noise.size else None)
+        latents = self.latent_spec.assembled(
+            inputs, noise.from_seeds(seeds) if noise.size else None
+        )
         return named.to_uint8((self.trained.generate(latents) + 1) / 2)
 
     def log_likelihood(self, images, *, seed=0, num_samples=1):
-        """Returns nats per image, float (count,), of images as `encode` takes them; see `trained.Trained.log_likelihood`."""
+        """Returns nats per image, float (count,), of images as `encode` takes them; see
+        `trained.Trained.log_likelihood`.
+        """
         self._require("log_likelihood")
         return self.trained.log_likelihood(self._checked_images(images) * 2 - 1, seed, num_samples)
 
@@ -48,11 +63,20 @@ class _SavedModel(trained.Trained):
     def __init__(self, directory, agreed):
         import tensorflow as tf
 
-        super().__init__(agreed.title, agreed.latent_spec, agreed.image_shape, agreed.step, agreed.capabilities, agreed.likelihood)
+        super().__init__(
+            agreed.title,
+            agreed.latent_spec,
+            agreed.image_shape,
+            agreed.step,
+            agreed.capabilities,
+            agreed.likelihood,
+        )
         try:
             self._loaded = tf.saved_model.load(str(directory))
         except (OSError, ValueError, tf.errors.OpError) as error:
-            raise UserError(f"{directory} cannot be read ({str(error).splitlines()[0][:200]}); export it again.") from None
+            raise UserError(
+                f"{directory} cannot be read ({str(error).splitlines()[0][:200]}); export it again."
+            ) from None
 
     def _compute(self, capability, first, *noise):
         import tensorflow as tf
@@ -62,16 +86,22 @@ class _SavedModel(trained.Trained):
         signature = self._loaded.signatures["latents" if capability == "generate" else capability]
         outputs = signature(**{name: tf.constant(array) for name, array in inputs.items()})
         if capability in ("encode", "log_likelihood"):
-            return outputs["parameters" if capability == "encode" else contract.LOG_LIKELIHOOD.name].numpy()
-        return outputs["images" if capability == "generate" else contract.RECONSTRUCTIONS].numpy() * 2 - 1
+            return outputs[
+                "parameters" if capability == "encode" else contract.LOG_LIKELIHOOD.name
+            ].numpy()
+        return (
+            outputs["images" if capability == "generate" else contract.RECONSTRUCTIONS].numpy() * 2
+            - 1
+        )
 
 
 def load(path):
     """Loads a trained model.
 
     Args:
-      path: a run directory, the directory of an export, or one of its .onnx files. An export is computed by ONNX Runtime, without TensorFlow, where it has
-        ONNX files, else from its SavedModel.
+      path: a run directory, the directory of an export, or one of its .onnx files. An export is
+        computed by ONNX Runtime, without TensorFlow, where it has ONNX files, else from its
+        SavedModel.
 
     Returns:
       Loaded.
@@ -90,22 +120,31 @@ def load(path):
         content, agreed = contract.read(path / "generator.json")
         files = content.get("files")
         if not isinstance(files, dict) or not files:
-            raise UserError(f"{path / 'generator.json'} is damaged: it does not say which files there are; export again.")
+            raise UserError(
+                f"{path / 'generator.json'} is damaged: it does not say which files there "
+                "are; export again."
+            )
         onnx = [f"{name}.onnx" for name in contract.ONNX_FILES.values() if f"{name}.onnx" in files]
-        saved_models = [name for name in files if re.fullmatch(re.escape(agreed.name) + r"/\d+", name)]
+        saved_models = [
+            name for name in files if re.fullmatch(re.escape(agreed.name) + r"/\d+", name)
+        ]
         # TensorFlow is always there; ONNX Runtime is an extra.
         if saved_models and not (onnx and importlib.util.find_spec("onnxruntime")):
             return Loaded(_SavedModel(path / saved_models[-1], agreed))
         return Loaded(onnx_model.load(path / (onnx or ["generator.onnx"])[0]))
     if not path.exists():
-        raise UserError(f"{path} is not there; give a run directory, or what keras_infogan.export wrote.")
+        raise UserError(
+            f"{path} is not there; give a run directory, or what keras_infogan.export wrote."
+        )
     return Loaded(load_run(path)[1])
 
 
 def load_run(directory):
-    """Loads a trained model: builds it from config.json and reads its newest checkpoint, moving averages in place of weights where it keeps them.
+    """Loads a trained model: builds it from config.json and reads its newest checkpoint, moving
+    averages in place of weights where it keeps them.
 
-    It computes in float32 whatever precision it was trained in, so that what is seen, scored and exported is the same.
+    It computes in float32 whatever precision it was trained in, so that what is seen, scored and
+    exported is the same.
 
     Returns:
       (Run, trained.TrainedLearner).

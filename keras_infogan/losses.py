@@ -5,65 +5,90 @@ from keras import ops
 
 
 def binary_cross_entropy(logits, target):
-    """Returns -target log D - (1 - target) log(1 - D) per example with D = sigmoid(logits), from logits (batch, 1); float32 (batch,)."""
+    """Returns -target log D - (1 - target) log(1 - D) per example with D = sigmoid(logits), from
+    logits (batch, 1); float32 (batch,).
+    """
     logits = ops.cast(logits, "float32")[:, 0]
     return ops.softplus(logits) - target * logits
 
 
 def discriminator_loss(real_logits, fake_logits, label_smoothing=0.0):
-    """Returns the discriminator's loss per example, -log D(x) - log(1 - D(G(z))) (Goodfellow et al. 2014, arXiv 1406.2661, equation 1).
+    """Returns the discriminator's loss per example, -log D(x) - log(1 - D(G(z))) (Goodfellow et al.
+    2014, arXiv 1406.2661, equation 1).
 
     Args:
       real_logits: (batch, 1), on real images.
       fake_logits: (batch, 1), on generated images.
-      label_smoothing: taken off the target of real images only (one-sided; Salimans et al. 2016, arXiv 1606.03498, Section 3.4).
+      label_smoothing: taken off the target of real images only (one-sided; Salimans et al. 2016,
+        arXiv 1606.03498, Section 3.4).
     """
-    return binary_cross_entropy(real_logits, 1.0 - label_smoothing) + binary_cross_entropy(fake_logits, 0.0)
+    return binary_cross_entropy(real_logits, 1.0 - label_smoothing) + binary_cross_entropy(
+        fake_logits, 0.0
+    )
 
 
 def generator_loss(fake_logits):
-    """Returns the non-saturating generator's loss per example, -log D(G(z)) (arXiv 1406.2661, Section 3)."""
+    """Returns the non-saturating generator's loss per example, -log D(G(z)) (arXiv
+    1406.2661, Section 3).
+    """
     return binary_cross_entropy(fake_logits, 1.0)
 
 
 def self_augmented_information(log_probabilities, log_probabilities_of_changed, prior):
-    """Returns the three terms by which a recognizer learns a discrete code from images without labels (Krause et al. 2010, "Discriminative clustering by
-    regularized information maximization"; Hu et al. 2017, IMSAT, arXiv 1702.08720, equations 4 and 7).
+    """Returns the three terms by which a recognizer learns a discrete code from images without
+    labels (Krause et al. 2010, "Discriminative clustering by regularized information maximization";
+    Hu et al. 2017, IMSAT, arXiv 1702.08720, equations 4 and 7).
 
     Args:
-      log_probabilities: log Q(c|x) of every value of the code, float32 (batch, values), on real images.
+      log_probabilities: log Q(c|x) of every value of the code, float32
+        (batch, values), on real images.
       log_probabilities_of_changed: the same on a changed copy of each image.
       prior: P(c), the values' probabilities.
 
     Returns:
       All to be minimized, in nats, (batch,):
-        disagreement: KL(Q(c|x) || Q(c|Tx)), whose gradient is that of the copy alone.
-        uncertainty: H(c|x), the mean over image and copy.
-        imbalance: KL(Q(c) || P(c)) with Q(c) the mean over the global batch and its copies, the same number for each example.
+        disagreement: KL(Q(c|x) || Q(c|Tx)), whose gradient is that of the copy alone. uncertainty:
+        H(c|x), the mean over image and copy. imbalance: KL(Q(c) || P(c)) with Q(c) the mean over
+        the global batch and its copies, the same number for each example.
     """
     probabilities, of_changed = ops.exp(log_probabilities), ops.exp(log_probabilities_of_changed)
     taught = ops.stop_gradient(probabilities)
-    disagreement = ops.sum(taught * (ops.stop_gradient(log_probabilities) - log_probabilities_of_changed), axis=-1)
-    uncertainty = -0.5 * (ops.sum(probabilities * log_probabilities, axis=-1) + ops.sum(of_changed * log_probabilities_of_changed, axis=-1))
+    disagreement = ops.sum(
+        taught * (ops.stop_gradient(log_probabilities) - log_probabilities_of_changed), axis=-1
+    )
+    uncertainty = -0.5 * (
+        ops.sum(probabilities * log_probabilities, axis=-1)
+        + ops.sum(of_changed * log_probabilities_of_changed, axis=-1)
+    )
     replicas = tf.distribute.get_replica_context()
-    marginal = replicas.all_reduce("sum", ops.mean(probabilities + of_changed, axis=0) / (2 * replicas.num_replicas_in_sync))
-    imbalance = ops.sum(marginal * (ops.log(marginal + 1e-8) - ops.log(ops.convert_to_tensor(prior, "float32"))))
+    marginal = replicas.all_reduce(
+        "sum", ops.mean(probabilities + of_changed, axis=0) / (2 * replicas.num_replicas_in_sync)
+    )
+    imbalance = ops.sum(
+        marginal * (ops.log(marginal + 1e-8) - ops.log(ops.convert_to_tensor(prior, "float32")))
+    )
     return disagreement, uncertainty, imbalance + 0 * disagreement
 
 
 def global_batch_mean(values):
     """Returns this replica's part of the mean over the global batch of per-example values (batch,).
 
-    Optimizers sum gradients over the replicas of a tf.distribute strategy, so each replica must divide by the global batch. Every replica holds equally many
-    examples: pipelines drop the remainder.
+    Optimizers sum gradients over the replicas of a tf.distribute strategy, so each replica must
+    divide by the global batch. Every replica holds equally many examples: pipelines drop the
+    remainder.
     """
     return ops.mean(values) / tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def mean_to_log(values):
-    """Returns the mean of this replica's per-example values (batch,), in the shape from which Keras's fit makes the mean over all replicas.
+    """Returns the mean of this replica's per-example values (batch,), in the shape from which
+    Keras's fit makes the mean over all replicas.
 
     Where workers train together, fit reduces along an axis that a scalar does not have.
     """
     mean = ops.mean(values)
-    return ops.reshape(mean, (1,)) if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy) else mean
+    return (
+        ops.reshape(mean, (1,))
+        if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
+        else mean
+    )

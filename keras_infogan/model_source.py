@@ -1,4 +1,6 @@
-"""Where a command takes its trained model from: --run_dir, through TensorFlow, or --onnx, without it."""
+"""Where a command takes its trained model from: --run_dir, through TensorFlow, or
+--onnx, without it.
+"""
 
 import pathlib
 import sys
@@ -14,8 +16,12 @@ FLAGS = flags.FLAGS
 def define_flags(exported):
     """Defines --run_dir, --onnx and --provider; `exported` names the file that --onnx takes."""
     flags.DEFINE_string("run_dir", None, "the run directory that keras_infogan.train wrote.")
-    flags.DEFINE_string("onnx", None, f"an exported {exported}, instead of a run; TensorFlow is not loaded then.")
-    flags.DEFINE_enum("provider", "cpu", onnx_model.PROVIDERS, "what --onnx runs on, if it can be had.")
+    flags.DEFINE_string(
+        "onnx", None, f"an exported {exported}, instead of a run; TensorFlow is not loaded then."
+    )
+    flags.DEFINE_enum(
+        "provider", "cpu", onnx_model.PROVIDERS, "what --onnx runs on, if it can be had."
+    )
 
 
 def chosen(needs=None):
@@ -33,14 +39,28 @@ def chosen(needs=None):
     if FLAGS.onnx and FLAGS.run_dir:
         raise UserError("give --run_dir or --onnx, not both.")
     if not FLAGS.onnx:
-        return runs.check_trained(FLAGS.run_dir), lambda: _require(loaded.load_run(FLAGS.run_dir)[1], needs)
+        return runs.check_trained(FLAGS.run_dir), lambda: _require(
+            loaded.load_run(FLAGS.run_dir)[1], needs
+        )
     path = pathlib.Path(config.absolute_path(FLAGS.onnx))
     model = onnx_model.load(path, needs, FLAGS.provider)
     agreed = model.contract
     # What the files say of their run, as far as anything needs it here.
-    run = runs.Run(path.parent, agreed.model, agreed.dataset, None, agreed.image_shape, agreed.settings, agreed.fingerprint)
+    run = runs.Run(
+        path.parent,
+        agreed.model,
+        agreed.dataset,
+        None,
+        agreed.image_shape,
+        agreed.settings,
+        agreed.fingerprint,
+    )
     if model.provider != FLAGS.provider:
-        print(f"{FLAGS.provider} could not be had from onnxruntime here; running on {model.provider}.", file=sys.stderr)
+        print(
+            f"{FLAGS.provider} could not be had from onnxruntime here; running on "
+            f"{model.provider}.",
+            file=sys.stderr,
+        )
     return run, lambda: model
 
 

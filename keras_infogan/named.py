@@ -1,8 +1,9 @@
-"""Images by the names of codes: what a model on disk (`keras_infogan.load`) and one behind a server (`serving.client`) have in common.
+"""Images by the names of codes: what a model on disk (`keras_infogan.load`) and one behind a server
+(`serving.client`) have in common.
 
-images = model.generate(digit=3, slant=0.7, seed=1, num=8)  # uint8 (8, height, width, channels)
-model.generate(digit={3: 0.5, 8: 0.5})                      # a blend
-model.encode(images)                                        # {"digit": array([3, 3, ...]), "digit_probabilities": ..., "slant": ..., "slant_std": ...}
+images = model.generate(digit=3, slant=0.7, seed=1, num=8) # uint8 (8, height, width, channels)
+model.generate(digit={3: 0.5, 8: 0.5}) # a blend model.encode(images) # {"digit": array([3, 3,
+...]), "digit_probabilities": ..., "slant": ..., "slant_std": ...}
 """
 
 from collections.abc import Mapping
@@ -34,22 +35,33 @@ class Named:
         """Returns images, uint8 (num, height, width, channels).
 
         Args:
-          codes, more_codes: per code one value for all images, or a sequence of `num`. A category is an index, or a dict from category to weight, to blend;
-            a bit is 0 or 1, or a number between; any other code is a number. Codes called seed or num go into the dict `codes`.
-          seed: of the first image's noise, and of the codes that are not given, which are drawn from their priors; image i has the noise of seed + i.
+          codes, more_codes: per code one value for all images, or a sequence of `num`. A category
+            is an index, or a dict from category to weight, to blend; a bit is 0 or 1, or a number
+            between; any other code is a number. Codes called seed or num go into the dict `codes`.
+          seed: of the first image's noise, and of the codes that are not given, which are drawn
+            from their priors; image i has the noise of seed + i.
           num: number of images.
 
         Raises:
-          UserError: if an argument is not what the model takes (nothing is computed then), the model generates nothing, or a server does not deliver.
+          UserError: if an argument is not what the model takes (nothing is computed then), the
+            model generates nothing, or a server does not deliver.
         """
         self._require("generate")
         if not is_integer(num) or not 1 <= num <= _MOST_IMAGES:
-            raise UserError(f"num: expected a number of images from 1 to {_MOST_IMAGES:,}, received {num!r}.")
+            raise UserError(
+                f"num: expected a number of images from 1 to {_MOST_IMAGES:,}, received {num!r}."
+            )
         if not is_integer(seed) or not 0 <= seed <= NUM_SEEDS - num:
-            raise UserError(f"seed: expected an integer from 0 to {NUM_SEEDS - num} for {num} images, received {seed!r}.")
+            raise UserError(
+                f"seed: expected an integer from 0 to {NUM_SEEDS - num} for {num} images, "
+                f"received {seed!r}."
+            )
         codes = {} if codes is None else codes
         if not isinstance(codes, Mapping):
-            raise UserError(f"codes: expected names and values, as in generate(digit=3) or generate({{'digit': 3}}), received {codes!r}.")
+            raise UserError(
+                "codes: expected names and values, as in generate(digit=3) or "
+                f"generate({{'digit': 3}}), received {codes!r}."
+            )
         twice = codes.keys() & more_codes.keys()
         if twice:
             raise UserError(f"{min(twice)} is given twice; give each code once.")
@@ -61,7 +73,8 @@ class Named:
         return self.generate(seed=seed, num=num)
 
     def encode(self, images):
-        """Returns what the recognizer says of images, a dict of arrays: per code its value, and probabilities or the standard deviation.
+        """Returns what the recognizer says of images, a dict of arrays: per code its value, and
+        probabilities or the standard deviation.
 
         Args:
           images: uint8, or float in [0, 1], (count, height, width, channels).
@@ -73,7 +86,9 @@ class Named:
         return self._encode(self._checked_images(images))
 
     def reconstruct(self, images):
-        """Returns what is generated from what images encode to, uint8 as `generate` gives them; takes images as `encode` does."""
+        """Returns what is generated from what images encode to, uint8 as `generate` gives them;
+        takes images as `encode` does.
+        """
         self._require("reconstruct")
         return self._reconstruct(self._checked_images(images))
 
@@ -84,7 +99,9 @@ class Named:
         try:
             images = np.asarray(images)
         except ValueError:
-            raise UserError("images: expected an array, received lists of uneven lengths.") from None
+            raise UserError(
+                "images: expected an array, received lists of uneven lengths."
+            ) from None
         wanted = f"(count, {', '.join(map(str, self.image_shape))})"
         if images.shape[1:] != tuple(self.image_shape) or not images.size:
             raise UserError(f"images: expected the shape {wanted}, received {images.shape}.")
@@ -96,17 +113,29 @@ class Named:
         return images
 
     def _inputs(self, given, num, seed):
-        """Returns the inputs for all codes, arrays by name, and whether they are weights of every discrete code, because something is blended."""
+        """Returns the inputs for all codes, arrays by name, and whether they are weights of every
+        discrete code, because something is blended.
+        """
         known = {code.name: code for code in self.latent_spec.codes}
         for name in given:
             if name not in known:
-                raise UserError(f"there is no code {name!r}{did_you_mean(name, known)}; the codes are {', '.join(known) or 'none'}.")
+                raise UserError(
+                    f"there is no code {name!r}{did_you_mean(name, known)}; the codes are "
+                    f"{', '.join(known) or 'none'}."
+                )
         drawn = self.latent_spec.values(self.latent_spec.sample(num, seed))
-        inputs = {name: code.given(given.get(name, drawn[name]), num) for name, code in known.items()}
-        blended = any(inputs[name].dtype != np.int64 for name, code in known.items() if not code.continuous)
+        inputs = {
+            name: code.given(given.get(name, drawn[name]), num) for name, code in known.items()
+        }
+        blended = any(
+            inputs[name].dtype != np.int64 for name, code in known.items() if not code.continuous
+        )
         if blended:
             shapes = {name: code.input("weights").shape for name, code in known.items()}
-            inputs = {name: known[name].vector(array).reshape(num, *shapes[name]).astype(np.float32) for name, array in inputs.items()}
+            inputs = {
+                name: known[name].vector(array).reshape(num, *shapes[name]).astype(np.float32)
+                for name, array in inputs.items()
+            }
         return inputs, blended
 
     def _generate(self, inputs, seeds, blended):
@@ -125,5 +154,8 @@ class Named:
 def to_uint8(images):
     """Returns images in [0, 1] as uint8; raises UserError if they hold what is no number."""
     if not np.isfinite(images).all():
-        raise UserError("the images hold what is no number; ask for codes nearer to the range that they were trained on.")
+        raise UserError(
+            "the images hold what is no number; ask for codes nearer to the range that they "
+            "were trained on."
+        )
     return np.round(np.clip(images, 0, 1) * 255).astype(np.uint8)

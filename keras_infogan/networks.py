@@ -1,6 +1,7 @@
 """Bricks that sibling models share: image encoder, image decoder, spectral normalization.
 
-Networks are functional Keras models built from the layer notation of `architectures`. Images are float32 (batch, height, width, channels) in [-1, 1].
+Networks are functional Keras models built from the layer notation of `architectures`. Images are
+float32 (batch, height, width, channels) in [-1, 1].
 """
 
 import math
@@ -11,15 +12,18 @@ from keras import ops
 
 from keras_infogan.architectures import KERNEL_SIZE, Conv, Dense, parse_layers
 
-# The released code's moving averages; with Keras's 0.99 the averages of a run of a few hundred steps still hold their initial values.
+# The released code's moving averages; with Keras's 0.99 the averages of a run of a few hundred
+# steps still hold their initial values.
 BATCH_NORM_MOMENTUM = 0.9
 
 
 @keras.saving.register_keras_serializable("keras_infogan")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """keras.layers.BatchNormalization, synchronized over replicas; with one replica by TensorFlow's fused operation, which Keras 3 has no way to.
+    """keras.layers.BatchNormalization, synchronized over replicas; with one replica by TensorFlow's
+    fused operation, which Keras 3 has no way to.
 
-    Synchronized, replicas of a tf.distribute strategy normalize with the statistics of the global batch and keep the same moving averages.
+    Synchronized, replicas of a tf.distribute strategy normalize with the statistics of the global
+    batch and keep the same moving averages.
     """
 
     def __init__(self, momentum=BATCH_NORM_MOMENTUM, **settings):
@@ -31,7 +35,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
         images = inputs if len(inputs.shape) == 4 else inputs[:, None, None]
         nothing = tf.zeros((0,), "float32")
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=images, scale=self.gamma.value, offset=self.beta.value, mean=nothing, variance=nothing, epsilon=self.epsilon, is_training=True
+            x=images,
+            scale=self.gamma.value,
+            offset=self.beta.value,
+            mean=nothing,
+            variance=nothing,
+            epsilon=self.epsilon,
+            is_training=True,
         )
         # What is returned to be averaged is the unbiased variance; that of the batch is meant.
         count = tf.cast(tf.size(inputs) // inputs.shape[-1], "float32")
@@ -43,10 +53,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable("keras_infogan")
 class SpectralNormalization(keras.layers.Wrapper):
-    """Divides the kernel of a Conv2D or Dense layer by its largest singular value (Miyato et al. 2018, arXiv 1802.05957, one power iteration a call).
+    """Divides the kernel of a Conv2D or Dense layer by its largest singular value (Miyato et al.
+    2018, arXiv 1802.05957, one power iteration a call).
 
-    Unlike keras.layers.SpectralNormalization, which overwrites the kernel, the division is part of the graph: the gradient passes through it, and the weights
-    that the optimizer moves stay its own.
+    Unlike keras.layers.SpectralNormalization, which overwrites the kernel, the division is part of
+    the graph: the gradient passes through it, and the weights that the optimizer moves stay its
+    own.
     """
 
     def build(self, input_shape):
@@ -62,10 +74,14 @@ class SpectralNormalization(keras.layers.Wrapper):
         )
 
     def normalized_kernel(self, training):
-        """Returns the kernel divided by its spectral norm; in training the estimate of the norm is refined too."""
+        """Returns the kernel divided by its spectral norm; in training the estimate of the
+        norm is refined too.
+        """
         kernel = ops.cast(self.layer.kernel, "float32")
         matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))
-        right = ops.stop_gradient(ops.normalize(ops.matmul(self.left_vector, ops.transpose(matrix)), axis=-1))
+        right = ops.stop_gradient(
+            ops.normalize(ops.matmul(self.left_vector, ops.transpose(matrix)), axis=-1)
+        )
         left = ops.stop_gradient(ops.normalize(ops.matmul(right, matrix), axis=-1))
         if training:
             self.left_vector.assign(left)
@@ -74,16 +90,29 @@ class SpectralNormalization(keras.layers.Wrapper):
     def call(self, inputs, training=False):
         kernel = self.normalized_kernel(training)
         convolution = isinstance(self.layer, keras.layers.Conv2D)
-        outputs = self.layer.convolution_op(inputs, kernel) if convolution else ops.matmul(inputs, kernel)
-        return outputs + ops.cast(self.layer.bias, outputs.dtype) if self.layer.use_bias else outputs
+        outputs = (
+            self.layer.convolution_op(inputs, kernel) if convolution else ops.matmul(inputs, kernel)
+        )
+        return (
+            outputs + ops.cast(self.layer.bias, outputs.dtype) if self.layer.use_bias else outputs
+        )
 
 
 def _initializer(weight_std):
-    """Returns an initializer of kernels: N(0, weight_std), or for 0 Keras's default. A new one for each layer: one alone would give all the same numbers."""
-    return keras.initializers.RandomNormal(stddev=weight_std) if weight_std else keras.initializers.GlorotUniform()
+    """Returns an initializer of kernels: N(0, weight_std), or for 0 Keras's default.
+
+    A new one for each layer: one alone would give all the same numbers.
+    """
+    return (
+        keras.initializers.RandomNormal(stddev=weight_std)
+        if weight_std
+        else keras.initializers.GlorotUniform()
+    )
 
 
-def image_encoder(name, input_shape, layers, leaky_relu_slope, num_outputs=0, spectral_norm=False, weight_std=0.0):
+def image_encoder(
+    name, input_shape, layers, leaky_relu_slope, num_outputs=0, spectral_norm=False, weight_std=0.0
+):
     """Builds a network from images, or features, to features or to a float32 head.
 
     Args:
@@ -91,8 +120,10 @@ def image_encoder(name, input_shape, layers, leaky_relu_slope, num_outputs=0, sp
       input_shape: (height, width, channels), or (features,).
       layers: layer notation; each layer is followed by batch norm where it says so, and leaky ReLU.
       leaky_relu_slope: slope for negative inputs.
-      num_outputs: width of a last, linear layer computed in float32; 0 leaves it out and the output is flat features.
-      spectral_norm: whether kernels are spectrally normalized, of all layers but the last linear one (`num_outputs`).
+      num_outputs: width of a last, linear layer computed in float32; 0 leaves it out and the output
+        is flat features.
+      spectral_norm: whether kernels are spectrally normalized, of all layers but the last linear
+        one (`num_outputs`).
       weight_std: standard deviation of the kernels to begin with; 0: Glorot's, uniform.
 
     Returns:
@@ -102,17 +133,29 @@ def image_encoder(name, input_shape, layers, leaky_relu_slope, num_outputs=0, sp
     inputs = features = keras.Input(input_shape, name=f"{name}_input")
     for layer in parse_layers(layers):
         if isinstance(layer, Conv):
-            settings = {"padding": "same", "use_bias": not layer.batch_norm, "kernel_initializer": _initializer(weight_std)}
-            features = normalized(keras.layers.Conv2D(layer.filters, KERNEL_SIZE, layer.stride, **settings))(features)
+            settings = {
+                "padding": "same",
+                "use_bias": not layer.batch_norm,
+                "kernel_initializer": _initializer(weight_std),
+            }
+            features = normalized(
+                keras.layers.Conv2D(layer.filters, KERNEL_SIZE, layer.stride, **settings)
+            )(features)
         else:
-            dense = keras.layers.Dense(math.prod(layer.shape), use_bias=not layer.batch_norm, kernel_initializer=_initializer(weight_std))
+            dense = keras.layers.Dense(
+                math.prod(layer.shape),
+                use_bias=not layer.batch_norm,
+                kernel_initializer=_initializer(weight_std),
+            )
             features = normalized(dense)(keras.layers.Flatten()(features))
         if layer.batch_norm:
             features = BatchNormalization()(features)
         features = keras.layers.LeakyReLU(leaky_relu_slope)(features)
     features = keras.layers.Flatten()(features)
     if num_outputs:
-        features = keras.layers.Dense(num_outputs, kernel_initializer=_initializer(weight_std), dtype="float32")(features)
+        features = keras.layers.Dense(
+            num_outputs, kernel_initializer=_initializer(weight_std), dtype="float32"
+        )(features)
     return keras.Model(inputs, features, name=name)
 
 
@@ -127,22 +170,31 @@ def image_decoder(name, input_size, layers, activation="tanh", weight_std=0.0):
       weight_std: standard deviation of the kernels to begin with; 0: Glorot's, uniform.
 
     Returns:
-      A keras.Model from float32 (batch, input_size) to float32 (batch, height, width, channels), in [-1, 1] after tanh.
+      A keras.Model from float32 (batch, input_size) to float32 (batch, height, width, channels), in
+      [-1, 1] after tanh.
     """
     inputs = features = keras.Input((input_size,), name="latents")
     layers = parse_layers(layers)
     for layer in layers:
         last = layer is layers[-1]
-        settings = {"use_bias": not layer.batch_norm, "kernel_initializer": _initializer(weight_std), "dtype": "float32" if last else None}
+        settings = {
+            "use_bias": not layer.batch_norm,
+            "kernel_initializer": _initializer(weight_std),
+            "dtype": "float32" if last else None,
+        }
         if isinstance(layer, Dense):
             if len(features.shape) > 2:
                 features = keras.layers.Flatten()(features)
             features = keras.layers.Dense(math.prod(layer.shape), **settings)(features)
         else:
-            features = keras.layers.Conv2DTranspose(layer.filters, KERNEL_SIZE, layer.stride, padding="same", **settings)(features)
+            features = keras.layers.Conv2DTranspose(
+                layer.filters, KERNEL_SIZE, layer.stride, padding="same", **settings
+            )(features)
         if layer.batch_norm:
             features = BatchNormalization()(features)
-        features = keras.layers.Activation(activation if last else "relu", dtype=settings["dtype"])(features)
+        features = keras.layers.Activation(activation if last else "relu", dtype=settings["dtype"])(
+            features
+        )
         if isinstance(layer, Dense) and len(layer.shape) == 3:
             features = keras.layers.Reshape(layer.shape, dtype=settings["dtype"])(features)
     return keras.Model(inputs, features, name=name)

@@ -1,4 +1,6 @@
-"""The notation of --codes: codes as a person types them, for example `digit=categorical(10), slant=uniform(weight=0.5), 2*bernoulli`."""
+"""The notation of --codes: codes as a person types them, for example `digit=categorical(10),
+slant=uniform(weight=0.5), 2*bernoulli`.
+"""
 
 import math
 import re
@@ -6,10 +8,20 @@ import re
 from keras_infogan import codes as kinds
 from keras_infogan.config import UserError, did_you_mean
 
-_UNNAMED = {"categorical": "categorical", "uniform": "continuous", "gaussian": "continuous", "bernoulli": "binary"}
-_ENTRY = re.compile(r"(?:(?P<count>\d+)\s*\*\s*|(?P<name>[^=(]*?)\s*=\s*)?(?P<kind>\w+)\s*(?:\((?P<arguments>[^()]*)\))?")
+_UNNAMED = {
+    "categorical": "categorical",
+    "uniform": "continuous",
+    "gaussian": "continuous",
+    "bernoulli": "binary",
+}
+_ENTRY = re.compile(
+    r"(?:(?P<count>\d+)\s*\*\s*|(?P<name>[^=(]*?)\s*=\s*)?(?P<kind>\w+)\s*(?:\((?P<arguments>[^()]*)\))?"
+)
 _BETWEEN_CODES = r",(?![^()]*\))"  # a comma that is not within brackets
-_EXAMPLE = '"digit=categorical(10), slant=uniform, 2*uniform, smile=bernoulli(0.5), tilt=gaussian(weight=0.1)"'
+_EXAMPLE = (
+    '"digit=categorical(10), slant=uniform, 2*uniform, smile=bernoulli(0.5), '
+    'tilt=gaussian(weight=0.1)"'
+)
 # Names and endings that columns of tables have.
 _RESERVED, _RESERVED_ENDINGS = ("noise", "image", "label"), ("_probability", "_mean", "_std")
 
@@ -17,8 +29,9 @@ _RESERVED, _RESERVED_ENDINGS = ("noise", "image", "label"), ("_probability", "_m
 def parse_codes(text):
     """Parses codes.
 
-    `N*kind` makes N codes; codes without a name are called categorical_1, continuous_1, binary_1 and so on, per kind. Inside the brackets stand the number of
-    categories, or the probability of a bernoulli code, and `weight=W`, which multiplies this code's part of the recognizer's loss.
+    `N*kind` makes N codes; codes without a name are called categorical_1, continuous_1, binary_1
+    and so on, per kind. Inside the brackets stand the number of categories, or the probability of a
+    bernoulli code, and `weight=W`, which multiplies this code's part of the recognizer's loss.
 
     Returns:
       A tuple of codes.
@@ -33,11 +46,17 @@ def parse_codes(text):
             raise UserError(f"--codes: cannot read {part.strip()!r}; write it like {_EXAMPLE}.")
         kind = match["kind"].lower()
         if kind not in kinds.KINDS:
-            raise UserError(f"--codes: {match['kind']!r} is no kind of code{did_you_mean(kind, kinds.KINDS)}; the kinds are {', '.join(kinds.KINDS)}.")
+            raise UserError(
+                f"--codes: {match['kind']!r} is no kind of code{did_you_mean(kind, kinds.KINDS)}; "
+                f"the kinds are {', '.join(kinds.KINDS)}."
+            )
         arguments = _parse_arguments(kind, match["arguments"] or "", part.strip())
         count = int(match["count"]) if match["count"] else 1
         if not 1 <= count <= 1000:
-            raise UserError(f"--codes: {part.strip()!r} asks for {count} codes; between 1 and 1000 are possible.")
+            raise UserError(
+                f"--codes: {part.strip()!r} asks for {count} codes; "
+                "between 1 and 1000 are possible."
+            )
         for _ in range(count):
             name = match["name"]
             if name is None:
@@ -49,9 +68,11 @@ def parse_codes(text):
 
 
 def with_continuous_weight(text, weight):
-    """Returns codes in which the weight of every continuous code is multiplied, as a setting of its own, `continuous_weight`, did before version 3 of runs.
+    """Returns codes in which the weight of every continuous code is multiplied, as a setting of its
+    own, `continuous_weight`, did before version 3 of runs.
 
-    They are written as a person would write them, so that the same codes, asked for again, are found to be the same.
+    They are written as a person would write them, so that the same codes, asked for again, are
+    found to be the same.
     """
     if weight == 1:
         return text
@@ -65,14 +86,21 @@ def with_continuous_weight(text, weight):
 
 
 def check_names(flag, names):
-    """Raises UserError unless these can be the names of a model's codes; `flag` says where they come from."""
+    """Raises UserError unless these can be the names of a model's codes; `flag` says
+    where they come from.
+    """
     for name in names:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", name):
-            raise UserError(f"{flag}: {name!r} is no name; use letters, digits and underscores, beginning with a letter.")
+            raise UserError(
+                f"{flag}: {name!r} is no name; use letters, digits and underscores, "
+                "beginning with a letter."
+            )
         if name in _RESERVED or name.endswith(_RESERVED_ENDINGS):
             raise UserError(f"{flag}: the name {name!r} is reserved; give the code another one.")
         if names.count(name) > 1:
-            raise UserError(f"{flag}: the name {name!r} is given twice; give every code a name of its own.")
+            raise UserError(
+                f"{flag}: the name {name!r} is given twice; give every code a name of its own."
+            )
 
 
 def _parse_arguments(kind, text, part):
@@ -89,9 +117,14 @@ def _parse_arguments(kind, text, part):
             else:
                 raise ValueError
         except ValueError:
-            raise UserError(f"--codes: cannot read {argument!r} in {part!r}; write it like {_EXAMPLE}.") from None
+            raise UserError(
+                f"--codes: cannot read {argument!r} in {part!r}; write it like {_EXAMPLE}."
+            ) from None
     if kind == "categorical" and not 2 <= arguments.get("num_categories", 0) <= 10_000:
-        raise UserError(f"--codes: {part!r} needs a number of categories from 2 to 10000, as in categorical(10).")
+        raise UserError(
+            f"--codes: {part!r} needs a number of categories from 2 to 10000, as in "
+            "categorical(10)."
+        )
     if not 0 <= arguments.get("weight", 1.0) < math.inf:
         raise UserError(f"--codes: the weight in {part!r} must be a finite number of at least 0.")
     if not 0 < arguments.get("probability", 0.5) < 1:

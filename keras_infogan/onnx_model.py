@@ -11,10 +11,17 @@ import pathlib
 import numpy as np
 
 from keras_infogan.config import UserError
-from keras_infogan.contract import LOG_LIKELIHOOD, METADATA_KEY, ONNX_FILES, RECONSTRUCTIONS, from_json
+from keras_infogan.contract import (
+    LOG_LIKELIHOOD,
+    METADATA_KEY,
+    ONNX_FILES,
+    RECONSTRUCTIONS,
+    from_json,
+)
 from keras_infogan.trained import Trained
 
-# What onnxruntime calls each, the most wanted first; it goes on to the next for what the first cannot do.
+# What onnxruntime calls each, the most wanted first; it goes on to the next for what the
+# first cannot do.
 PROVIDERS = {
     "cpu": ("CPUExecutionProvider",),
     "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
@@ -35,32 +42,52 @@ class OnnxModel(Trained):
           contract: the Contract of the files.
           sessions: onnxruntime.InferenceSession by capability; the model can do no more than these.
         """
-        super().__init__(contract.title, contract.latent_spec, contract.image_shape, contract.step, sessions, contract.likelihood)
+        super().__init__(
+            contract.title,
+            contract.latent_spec,
+            contract.image_shape,
+            contract.step,
+            sessions,
+            contract.likelihood,
+        )
         self.takes_weights = contract.categories == "weights"
         self.contract, self._sessions = contract, sessions
 
     @property
     def provider(self):
-        """Where it runs: "tensorrt", "cuda" or "cpu", as onnxruntime says after it has loaded the files."""
+        """Where it runs: "tensorrt", "cuda" or "cpu", as onnxruntime says after it has
+        loaded the files.
+        """
         return provider_of(next(iter(self._sessions.values())))
 
     def _compute(self, capability, first, *noise):
         feeds = self.contract.feeds
         if capability == "generate":
-            # Of a file that takes categories as an index, blends of categories become the likeliest one.
+            # Of a file that takes categories as an index, blends of categories become
+            # the likeliest one.
             return self._images("generate", "images", feeds("generator", latents=first))
         images = (first + 1) / 2
         if capability == "reconstruct":
-            return self._images("reconstruct", RECONSTRUCTIONS, feeds("reconstructor", images=images))
+            return self._images(
+                "reconstruct", RECONSTRUCTIONS, feeds("reconstructor", images=images)
+            )
         if capability == "log_likelihood":
-            return self._run("log_likelihood", [LOG_LIKELIHOOD.name], feeds("scorer", images=images, **dict(zip(("noise",), noise, strict=False))))[0]
+            return self._run(
+                "log_likelihood",
+                [LOG_LIKELIHOOD.name],
+                feeds("scorer", images=images, **dict(zip(("noise",), noise, strict=False))),
+            )[0]
         return self._run("encode", ["parameters"], feeds("recognizer", images=images))[0]
 
     def outputs(self, images):
-        """Returns what the recognizer says of images in [-1, 1]: a dict from the names of Contract.answers to arrays."""
+        """Returns what the recognizer says of images in [-1, 1]: a dict from the names of
+        Contract.answers to arrays.
+        """
         self.require("encode")
         names = [tensor.name for tensor in self.contract.answers]
-        feeds = (self.contract.feeds("recognizer", images=(part + 1) / 2) for part in self.parts(images))
+        feeds = (
+            self.contract.feeds("recognizer", images=(part + 1) / 2) for part in self.parts(images)
+        )
         columns = zip(*(self._run("encode", names, feed) for feed in feeds), strict=True)
         return {name: np.concatenate(column) for name, column in zip(names, columns, strict=True)}
 
@@ -76,11 +103,14 @@ class OnnxModel(Trained):
 
 
 class BoundGenerator:
-    """Makes batches of one size with inputs and outputs in the device's own memory, so that nothing is copied but what you ask for.
+    """Makes batches of one size with inputs and outputs in the device's own memory, so that nothing
+    is copied but what you ask for.
 
     Attributes:
-      inputs: dict from name to onnxruntime.OrtValue on the device; `update_inplace(array)` writes it.
-      images: onnxruntime.OrtValue that every `run` overwrites; `.numpy()` copies it to the host, `.data_ptr()` is its address on the device.
+      inputs: dict from name to onnxruntime.OrtValue on the device;
+        `update_inplace(array)` writes it.
+      images: onnxruntime.OrtValue that every `run` overwrites; `.numpy()` copies it to the host,
+        `.data_ptr()` is its address on the device.
     """
 
     def __init__(self, contract, session, count):
@@ -89,7 +119,10 @@ class BoundGenerator:
         device = "cpu" if provider_of(session) == "cpu" else "cuda"
         allocate = onnxruntime.OrtValue.ortvalue_from_shape_and_type
         graph = contract.onnx_graphs()["generator"]
-        self.inputs = {tensor.name: allocate((count, *tensor.shape), np.dtype(tensor.type).type, device, 0) for tensor in graph.inputs}
+        self.inputs = {
+            tensor.name: allocate((count, *tensor.shape), np.dtype(tensor.type).type, device, 0)
+            for tensor in graph.inputs
+        }
         (images,) = graph.outputs
         self.images = allocate((count, *images.shape), np.dtype(images.type).type, device, 0)
         self._session, self._binding = session, session.io_binding()
@@ -105,36 +138,52 @@ class BoundGenerator:
 
 def provider_of(session):
     """Returns the name in PROVIDERS of what a session runs on."""
-    return next(name for name, (first, *_) in PROVIDERS.items() if first == session.get_providers()[0])
+    return next(
+        name for name, (first, *_) in PROVIDERS.items() if first == session.get_providers()[0]
+    )
 
 
 def load(path, needs=None, provider="cpu", num_threads=0, others=False):
-    """Opens an exported generator.onnx (or generator_fp16.onnx, or any other of the files), and what else is needed of those beside it.
+    """Opens an exported generator.onnx (or generator_fp16.onnx, or any other of the files), and
+    what else is needed of those beside it.
 
     Args:
       path: of the file.
       needs: capabilities, names in `capabilities.CAPABILITIES`; None: all that were exported.
-      provider: one of PROVIDERS; where it cannot be had, the next best is taken: `OnnxModel.provider` says which.
-      num_threads: of the CPU; 0: all cores. On a machine that is busy otherwise, fewer are often faster.
+      provider: one of PROVIDERS; where it cannot be had, the next best is taken:
+        `OnnxModel.provider` says which.
+      num_threads: of the CPU; 0: all cores. On a machine that is busy otherwise, fewer
+        are often faster.
       others: whether files that are not needed are opened too where they lie beside it.
 
     Returns:
       OnnxModel.
 
     Raises:
-      UserError: if a file is missing or damaged, was not exported by keras-infogan, or the files are not of one run; or onnxruntime is not installed.
+      UserError: if a file is missing or damaged, was not exported by keras-infogan, or the files
+        are not of one run; or onnxruntime is not installed.
     """
     path = pathlib.Path(path)
     session, text = open_session(path, provider, num_threads)
     try:
         contract = from_json(path, json.loads(text))
-        expected = {capability: [tensor.name for tensor in contract.onnx_graphs()[ONNX_FILES[capability]].outputs] for capability in contract.capabilities}
+        expected = {
+            capability: [
+                tensor.name for tensor in contract.onnx_graphs()[ONNX_FILES[capability]].outputs
+            ]
+            for capability in contract.capabilities
+        }
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise UserError(f"{path} says of its run what this keras-infogan cannot read ({error!r}); export it again.") from None
+        raise UserError(
+            f"{path} says of its run what this keras-infogan cannot read ({error!r}); "
+            "export it again."
+        ) from None
     names = [value.name for value in session.get_outputs()]
     given = next((capability for capability, outputs in expected.items() if outputs == names), None)
     if given is None:
-        raise UserError(f"{path} gives {', '.join(names)}, not what its metadata say; export it again.")
+        raise UserError(
+            f"{path} gives {', '.join(names)}, not what its metadata say; export it again."
+        )
     sessions = {given: session}
     for capability in contract.capabilities:
         other = path.with_name(f"{ONNX_FILES[capability]}.onnx")
@@ -143,8 +192,13 @@ def load(path, needs=None, provider="cpu", num_threads=0, others=False):
             continue
         sessions[capability], other_text = open_session(other, provider, num_threads)
         if other_text != text:
-            raise UserError(f"{path} and {other.name} beside it are not of the same run and step; export both again.")
-    model = OnnxModel(contract, {name: sessions[name] for name in contract.capabilities if name in sessions})
+            raise UserError(
+                f"{path} and {other.name} beside it are not of the same run and step; "
+                "export both again."
+            )
+    model = OnnxModel(
+        contract, {name: sessions[name] for name in contract.capabilities if name in sessions}
+    )
     for capability in needs or ():
         model.require(capability)
     return model
@@ -155,31 +209,43 @@ def _onnxruntime(provider):
         import onnxruntime
     except ImportError:
         raise UserError(
-            "reading ONNX files needs onnxruntime, which is not installed; install keras-infogan with its extra: pip install '.[export]'."
+            "reading ONNX files needs onnxruntime, which is not installed; install keras-infogan "
+            "with its extra: pip install '.[export]'."
         ) from None
     if provider != "cpu":
-        onnxruntime.preload_dlls()  # CUDA's libraries from pip's packages, where they are not on the system
+        # CUDA's libraries from pip's packages, where they are not on the system.
+        onnxruntime.preload_dlls()
     return onnxruntime
 
 
 def open_session(path, provider="cpu", num_threads=0):
-    """Returns an onnxruntime.InferenceSession of an exported file, and the contract in its metadata, text.
+    """Returns an onnxruntime.InferenceSession of an exported file, and the contract in
+    its metadata, text.
 
     Raises:
       UserError: if it is missing, damaged, or not of keras_infogan.export.
     """
     onnxruntime = _onnxruntime(provider)
     if not path.is_file():
-        raise UserError(f"{path} is not there; the .onnx files of an export, as keras_infogan.export writes them, must lie side by side.")
+        raise UserError(
+            f"{path} is not there; the .onnx files of an export, as keras_infogan.export writes "
+            "them, must lie side by side."
+        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads
     options.log_severity_level = 4  # what could not be had is said by `provider`
     wanted = [name for name in PROVIDERS[provider] if name in onnxruntime.get_available_providers()]
     try:
         session = onnxruntime.InferenceSession(path, options, providers=wanted)
-    except Exception as error:  # onnxruntime raises classes of its own, which have no common parent but Exception
-        raise UserError(f"{path} cannot be read ({str(error).splitlines()[0][:200]}); export it again.") from None
+    except Exception as error:
+        # onnxruntime raises classes of its own, which have no common parent but Exception.
+        raise UserError(
+            f"{path} cannot be read ({str(error).splitlines()[0][:200]}); export it again."
+        ) from None
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     if text is None:
-        raise UserError(f"{path} does not say which codes it has: keras_infogan.export did not write it; give a file that it wrote.")
+        raise UserError(
+            f"{path} does not say which codes it has: keras_infogan.export did not write it; give "
+            "a file that it wrote."
+        )
     return session, text

@@ -5,9 +5,11 @@ import tensorflow as tf
 
 
 class Adam(keras.optimizers.Adam):
-    """keras.optimizers.Adam (Kingma and Ba 2014, arXiv 1412.6980), updated by TensorFlow's one operation instead of Keras's eight.
+    """keras.optimizers.Adam (Kingma and Ba 2014, arXiv 1412.6980), updated by TensorFlow's one
+    operation instead of Keras's eight.
 
-    The same formula, its state under the same names: a checkpoint of one goes on with the other. A third of the time on a CPU (docs/results/speed.md).
+    The same formula, its state under the same names: a checkpoint of one goes on with the other. A
+    third of the time on a CPU (docs/results/speed.md).
     """
 
     def update_step(self, gradient, variable, learning_rate):

@@ -1,4 +1,6 @@
-"""The report of an evaluation: one HTML file with everything in it, pictures too, that opens from disk without a network."""
+"""The report of an evaluation: one HTML file with everything in it, pictures too, that opens from
+disk without a network.
+"""
 
 import base64
 import contextlib
@@ -38,11 +40,18 @@ def html(run, result, evidence):
       result: the content of metrics.json.
       evidence: the Evidence it was scored on; pictures are drawn from its model.
     """
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
     environment.filters["zip"] = zip
-    template = environment.from_string(importlib.resources.files("keras_infogan").joinpath("report.html").read_text(encoding="utf-8"))
+    template = environment.from_string(
+        importlib.resources.files("keras_infogan")
+        .joinpath("report.html")
+        .read_text(encoding="utf-8")
+    )
     samples, codes = None, []
-    with contextlib.suppress(UserError):  # output that is not finite: an alarm says so, and there is nothing to show
+    # Output that is not finite: an alarm says so, and there is nothing to show.
+    with contextlib.suppress(UserError):
         samples = _data_url(images.grid(evidence.generate(evidence.latent_spec.rows(50, 0)), 10))
         codes = _codes(result, evidence)
     settings = run.to_json()["settings"]
@@ -67,19 +76,31 @@ def _about(run, model):
     if run.model not in models.MODELS:
         return {"title": model.title, "paper": "", "labels": ""}
     settings = models.settings_class(run.model)
-    return {"title": settings.title, "paper": settings.paper, "labels": "Trained with labels." if "label" in settings.reads else "Trained without labels."}
+    return {
+        "title": settings.title,
+        "paper": settings.paper,
+        "labels": "Trained with labels."
+        if "label" in settings.reads
+        else "Trained without labels.",
+    }
 
 
 def _pairs(evidence):
-    """Returns a picture of real images, each beside its reconstruction; None where no score asked for them."""
+    """Returns a picture of real images, each beside its reconstruction; None where no
+    score asked for them.
+    """
     if not evidence.has("reconstructions"):
         return None
     return _data_url(images.pairs(evidence.real_images[:_PAIRS], evidence.reconstructions[:_PAIRS]))
 
 
 def _codes(result, evidence):
-    """Returns, per code, its traversal, a map of where it changes the image, and what the scores say of it."""
-    pictures = dict(images.traversal_pictures(evidence.generate, evidence.latent_spec, _ROWS, seed=0))
+    """Returns, per code, its traversal, a map of where it changes the image, and what the
+    scores say of it.
+    """
+    pictures = dict(
+        images.traversal_pictures(evidence.generate, evidence.latent_spec, _ROWS, seed=0)
+    )
     scores, shown = result["scores"], []
     for code in evidence.latent_spec.codes:
         changes = evidence.moved_images[code.name] - evidence.start_images
@@ -88,10 +109,16 @@ def _codes(result, evidence):
                 "name": code.name,
                 "prior": code.prior,
                 "entropy": code.entropy,
-                "scores": {name: scores.get(f"{name}/{code.name}") for name, metric in METRICS.items() if metric.group == "generator"},
+                "scores": {
+                    name: scores.get(f"{name}/{code.name}")
+                    for name, metric in METRICS.items()
+                    if metric.group == "generator"
+                },
                 "traversal": _data_url(pictures[code.name]),
                 "map": _data_url(_change_map(changes)),
-                "factor": _nearest_factor(code.name, result["details"].get("information_on_factors")),
+                "factor": _nearest_factor(
+                    code.name, result["details"].get("information_on_factors")
+                ),
             }
         )
     return shown
@@ -107,19 +134,30 @@ def _nearest_factor(name, table):
 
 
 def _change_map(changes):
-    """Returns a picture of the mean absolute change of each pixel, the brightest where it is largest."""
+    """Returns a picture of the mean absolute change of each pixel, the brightest
+    where it is largest.
+    """
     strength = np.abs(changes).mean(axis=(0, -1))
-    colored = matplotlib.colormaps["inferno"](strength / max(strength.max(), 1e-6), bytes=True)[..., :3]
+    colored = matplotlib.colormaps["inferno"](strength / max(strength.max(), 1e-6), bytes=True)[
+        ..., :3
+    ]
     return Image.fromarray(colored).resize((_MAP_SIZE, _MAP_SIZE), Image.Resampling.NEAREST)
 
 
 def _information_chart(run, codes):
-    """Returns the chart of information over training, or None if the run's log says nothing of it."""
+    """Returns the chart of information over training, or None if the run's log
+    says nothing of it.
+    """
     lines = runs.read_log(run)
     if not any(f"mutual_information/{code.name}" in line for code in codes for line in lines[-1:]):
         return None
-    information = {code.name: [line.get(f"mutual_information/{code.name}", float("nan")) for line in lines] for code in codes}
-    return charts.information_over_training([line["step"] for line in lines], information, {code.name: code.entropy for code in codes})
+    information = {
+        code.name: [line.get(f"mutual_information/{code.name}", float("nan")) for line in lines]
+        for code in codes
+    }
+    return charts.information_over_training(
+        [line["step"] for line in lines], information, {code.name: code.entropy for code in codes}
+    )
 
 
 def _train_command(run):
@@ -127,16 +165,24 @@ def _train_command(run):
     known, preset = datasets.DATASETS.get(run.dataset), {}
     if run.model in models.MODELS:  # else exported files of a model that is no more
         settings = models.presets(run.model)[models.preset_for(run.model, run.dataset)]
-        with contextlib.suppress(UserError):  # a preset made for images of another size is compared as it is
+        # A preset made for images of another size is compared as it is.
+        with contextlib.suppress(UserError):
             settings = settings.for_images(run.image_shape)
         preset = dataclasses.asdict(settings)
     arguments = [f"--model={run.model}"] * (run.model != "infogan")
-    arguments += [f"--dataset={run.dataset}"] + ["--data_dir=DIR"] * bool(run.data_dir or (known and known.source == "folder"))
+    arguments += [f"--dataset={run.dataset}"] + ["--data_dir=DIR"] * bool(
+        run.data_dir or (known and known.source == "folder")
+    )
     if not known or run.image_shape[0] != known.image_size:
         arguments.append(f"--image_size={run.image_shape[0]}")
     for name, value in run.to_json()["settings"].items():
-        if name in preset and value != preset[name]:  # exported files may have settings that are no more
-            arguments.append(f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value}")
+        # Exported files may have settings that are no more.
+        if name in preset and value != preset[name]:
+            arguments.append(
+                f"--{'' if value else 'no'}{name}"
+                if isinstance(value, bool)
+                else f"--{name}={value}"
+            )
     return shlex.join(["python", "-m", "keras_infogan.train", *arguments])
 
 
@@ -146,7 +192,15 @@ def _rows(run, result, group):
     for key, number in result["scores"].items():
         name, _, part = key.partition("/")
         if name in METRICS and METRICS[name].group == group:
-            rows.append((METRICS[name].title, part, number, result["protocols"][name], field_figure(run.dataset, key)))
+            rows.append(
+                (
+                    METRICS[name].title,
+                    part,
+                    number,
+                    result["protocols"][name],
+                    field_figure(run.dataset, key),
+                )
+            )
     return rows
 
 

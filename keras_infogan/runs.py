@@ -4,7 +4,8 @@
     checkpoints/       step_00005000.weights.h5: weights, optimizers, step; the newest few
     metrics.jsonl      losses and information, one line per `log_every_steps`
     events/            the same for TensorBoard, with pictures
-    samples/           pictures of generated images, one per `picture_every_steps`, from fixed latents
+    samples/           pictures of generated images, one per `picture_every_steps`,
+                       from fixed latents
     traversals/        pictures in which one code moves, a folder per code
     metrics.json       scores, and report.html, the same to look at (keras_infogan.evaluate)
 
@@ -23,7 +24,8 @@ from keras_infogan import checkpoints, files, models
 from keras_infogan.config import UserError
 from keras_infogan.notation import parse_codes
 
-# 2: checkpoints hold the count of steps apart from the optimizers' counts. 3: some settings went (see the models' `from_json`). Older runs load.
+# 2: checkpoints hold the count of steps apart from the optimizers' counts. 3: some settings went
+# (see the models' `from_json`). Older runs load.
 VERSION = 3
 
 
@@ -37,7 +39,8 @@ class Run:
       dataset: name of the data set.
       data_dir: where its data was read from, or None.
       image_shape: (height, width, channels).
-      settings: the model's Settings; of exported files the dict that config.json held, for people to read.
+      settings: the model's Settings; of exported files the dict that config.json held,
+        for people to read.
       fingerprint: tells a user's own images from others (see datasets.fingerprint), or None.
     """
 
@@ -86,7 +89,9 @@ class Run:
             "data_dir": self.data_dir,
             "fingerprint": self.fingerprint,
             "image_shape": list(self.image_shape),
-            "settings": self.settings if isinstance(self.settings, dict) else dataclasses.asdict(self.settings),
+            "settings": self.settings
+            if isinstance(self.settings, dict)
+            else dataclasses.asdict(self.settings),
         }
 
 
@@ -104,15 +109,22 @@ def read(directory):
     try:
         return from_json(directory, json.loads(path.read_text()))
     except FileNotFoundError:
-        raise UserError(f"{directory} is not a run directory: it has no config.json; give the --run_dir that keras_infogan.train wrote.") from None
+        raise UserError(
+            f"{directory} is not a run directory: it has no config.json; give the --run_dir that "
+            "keras_infogan.train wrote."
+        ) from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}.") from None
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
-        raise UserError(f"{path} is damaged ({error!r}); restore it or train anew in another --run_dir.") from None
+        raise UserError(
+            f"{path} is damaged ({error!r}); restore it or train anew in another --run_dir."
+        ) from None
 
 
 def written(run):
-    """Returns what a run's config.json holds as it is, or None if there is none: of a run that an earlier version wrote, what that knew it by."""
+    """Returns what a run's config.json holds as it is, or None if there is none: of a run that an
+    earlier version wrote, what that knew it by.
+    """
     with contextlib.suppress(OSError, ValueError):
         return json.loads((run.directory / "config.json").read_text())
     return None
@@ -127,28 +139,53 @@ def from_json(directory, content):
     """
     version = int(content["version"])
     if version > VERSION:
-        raise UserError(f"{directory} was written by a newer keras-infogan (run version {version}, this one reads up to {VERSION}); update keras-infogan.")
+        raise UserError(
+            f"{directory} was written by a newer keras-infogan (run version {version}, this one "
+            f"reads up to {VERSION}); update keras-infogan."
+        )
     if content["model"] not in models.MODELS:
-        raise UserError(f"{directory} is a run of {content['model']!r}, and this keras-infogan has no such model; it has {', '.join(models.MODELS)}.")
+        raise UserError(
+            f"{directory} is a run of {content['model']!r}, and this keras-infogan has no such "
+            f"model; it has {', '.join(models.MODELS)}."
+        )
     settings = models.settings_class(content["model"]).from_json(content["settings"])
     shape, fingerprint = tuple(content["image_shape"]), content.get("fingerprint")
     if len(shape) != 3 or not all(type(size) is int and size > 0 for size in shape):
         raise ValueError(f"image_shape is {content['image_shape']}")
     if not isinstance(content["dataset"], str):
         raise ValueError(f"dataset is {content['dataset']}")
-    return Run(directory, content["model"], content["dataset"], content["data_dir"], shape, settings, fingerprint)
+    return Run(
+        directory,
+        content["model"],
+        content["dataset"],
+        content["data_dir"],
+        shape,
+        settings,
+        fingerprint,
+    )
 
 
 def differences(run, other):
-    """Returns what two runs do not share, as texts "name: one, not other". Where data lies and how long to train are not part of it."""
+    """Returns what two runs do not share, as texts "name: one, not other".
+
+    Where data lies and how long to train are not part of it.
+    """
     mine, theirs = run.to_json(), other.to_json()
     ignored = {"data_dir", "settings", "version"}
     shown = {"fingerprint": "images (by name and size)"}
-    found = [f"{shown.get(key, key)}: {theirs[key]}, not {mine[key]}" for key in mine if key not in ignored and mine[key] != theirs[key]]
+    found = [
+        f"{shown.get(key, key)}: {theirs[key]}, not {mine[key]}"
+        for key in mine
+        if key not in ignored and mine[key] != theirs[key]
+    ]
     if mine["model"] != theirs["model"]:
         return found  # whose settings are others anyway
     settings, others = mine["settings"], theirs["settings"]
-    return found + [f"{key}: {others[key]!r}, not {settings[key]!r}" for key in settings if key != "steps" and not _same(key, settings[key], others[key])]
+    return found + [
+        f"{key}: {others[key]!r}, not {settings[key]!r}"
+        for key in settings
+        if key != "steps" and not _same(key, settings[key], others[key])
+    ]
 
 
 def _same(key, value, other):
@@ -157,36 +194,56 @@ def _same(key, value, other):
 
 
 def choose_directory(run, root=pathlib.Path("runs")):
-    """Returns `run` with a directory: the newest of runs/<dataset>-<model>-<n> that holds the same configuration, or the next free number."""
+    """Returns `run` with a directory: the newest of runs/<dataset>-<model>-<n> that holds the same
+    configuration, or the next free number.
+    """
     pattern = re.compile(rf"{re.escape(run.dataset)}-{re.escape(run.model)}-(\d+)")
-    numbers = sorted(int(match[1]) for path in root.glob("*") if (match := pattern.fullmatch(path.name)))
+    numbers = sorted(
+        int(match[1]) for path in root.glob("*") if (match := pattern.fullmatch(path.name))
+    )
     for number in reversed(numbers):
         directory = root / f"{run.dataset}-{run.model}-{number}"
-        with contextlib.suppress(UserError):  # a damaged run, or one of a newer version, is not the one meant
+        # A damaged run, or one of a newer version, is not the one meant.
+        with contextlib.suppress(UserError):
             if not differences(run, read(directory)):
                 return dataclasses.replace(run, directory=directory)
-    return dataclasses.replace(run, directory=root / f"{run.dataset}-{run.model}-{(numbers or [0])[-1] + 1}")
+    return dataclasses.replace(
+        run, directory=root / f"{run.dataset}-{run.model}-{(numbers or [0])[-1] + 1}"
+    )
 
 
 def check(run):
-    """Raises UserError unless the run's directory is free, or holds the same configuration (the number of steps may change), and can be written."""
+    """Raises UserError unless the run's directory is free, or holds the same configuration (the
+    number of steps may change), and can be written.
+    """
     directory = run.directory
     try:
         if (directory / "config.json").exists():
             different = differences(run, read(directory))
             if different:
-                raise UserError(f"{directory} holds a different run ({'; '.join(different)}); give another --run_dir or the same settings.")
+                raise UserError(
+                    f"{directory} holds a different run ({'; '.join(different)}); give another "
+                    "--run_dir or the same settings."
+                )
         elif directory.is_dir() and any(path.name != files.LOCK for path in directory.iterdir()):
-            raise UserError(f"{directory} is not empty and not a run directory; give another --run_dir.")
+            raise UserError(
+                f"{directory} is not empty and not a run directory; give another --run_dir."
+            )
         nearest = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     except OSError as error:
-        raise UserError(f"cannot write to {directory}: {error.strerror}; give a --run_dir that can be written.") from None
+        raise UserError(
+            f"cannot write to {directory}: {error.strerror}; give a --run_dir that can be written."
+        ) from None
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise UserError(f"cannot write to {directory} ({nearest} is no directory that can be written); give another --run_dir.")
+        raise UserError(
+            f"cannot write to {directory} ({nearest} is no directory that can be written); give "
+            "another --run_dir."
+        )
 
 
 def create(run):
-    """Creates the run directory and writes config.json; an existing run with the same configuration goes on.
+    """Creates the run directory and writes config.json; an existing run with the same
+    configuration goes on.
 
     Raises:
       UserError: as `check`. Nothing is overwritten then.
@@ -195,21 +252,31 @@ def create(run):
     directory = run.directory
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        # A run that has taken as many steps already is not trained again and keeps what it says of itself.
-        if not any(checkpoints.step_of(path) >= run.settings.steps for path in checkpoints.paths(run)):
-            files.write_atomically(directory / "config.json", json.dumps(run.to_json(), indent=2) + "\n")
+        # A run that has taken as many steps already is not trained again and keeps what
+        # it says of itself.
+        if not any(
+            checkpoints.step_of(path) >= run.settings.steps for path in checkpoints.paths(run)
+        ):
+            files.write_atomically(
+                directory / "config.json", json.dumps(run.to_json(), indent=2) + "\n"
+            )
         for folder in (run.checkpoints, run.events, run.samples, run.traversals):
             folder.mkdir(exist_ok=True)
-        # Of a process that was killed. Only checkpoints: another command may be writing into the run directory itself at this moment.
+        # Of a process that was killed. Only checkpoints: another command may be writing into the
+        # run directory itself at this moment.
         for unfinished in run.checkpoints.glob(".writing_*"):
             unfinished.unlink()
     except OSError as error:
-        raise UserError(f"cannot write to {directory}: {error.strerror}; give a --run_dir that can be written.") from None
+        raise UserError(
+            f"cannot write to {directory}: {error.strerror}; give a --run_dir that can be written."
+        ) from None
 
 
 @contextlib.contextmanager
 def locked(run):
-    """While it lasts no other process trains in the run's directory, which is created. The lock ends with the process, however that ends.
+    """While it lasts no other process trains in the run's directory, which is created.
+
+    The lock ends with the process, however that ends.
 
     Raises:
       UserError: if another process trains there, or the directory cannot be written.
@@ -220,7 +287,9 @@ def locked(run):
 
 
 def read_log(run, last_bytes=None):
-    """Returns the lines of metrics.jsonl as dicts, of its last bytes only where `last_bytes` is given. A line cut short by a kill is left out."""
+    """Returns the lines of metrics.jsonl as dicts, of its last bytes only where `last_bytes` is
+    given. A line cut short by a kill is left out.
+    """
     lines = []
     with contextlib.suppress(FileNotFoundError), open(run.metrics_log, "rb") as file:
         if last_bytes:
@@ -232,12 +301,24 @@ def read_log(run, last_bytes=None):
 
 
 def read_metrics(run):
-    """Returns the content of the run's metrics.json, or None if it was not evaluated yet, or the file is damaged."""
+    """Returns the content of the run's metrics.json, or None if it was not evaluated yet, or the
+    file is damaged.
+    """
     try:
         content = json.loads(run.metrics.read_text())
     except (FileNotFoundError, ValueError):
         return None
-    known = {"evaluated", "commands", "scores", "protocols", "seconds", "skipped", "details", "counts", "alarms"}
+    known = {
+        "evaluated",
+        "commands",
+        "scores",
+        "protocols",
+        "seconds",
+        "skipped",
+        "details",
+        "counts",
+        "alarms",
+    }
     if not isinstance(content, dict) or not known <= content.keys():
         return None
     try:
@@ -251,7 +332,11 @@ def read_metrics(run):
 
 def _alarm(entry):
     """Returns an alarm as a dict; version 0.1.0 wrote the sentence alone."""
-    return {"kind": "unknown", "sentence": entry} if isinstance(entry, str) else {name: str(entry[name]) for name in ("kind", "sentence")}
+    return (
+        {"kind": "unknown", "sentence": entry}
+        if isinstance(entry, str)
+        else {name: str(entry[name]) for name in ("kind", "sentence")}
+    )
 
 
 def _skipped(why):
@@ -262,10 +347,18 @@ def _skipped(why):
 
 
 def check_trained(directory):
-    """Returns the Run in a directory; raises UserError if it is none or has no checkpoint yet. Loads no TensorFlow."""
+    """Returns the Run in a directory; raises UserError if it is none or has no checkpoint yet.
+
+    Loads no TensorFlow.
+    """
     if not directory:
-        raise UserError("which run? Give --run_dir=DIR, the directory that keras_infogan.train wrote.")
+        raise UserError(
+            "which run? Give --run_dir=DIR, the directory that keras_infogan.train wrote."
+        )
     run = read(directory)
     if not checkpoints.paths(run):
-        raise UserError(f"{directory} has no checkpoint yet; train first: python -m keras_infogan.train --dataset={run.dataset} --run_dir={directory}.")
+        raise UserError(
+            f"{directory} has no checkpoint yet; train first: python -m keras_infogan.train "
+            f"--dataset={run.dataset} --run_dir={directory}."
+        )
     return run

@@ -1,4 +1,6 @@
-"""From evidence to metrics.json: runs the scores, each on its own, so that one that cannot be had keeps no other back."""
+"""From evidence to metrics.json: runs the scores, each on its own, so that one that cannot be had
+keeps no other back.
+"""
 
 import inspect
 import math
@@ -21,37 +23,55 @@ def score_all(names, evidence):
     """Returns what METRICS of these names say of a model.
 
     Returns:
-      A dict of "scores" (from "<score>" or "<score>/<part>" to a finite number), "protocols" and "seconds" (both by score), "skipped" (from the name of a score
-      that could not be had to {"reason": a text, "kind": "not_finite", "incapable" or "missing"}), "details" (tables behind scores) and "counts" (of
-      images). Seconds include what a score is the first to ask for.
+      A dict of "scores" (from "<score>" or "<score>/<part>" to a finite number), "protocols" and
+      "seconds" (both by score), "skipped" (from the name of a score that could not be had to
+      {"reason": a text, "kind": "not_finite", "incapable" or "missing"}), "details" (tables behind
+      scores) and "counts" (of images). Seconds include what a score is the first to ask for.
     """
     result = {"scores": {}, "protocols": {}, "seconds": {}, "skipped": {}}
     for name in names:
         started = time.monotonic()
         try:
             numbers = score(METRICS[name], evidence)
-            about = f"; features: {evidence.feature_space[1]}" if METRICS[name].group == "images" else ""
+            about = (
+                f"; features: {evidence.feature_space[1]}"
+                if METRICS[name].group == "images"
+                else ""
+            )
             result["protocols"][name] = METRICS[name].protocol + about
         except (UserError, ValueError) as error:
-            kind = next((kind for known, kind in _KINDS.items() if isinstance(error, known)), "missing")
+            kind = next(
+                (kind for known, kind in _KINDS.items() if isinstance(error, known)), "missing"
+            )
             result["skipped"][name] = {"reason": str(error).removesuffix("."), "kind": kind}
         else:
             result["scores"] |= numbers
-            print(f"{name}: " + ", ".join(f"{key.removeprefix(name).removeprefix('/')} {number:.4g}".strip() for key, number in numbers.items()))
+            print(
+                f"{name}: "
+                + ", ".join(
+                    f"{key.removeprefix(name).removeprefix('/')} {number:.4g}".strip()
+                    for key, number in numbers.items()
+                )
+            )
         result["seconds"][name] = round(time.monotonic() - started, 2)
     reasons = {name: skipped["reason"] for name, skipped in result["skipped"].items()}
     for reason in dict.fromkeys(reasons.values()):
-        print(f"not scored: {', '.join(name for name, why in reasons.items() if why == reason)}: {reason}")
+        print(
+            "not scored: "
+            f"{', '.join(name for name, why in reasons.items() if why == reason)}: {reason}"
+        )
     result["details"] = _details(names, evidence, result["skipped"])
     result["counts"] = evidence.counts()
     return result
 
 
 def merged(result, earlier) -> dict:
-    """Returns the scores of `result` with those of an earlier evaluation of the same step and draws that it does not have.
+    """Returns the scores of `result` with those of an earlier evaluation of the same step and draws
+    that it does not have.
 
     Args:
-      result: what `score_all` returned, with "evaluated" (all that must be the same for scores to stand side by side) and "command".
+      result: what `score_all` returned, with "evaluated" (all that must be the same for scores to
+        stand side by side) and "command".
       earlier: the content of metrics.json, or None.
     """
     commands = [result.pop("command")]
@@ -59,48 +79,77 @@ def merged(result, earlier) -> dict:
         commands = list(dict.fromkeys([*earlier["commands"], *commands]))
         renewed = {*result["protocols"], *result["skipped"]}
         for table in ("scores", "protocols", "seconds", "skipped"):
-            kept = {key: value for key, value in earlier[table].items() if key.split("/")[0] in METRICS.keys() - renewed}
+            kept = {
+                key: value
+                for key, value in earlier[table].items()
+                if key.split("/")[0] in METRICS.keys() - renewed
+            }
             result[table] = kept | result[table]
         for table in ("details", "counts"):
             result[table] = earlier[table] | result[table]
     elif earlier:
-        print(f"{len(earlier['scores'])} earlier scores are of another model, data or draws and are replaced.")
+        print(
+            f"{len(earlier['scores'])} earlier scores are of another model, "
+            "data or draws and are replaced."
+        )
     return result | {"commands": commands}
 
 
 def score(metric, evidence):
-    """Returns the numbers of one score, a dict from its name, or its name and a part's ("dci/completeness", "effect/noise"), to a float.
+    """Returns the numbers of one score, a dict from its name, or its name and a part's
+    ("dci/completeness", "effect/noise"), to a float.
 
     Raises:
-      UserError, ValueError: if the evidence cannot be had or cannot carry the score, or the number is not finite.
+      UserError, ValueError: if the evidence cannot be had or cannot carry the score, or the
+        number is not finite.
     """
     arguments = evidence.gather(inspect.signature(metric.function).parameters)
     parts = next((value for value in arguments.values() if isinstance(value, PerCode)), {"": None})
     numbers = {}
     for part in parts:
-        number = metric.function(**{name: value[part] if isinstance(value, PerCode) else value for name, value in arguments.items()})
+        number = metric.function(
+            **{
+                name: value[part] if isinstance(value, PerCode) else value
+                for name, value in arguments.items()
+            }
+        )
         numbers |= number if isinstance(number, dict) else {part: number}
     for part, number in numbers.items():
         if not math.isfinite(number):
             raise ValueError(f"{part or metric.name} came out as {number}")
-    return {f"{metric.name}/{part}" if part else metric.name: float(number) for part, number in numbers.items()}
+    return {
+        f"{metric.name}/{part}" if part else metric.name: float(number)
+        for part, number in numbers.items()
+    }
 
 
 def _details(names, evidence, skipped):
-    """Returns the tables behind the scores: categories against classes, categories' shares of the real images, codes against factors."""
+    """Returns the tables behind the scores: categories against classes, categories' shares of the
+    real images, codes against factors.
+    """
     details = {}
     scored = {METRICS[name].group for name in names if name not in skipped}
     if "labels" in scored:
-        counts = {code.name: _counts(evidence, code) for code in evidence.latent_spec.codes if code.has_categories}
-        details["category_shares"] = {name: (table.sum(axis=0) / table.sum()).tolist() for name, table in counts.items()}
-        details["confusion"] = {name: _confusion(evidence, name, table) for name, table in counts.items()}
+        counts = {
+            code.name: _counts(evidence, code)
+            for code in evidence.latent_spec.codes
+            if code.has_categories
+        }
+        details["category_shares"] = {
+            name: (table.sum(axis=0) / table.sum()).tolist() for name, table in counts.items()
+        }
+        details["confusion"] = {
+            name: _confusion(evidence, name, table) for name, table in counts.items()
+        }
     if "factors" in scored:
         details["information_on_factors"] = _information_on_factors(evidence)
     return details
 
 
 def _counts(evidence, code):
-    """Returns how many real images of each class have each category of a code, int (classes, categories)."""
+    """Returns how many real images of each class have each category of a code, int
+    (classes, categories).
+    """
     counts = np.zeros((len(evidence.image_set.label_names), code.num_values), int)
     np.add.at(counts, (evidence.labels, evidence.categories[code.name]), 1)
     return counts
@@ -108,12 +157,21 @@ def _counts(evidence, code):
 
 def _confusion(evidence, name, counts):
     """Returns the counts, and the class that each category is matched to."""
-    classes, matches = evidence.image_set.label_names, match_categories(evidence.labels, evidence.categories[name])
-    return {"classes": list(classes), "counts": counts.tolist(), "matches": {str(category): classes[label] for category, label in sorted(matches.items())}}
+    classes, matches = (
+        evidence.image_set.label_names,
+        match_categories(evidence.labels, evidence.categories[name]),
+    )
+    return {
+        "classes": list(classes),
+        "counts": counts.tolist(),
+        "matches": {str(category): classes[label] for category, label in sorted(matches.items())},
+    }
 
 
 def _information_on_factors(evidence):
-    """Returns the mutual information of each code and each factor in nats, binned as for the mutual information gap, and the factors' entropies."""
+    """Returns the mutual information of each code and each factor in nats, binned as for the mutual
+    information gap, and the factors' entropies.
+    """
     codes, factors, *_ = split(evidence.codes, evidence.factors)
     classes = np.stack([as_classes(factor) for factor in factors.T], axis=1)
     return {

@@ -1,14 +1,20 @@
-"""Trains and evaluates many runs: python -m keras_infogan.sweep --dataset=mnist --seeds=0:10 --sweep_dir=sweeps/mnist
+"""Trains and evaluates many runs:
 
-Every setting of the model takes several values, separated by commas (by semicolons where a value may hold a comma, as --codes does): each combination is run
-with each seed.
+    python -m keras_infogan.sweep --dataset=mnist --seeds=0:10 --sweep_dir=sweeps/mnist
 
-    python -m keras_infogan.sweep --seeds=0:5 --mutual_information_weight=0,1 --sweep_dir=sweeps/weight
-    python -m keras_infogan.sweep --dataset=mnist --seeds=0:8 --devices=GPU:0,GPU:1 --sweep_dir=sweeps/mnist
+Every setting of the model takes several values, separated by commas (by semicolons where a value
+may hold a comma, as --codes does): each combination is run with each seed.
 
-The same command again goes on where it stopped: finished runs are kept, begun ones continue. A run that fails is noted, and the others go on. Each run has a
-directory of its own in the sweep's, and its output in logs/. At the end, and after every run, the sweep's directory holds the table of all runs with mean,
-standard deviation, best and worst: summary.json, summary.csv, summary.md, and summary.png to look at.
+    python -m keras_infogan.sweep --seeds=0:5 --mutual_information_weight=0,1 \\
+        --sweep_dir=sweeps/weight
+    python -m keras_infogan.sweep --dataset=mnist --seeds=0:8 --devices=GPU:0,GPU:1 \\
+        --sweep_dir=sweeps/mnist
+
+The same command again goes on where it stopped: finished runs are kept, begun ones continue. A run
+that fails is noted, and the others go on. Each run has a directory of its own in the sweep's, and
+its output in logs/. At the end, and after every run, the sweep's directory holds the table of all
+runs with mean, standard deviation, best and worst: summary.json, summary.csv, summary.md, and
+summary.png to look at.
 """
 
 import dataclasses
@@ -24,22 +30,44 @@ FLAGS = flags.FLAGS
 
 
 def requested_runs(directory):
-    """Returns the runs that the flags ask for, a list of sweeps.Job, each checked as far as it can be before TensorFlow loads."""
-    fields = {field.name: field for field in dataclasses.fields(models.settings_class(FLAGS.model)) if field.name != "seed"}
-    grid = {name: _values(field, FLAGS[name].value) for name, field in fields.items() if FLAGS[name].value is not None}
+    """Returns the runs that the flags ask for, a list of sweeps.Job, each checked as far as it can
+    be before TensorFlow loads.
+    """
+    fields = {
+        field.name: field
+        for field in dataclasses.fields(models.settings_class(FLAGS.model))
+        if field.name != "seed"
+    }
+    grid = {
+        name: _values(field, FLAGS[name].value)
+        for name, field in fields.items()
+        if FLAGS[name].value is not None
+    }
     varied = {name for name, values in grid.items() if len(values) > 1}
-    data = tuple(f"--{name}={FLAGS[name].value}" for name in train.DATA_FLAGS if FLAGS[name].value is not None)
+    data = tuple(
+        f"--{name}={FLAGS[name].value}"
+        for name in train.DATA_FLAGS
+        if FLAGS[name].value is not None
+    )
     jobs, seeds = [], parse_seeds(FLAGS.seeds)
     for settings in sweeps.combinations(grid):
         label = ", ".join(f"{name}={settings[name]}" for name in settings if name in varied)
-        first = train.requested_run({**settings, "seed": seeds[0]}, directory / sweeps.run_name(label, seeds[0]))
+        first = train.requested_run(
+            {**settings, "seed": seeds[0]}, directory / sweeps.run_name(label, seeds[0])
+        )
         for seed in seeds:
             name = sweeps.run_name(label, seed)
-            run = dataclasses.replace(first, directory=directory / name, settings=dataclasses.replace(first.settings, seed=seed))
+            run = dataclasses.replace(
+                first,
+                directory=directory / name,
+                settings=dataclasses.replace(first.settings, seed=seed),
+            )
             runs.check(run)
             jobs.append(sweeps.Job(name, label or "all runs", run, settings, data))
     if len({job.name for job in jobs}) < len(jobs):
-        raise UserError("two runs would have the same directory name; sweep over fewer settings at once.")
+        raise UserError(
+            "two runs would have the same directory name; sweep over fewer settings at once."
+        )
     return jobs
 
 
@@ -47,11 +75,20 @@ def _values(field, text):
     """Returns the values of one setting in a flag's text, of the setting's type."""
     # A free text, such as codes and layers, may hold commas itself.
     separator = ";" if field.type is str and not field.metadata["choices"] else ","
-    parser = flags.BooleanParser() if field.type is bool else {int: flags.IntegerParser(), float: flags.FloatParser()}.get(field.type, flags.ArgumentParser())
+    parser = (
+        flags.BooleanParser()
+        if field.type is bool
+        else {int: flags.IntegerParser(), float: flags.FloatParser()}.get(
+            field.type, flags.ArgumentParser()
+        )
+    )
     try:
         values = [parser.parse(part.strip()) for part in text.split(separator)]
     except (ValueError, TypeError):
-        raise UserError(f"--{field.name}: expected {field.type.__name__} values separated by {separator!r}, received {text!r}.") from None
+        raise UserError(
+            f"--{field.name}: expected {field.type.__name__} values separated by {separator!r}, "
+            f"received {text!r}."
+        ) from None
     if len(set(values)) < len(values):
         raise UserError(f"--{field.name}={text} names a value twice; give each once.")
     return values
@@ -65,9 +102,14 @@ def parse_seeds(text):
             first, _, end = part.partition(":")
             seeds += range(int(first), int(end)) if end else [int(first)]
     except ValueError:
-        raise UserError(f"--seeds: expected numbers and ranges such as 0:10 or 1,5,7:9, received {text!r}.") from None
+        raise UserError(
+            f"--seeds: expected numbers and ranges such as 0:10 or 1,5,7:9, received {text!r}."
+        ) from None
     if not seeds or len(set(seeds)) < len(seeds):
-        raise UserError(f"--seeds={text} names {'a seed twice' if seeds else 'no seed'}; 0:10 is the ten seeds from 0 to 9.")
+        raise UserError(
+            f"--seeds={text} names {'a seed twice' if seeds else 'no seed'}; 0:10 is the ten "
+            "seeds from 0 to 9."
+        )
     return seeds
 
 
@@ -75,13 +117,20 @@ def define_flags():
     train.define_data_flags()
     flags.DEFINE_string("sweep_dir", None, "where all runs and the summary are written.")
     flags.DEFINE_string("seeds", "0:5", "seeds, for example 0:10 (0 to 9) or 1,5,7:9.")
-    flags.DEFINE_string("metrics", "all", "scores of each run, as keras_infogan.evaluate takes them.")
     flags.DEFINE_string(
-        "devices", None, "run one at a time on each of these: GPU:0,GPU:1, or CPU:0,CPU:1 for a core each; default: one after another on all there is."
+        "metrics", "all", "scores of each run, as keras_infogan.evaluate takes them."
+    )
+    flags.DEFINE_string(
+        "devices",
+        None,
+        "run one at a time on each of these: GPU:0,GPU:1, or CPU:0,CPU:1 for a core each; "
+        "default: one after another on all there is.",
     )
     for field in dataclasses.fields(train.chosen_settings()):
         if field.name != "seed":
-            flags.DEFINE_string(field.name, None, f"{config.meaning(field)}; several values make several runs.")
+            flags.DEFINE_string(
+                field.name, None, f"{config.meaning(field)}; several values make several runs."
+            )
     train.refuse_other_settings()
 
 
@@ -99,7 +148,8 @@ def main():
     print(directory)
     if failed:
         print(
-            f"{len(failed)} of {len(jobs)} runs failed: {', '.join(failed)}; their output is in {directory / 'logs'}; the same command tries them again.",
+            f"{len(failed)} of {len(jobs)} runs failed: {', '.join(failed)}; their output is in "
+            f"{directory / 'logs'}; the same command tries them again.",
             file=sys.stderr,
         )
     return 1 if failed else 0

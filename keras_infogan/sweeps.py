@@ -1,7 +1,10 @@
-"""Many runs in one directory: each is trained and evaluated by the commands a user would give, and all are summed up in one table.
+"""Many runs in one directory: each is trained and evaluated by the commands a user would give, and
+all are summed up in one table.
 
-<sweep>/<run name>/    run directories         <sweep>/logs/<run name>.log   what the commands printed
-<sweep>/summary.json   every run, and statistics per configuration; summary.csv and summary.md, the same; summary.png, to look at
+    <sweep>/<run name>/            run directories
+    <sweep>/logs/<run name>.log    what the commands printed
+    <sweep>/summary.json           every run, and statistics per configuration; summary.csv and
+                                   summary.md, the same; summary.png, to look at
 """
 
 import concurrent.futures
@@ -39,7 +42,15 @@ _HEADLINES = (
         "dci",
         "modularity",
     ),
-    *("explicitness", "density_coverage", "frechet_distance", "reconstruction_error", "log_likelihood", "effect", "isolation"),
+    *(
+        "explicitness",
+        "density_coverage",
+        "frechet_distance",
+        "reconstruction_error",
+        "log_likelihood",
+        "effect",
+        "isolation",
+    ),
 )
 
 
@@ -49,7 +60,8 @@ class Job:
 
     Attributes:
       name: of its directory.
-      label: how it differs from the other runs of the sweep, but for the seed; "all runs" if it does not.
+      label: how it differs from the other runs of the sweep, but for the seed; "all
+        runs" if it does not.
       run: the Run.
       settings: what the command line says of it besides data, preset and seed, a dict.
       data: flags for data and preset, as the command line has them.
@@ -65,7 +77,13 @@ class Job:
         """Returns the command lines, without the interpreter, that train and evaluate it."""
         settings = [f"--{name}={value}" for name, value in self.settings.items()]
         directory = f"--run_dir={self.run.directory}"
-        yield ["keras_infogan.train", *self.data, directory, *settings, f"--seed={self.run.settings.seed}"]
+        yield [
+            "keras_infogan.train",
+            *self.data,
+            directory,
+            *settings,
+            f"--seed={self.run.settings.seed}",
+        ]
         yield ["keras_infogan.evaluate", directory, f"--metrics={metric_names}"]
 
     def is_finished(self, metric_names):
@@ -78,7 +96,9 @@ class Job:
     @property
     def step(self):
         """The last step in the run's log, or 0."""
-        return next((int(line["step"]) for line in reversed(runs.read_log(self.run, last_bytes=4096))), 0)
+        return next(
+            (int(line["step"]) for line in reversed(runs.read_log(self.run, last_bytes=4096))), 0
+        )
 
 
 def combinations(grid):
@@ -95,21 +115,30 @@ def run_name(label, seed):
 
 
 def parse_devices(text):
-    """Returns devices such as ("GPU", 1) from a text such as "GPU:0,GPU:1"; [None] for None: one run at a time, on all there is. A CPU's number is a core's."""
+    """Returns devices such as ("GPU", 1) from a text such as "GPU:0,GPU:1"; [None] for None: one
+    run at a time, on all there is. A CPU's number is a core's.
+    """
     devices = distribution.parse_devices(text)
     if devices is None:
         return [None]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     for kind, index in devices:
         if kind == "CPU" and index not in _CORES:
-            raise UserError(f"--devices: there is no CPU core {index}; the cores are {', '.join(map(str, sorted(_CORES))) or 'not known here'}.")
+            raise UserError(
+                f"--devices: there is no CPU core {index}; the cores are "
+                f"{', '.join(map(str, sorted(_CORES))) or 'not known here'}."
+            )
         if kind == "GPU" and visible is not None and index >= len(visible.split(",")):
-            raise UserError(f"--devices: GPU:{index} is not among those that CUDA_VISIBLE_DEVICES={visible} leaves visible.")
+            raise UserError(
+                f"--devices: GPU:{index} is not among those that "
+                f"CUDA_VISIBLE_DEVICES={visible} leaves visible."
+            )
     return devices
 
 
 def run_all(jobs, directory, devices, metric_names):
-    """Trains and evaluates what is not finished yet, one run at a time on each device, and writes the summary after each.
+    """Trains and evaluates what is not finished yet, one run at a time on each device, and writes
+    the summary after each.
 
     Returns:
       What went wrong, a dict from the names of failed runs to the last line that each printed.
@@ -139,22 +168,30 @@ def run_all(jobs, directory, devices, metric_names):
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     total = sum(job.run.settings.steps for job in jobs)
     try:
-        with tqdm(total=total, desc="sweep", unit="step") as bar, concurrent.futures.ThreadPoolExecutor(len(devices)) as pool:
+        with (
+            tqdm(total=total, desc="sweep", unit="step") as bar,
+            concurrent.futures.ThreadPoolExecutor(len(devices)) as pool,
+        ):
             bar.update(sum(job.step for job in jobs))
             futures = {pool.submit(finish, job): job for job in unfinished}
             try:
                 while futures:
-                    ready, _ = concurrent.futures.wait(futures, timeout=1, return_when=concurrent.futures.FIRST_COMPLETED)
+                    ready, _ = concurrent.futures.wait(
+                        futures, timeout=1, return_when=concurrent.futures.FIRST_COMPLETED
+                    )
                     for future in ready:
                         job, problem = futures.pop(future), future.result()
                         if problem and not stopped:
                             failed[job.name] = problem
                         bar.write(f"{job.name}: {problem or 'finished'}")
                         summarize(jobs, directory, metric_names, failed)
-                    bar.set_postfix_str(f"{len(jobs) - len(futures)} of {len(jobs)} runs ended", refresh=False)
+                    bar.set_postfix_str(
+                        f"{len(jobs) - len(futures)} of {len(jobs)} runs ended", refresh=False
+                    )
                     bar.update(sum(job.step for job in jobs) - bar.n)
             except BaseException:
-                stop(signal.SIGTERM)  # or the pool would go on to the last run before the error is seen
+                # Otherwise the pool would go on to the last run before the error is seen.
+                stop(signal.SIGTERM)
                 raise
     finally:
         for number, handler in previous.items():
@@ -169,7 +206,9 @@ def run_all(jobs, directory, devices, metric_names):
 
 
 def _finish(job, directory, device, metric_names, processes, stopped):
-    """Runs a job's commands, their output in its log; returns None, or the last line of what went wrong."""
+    """Runs a job's commands, their output in its log; returns None, or the last line of
+    what went wrong.
+    """
     log = directory / "logs" / f"{job.name}.log"
     log.touch()
     # A sweep that was killed leaves its runs under way to themselves; they end with their training.
@@ -184,28 +223,44 @@ def _finish(job, directory, device, metric_names, processes, stopped):
         with open(log, "a") as output:
             # In a session of its own: Ctrl-C reaches the sweep alone, which passes it on once.
             process = subprocess.Popen(
-                [sys.executable, "-m", *command], stdout=output, stderr=output, env=_environment(device), stdin=subprocess.DEVNULL, start_new_session=True
+                [sys.executable, "-m", *command],
+                stdout=output,
+                stderr=output,
+                env=_environment(device),
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
             )
             processes.add(process)
             if stopped:
                 process.send_signal(signal.SIGTERM)  # the stop came while it started
             status = process.wait()
             processes.discard(process)
-        # An evaluation in which no score could be had ends with an error too; the run is finished all the same.
+        # An evaluation in which no score could be had ends with an error too; the run is
+        # finished all the same.
         if status and not job.is_finished(metric_names):
-            return _last_words(log.read_bytes()[start:].decode(errors="replace")) or f"status {status}"
+            return (
+                _last_words(log.read_bytes()[start:].decode(errors="replace")) or f"status {status}"
+            )
     return None
 
 
 def _environment(device):
-    """Returns the environment of processes on a device, and binds this thread, whose cores they inherit, to the device's core or to all."""
+    """Returns the environment of processes on a device, and binds this thread, whose cores they
+    inherit, to the device's core or to all.
+    """
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {device[1]} if device and device[0] == "CPU" else _CORES)
     if not device:
         return os.environ
     kind, index = device
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return os.environ | {"CUDA_VISIBLE_DEVICES": "" if kind == "CPU" else visible.split(",")[index] if visible else str(index)}
+    return os.environ | {
+        "CUDA_VISIBLE_DEVICES": ""
+        if kind == "CPU"
+        else visible.split(",")[index]
+        if visible
+        else str(index)
+    }
 
 
 def _last_words(text):
@@ -216,7 +271,8 @@ def _last_words(text):
 
 
 def summarize(jobs, directory, metric_names, failed):
-    """Writes summary.json, .csv, .md and .png of what is finished, and returns the content of the first.
+    """Writes summary.json, .csv, .md and .png of what is finished, and returns the
+    content of the first.
 
     Args:
       jobs: all runs of the sweep.
@@ -227,17 +283,47 @@ def summarize(jobs, directory, metric_names, failed):
     rows = []
     for job in jobs:
         finished = job.is_finished(metric_names)
-        status = "finished" if finished else f"failed: {failed[job.name]}" if job.name in failed else f"step {job.step} of {job.run.settings.steps}"
+        status = (
+            "finished"
+            if finished
+            else f"failed: {failed[job.name]}"
+            if job.name in failed
+            else f"step {job.step} of {job.run.settings.steps}"
+        )
         content = (runs.read_metrics(job.run) if finished else None) or {"scores": {}, "alarms": []}
-        row = {"name": job.name, "configuration": job.label, "seed": job.run.settings.seed, "settings": job.settings, "status": status}
-        scores = {name: number for name, number in content["scores"].items() if name.split("/")[0] in metrics.METRICS}
-        rows.append(row | {"scores": scores, "alarms": [alarm["sentence"] for alarm in content["alarms"]]})
-    configurations = {job.label: [row for row in rows if row["configuration"] == job.label] for job in jobs}
+        row = {
+            "name": job.name,
+            "configuration": job.label,
+            "seed": job.run.settings.seed,
+            "settings": job.settings,
+            "status": status,
+        }
+        scores = {
+            name: number
+            for name, number in content["scores"].items()
+            if name.split("/")[0] in metrics.METRICS
+        }
+        rows.append(
+            row | {"scores": scores, "alarms": [alarm["sentence"] for alarm in content["alarms"]]}
+        )
+    configurations = {
+        job.label: [row for row in rows if row["configuration"] == job.label] for job in jobs
+    }
     tables = {label: _statistics(members) for label, members in configurations.items()}
-    summary = {"dataset": jobs[0].run.dataset, "metrics": metric_names, "runs": rows, "configurations": tables, "chosen": _chosen(rows)}
-    files.write_atomically(directory / "summary.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
+    summary = {
+        "dataset": jobs[0].run.dataset,
+        "metrics": metric_names,
+        "runs": rows,
+        "configurations": tables,
+        "chosen": _chosen(rows),
+    }
+    files.write_atomically(
+        directory / "summary.json", json.dumps(summary, indent=1, allow_nan=False) + "\n"
+    )
     files.write_atomically(directory / "summary.csv", _csv(rows, tables))
-    sections = [_markdown(label, members, tables[label]) for label, members in configurations.items()]
+    sections = [
+        _markdown(label, members, tables[label]) for label, members in configurations.items()
+    ]
     if summary["chosen"]:
         sections.insert(0, _words(summary["chosen"]) + "\n")
     files.write_atomically(directory / "summary.md", "\n".join(sections))
@@ -247,14 +333,17 @@ def summarize(jobs, directory, metric_names, failed):
 
 
 def _chosen(rows):
-    """Returns which run to take where nobody has labels, a dict of "run", "score" and "value"; None where no score without labels tells.
+    """Returns which run to take where nobody has labels, a dict of "run", "score" and "value"; None
+    where no score without labels tells.
 
-    That is the one whose categories are the most consistent, on average over its discrete codes; it ranks runs as their accuracy does
-    (docs/results.md). Never by a score that looks at labels.
+    That is the one whose categories are the most consistent, on average over its discrete codes; it
+    ranks runs as their accuracy does (docs/results.md). Never by a score that looks at labels.
     """
     values = {}
     for row in rows:
-        of_codes = [value for name, value in row["scores"].items() if name.split("/")[0] == "consistency"]
+        of_codes = [
+            value for name, value in row["scores"].items() if name.split("/")[0] == "consistency"
+        ]
         if of_codes:
             values[row["name"]] = statistics.fmean(of_codes)
     if len(values) < 2:
@@ -273,7 +362,8 @@ def _scores_of(rows):
 
 
 def _statistics(rows):
-    """Returns, per score, count, mean, standard deviation (of the sample; 0 for one run), best and worst with their seeds; over the runs that have it.
+    """Returns, per score, count, mean, standard deviation (of the sample; 0 for one run), best and
+    worst with their seeds; over the runs that have it.
 
     A score of which neither end is better has no best and no worst.
     """
@@ -282,7 +372,11 @@ def _statistics(rows):
         values = {row["seed"]: row["scores"][score] for row in rows if score in row["scores"]}
         metric = metrics.METRICS[score.split("/")[0]]
         deviation = statistics.stdev(values.values()) if len(values) > 1 else 0.0
-        found[score] = {"count": len(values), "mean": statistics.fmean(values.values()), "standard_deviation": deviation}
+        found[score] = {
+            "count": len(values),
+            "mean": statistics.fmean(values.values()),
+            "standard_deviation": deviation,
+        }
         if metric.higher_is_better is not None:
             ordered = sorted(values, key=values.__getitem__, reverse=metric.higher_is_better)
             for end, seed in (("best", ordered[0]), ("worst", ordered[-1])):
@@ -297,24 +391,51 @@ def _csv(rows, tables):
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["run", "seed", "status", *scores])
     for row in rows:
-        writer.writerow([row["name"], row["seed"], row["status"], *(row["scores"].get(score, "") for score in scores)])
+        writer.writerow(
+            [
+                row["name"],
+                row["seed"],
+                row["status"],
+                *(row["scores"].get(score, "") for score in scores),
+            ]
+        )
     for label, table in tables.items():
         for statistic in ("mean", "standard_deviation", "best", "worst"):
-            writer.writerow([f"{statistic} of {label}", "", "", *(table.get(score, {}).get(statistic, "") for score in scores)])
+            writer.writerow(
+                [
+                    f"{statistic} of {label}",
+                    "",
+                    "",
+                    *(table.get(score, {}).get(statistic, "") for score in scores),
+                ]
+            )
     return text.getvalue()
 
 
 def _markdown(label, rows, table):
     """Returns one configuration as a table: scores down, runs across."""
     lines = [f"### {label}", ""]
-    lines.append("| score | runs | mean | standard deviation | best | worst | " + " | ".join(f"seed {row['seed']}" for row in rows) + " |")
+    lines.append(
+        "| score | runs | mean | standard deviation | best | worst | "
+        + " | ".join(f"seed {row['seed']}" for row in rows)
+        + " |"
+    )
     lines.append("| --- " * (6 + len(rows)) + "|")
     for score, numbers in table.items():
-        cells = [str(numbers["count"]), f"{numbers['mean']:.4g}", f"{numbers['standard_deviation']:.2g}"]
-        cells += [f"{numbers[end]:.4g} (seed {numbers[f'{end}_seed']})" if end in numbers else "" for end in ("best", "worst")]
+        cells = [
+            str(numbers["count"]),
+            f"{numbers['mean']:.4g}",
+            f"{numbers['standard_deviation']:.2g}",
+        ]
+        cells += [
+            f"{numbers[end]:.4g} (seed {numbers[f'{end}_seed']})" if end in numbers else ""
+            for end in ("best", "worst")
+        ]
         cells += [f"{row['scores'][score]:.4g}" if score in row["scores"] else "" for row in rows]
         lines.append(f"| {score} | " + " | ".join(cells) + " |")
-    unfinished = [f"- {row['name']}: {row['status']}" for row in rows if row["status"] != "finished"]
+    unfinished = [
+        f"- {row['name']}: {row['status']}" for row in rows if row["status"] != "finished"
+    ]
     alarms = [f"- {row['name']}: {alarm}" for row in rows for alarm in row["alarms"]]
     for title, entries in (("Not finished:", unfinished), ("Alarms:", alarms)):
         if entries:
@@ -326,5 +447,10 @@ def _picture(rows):
     from keras_infogan import charts
 
     scores = _scores_of(rows)
-    panels = [score for headline in _HEADLINES for score in scores if score.split("/")[0] == headline][:_MOST_PANELS]
-    return charts.scores_of_runs(panels or scores[:_MOST_PANELS], [(row["configuration"], row["scores"]) for row in rows if row["scores"]])
+    panels = [
+        score for headline in _HEADLINES for score in scores if score.split("/")[0] == headline
+    ][:_MOST_PANELS]
+    return charts.scores_of_runs(
+        panels or scores[:_MOST_PANELS],
+        [(row["configuration"], row["scores"]) for row in rows if row["scores"]],
+    )

@@ -1,6 +1,8 @@
-"""A trained model as tools see it: one numpy face for a run, a model in training, and exported files.
+"""A trained model as tools see it: one numpy face for a run, a model in training,
+and exported files.
 
-Latents are float32 (count, latent_spec.size); images float32 (count, height, width, channels) in [-1, 1]. Everything is computed in batches on one device.
+Latents are float32 (count, latent_spec.size); images float32 (count, height, width, channels) in
+[-1, 1]. Everything is computed in batches on one device.
 """
 
 import numpy as np
@@ -23,14 +25,20 @@ class Trained:
       image_shape: (height, width, channels).
       step: the training step that it stands at.
       capabilities: names in `capabilities.CAPABILITIES`.
-      likelihood: of a model with log_likelihood, what its nats are: {"meaning": a text, "exact": or a bound, "binary": whether pixels are,
-        "noise_size": numbers that each estimate draws}; None otherwise.
+      likelihood: of a model with log_likelihood, what its nats are: {"meaning": a text, "exact": or
+        a bound, "binary": whether pixels are, "noise_size": numbers that each estimate draws}; None
+        otherwise.
     """
 
     takes_weights = True
 
     def __init__(self, title, latent_spec, image_shape, step, can, likelihood=None):
-        self.title, self.latent_spec, self.image_shape, self._step = title, latent_spec, tuple(image_shape), step
+        self.title, self.latent_spec, self.image_shape, self._step = (
+            title,
+            latent_spec,
+            tuple(image_shape),
+            step,
+        )
         self.capabilities, self.likelihood = tuple(can), likelihood
 
     @property
@@ -56,8 +64,10 @@ class Trained:
     def log_likelihood(self, images, seed=0, num_samples=1):
         """Returns nats per image, float64 (count,): see the capability of this name.
 
-        Of a bound that draws, the mean over `num_samples` importance samples, log (1/k) sum p(x, z) / q(z|x) (Burda et al. 2015, arXiv 1509.00519, equation
-        8): one gives the variational bound, more come nearer to the likelihood. Image i draws with the seeds from seed + i * num_samples on.
+        Of a bound that draws, the mean over `num_samples` importance samples, log (1/k) sum p(x, z)
+        / q(z|x) (Burda et al. 2015, arXiv 1509.00519, equation 8): one gives the variational bound,
+        more come nearer to the likelihood. Image i draws with the seeds from seed + i * num_samples
+        on.
 
         Raises:
           UserError: for fewer than one sample, or if the model has no likelihood.
@@ -71,12 +81,16 @@ class Trained:
             return self.log_likelihoods(images).astype(np.float64)
         total = np.full(len(images), -np.inf)
         for sample in range(num_samples):
-            seeds = (seed + sample + num_samples * np.arange(len(images), dtype=np.int64)) % NUM_SEEDS
+            seeds = (
+                seed + sample + num_samples * np.arange(len(images), dtype=np.int64)
+            ) % NUM_SEEDS
             total = np.logaddexp(total, self.log_likelihoods(images, noise.from_seeds(seeds)))
         return total - np.log(num_samples)
 
     def log_likelihoods(self, images, *noise):
-        """Returns one estimate per image, float32 (count,), drawn with the noise given, float32 (count, size), where the model draws."""
+        """Returns one estimate per image, float32 (count,), drawn with the noise given, float32
+        (count, size), where the model draws.
+        """
         return self._in_batches("log_likelihood", images, *noise)
 
     def require(self, capability):
@@ -85,12 +99,20 @@ class Trained:
 
     def _in_batches(self, capability, *arrays):
         self.require(capability)
-        return np.concatenate([self._compute(capability, *part) for part in zip(*map(self.parts, arrays), strict=True)])
+        return np.concatenate(
+            [
+                self._compute(capability, *part)
+                for part in zip(*map(self.parts, arrays), strict=True)
+            ]
+        )
 
     @staticmethod
     def parts(array):
         """Returns an array in batches, a list."""
-        return [array[start : start + _BATCH_SIZE] for start in range(0, max(len(array), 1), _BATCH_SIZE)]
+        return [
+            array[start : start + _BATCH_SIZE]
+            for start in range(0, max(len(array), 1), _BATCH_SIZE)
+        ]
 
     def _compute(self, capability, *arrays):
         """Returns the result of a capability for one batch, numpy."""
@@ -100,12 +122,20 @@ class Trained:
 class TrainedLearner(Trained):
     """A Learner, as it is now: it may go on training.
 
-    Unlike keras.Model.predict it asks no other replica or worker to take part: the chief of a cluster draws pictures alone.
+    Unlike keras.Model.predict it asks no other replica or worker to take part: the chief of a
+    cluster draws pictures alone.
     """
 
     def __init__(self, learner):
         can, likelihood = capabilities.of(learner), getattr(learner, "likelihood", None)
-        super().__init__(learner.settings.title, learner.latent_spec, learner.image_shape, learner.step, can, likelihood)
+        super().__init__(
+            learner.settings.title,
+            learner.latent_spec,
+            learner.image_shape,
+            learner.step,
+            can,
+            likelihood,
+        )
         self.learner, self._functions = learner, {}
 
     @property
@@ -117,5 +147,7 @@ class TrainedLearner(Trained):
 
         if capability not in self._functions:
             specs = [tf.TensorSpec((None, *array.shape[1:]), tf.float32) for array in arrays]
-            self._functions[capability] = tf.function(capabilities.function(self.learner, capability), input_signature=specs)
+            self._functions[capability] = tf.function(
+                capabilities.function(self.learner, capability), input_signature=specs
+            )
         return self._functions[capability](*arrays).numpy()

@@ -1,4 +1,6 @@
-"""Training: a run from its newest checkpoint, or from nothing, to its last step, on one device, several, or several workers."""
+"""Training: a run from its newest checkpoint, or from nothing, to its last step, on one device,
+several, or several workers.
+"""
 
 import contextlib
 import errno
@@ -14,8 +16,10 @@ def train(run, devices=None, workers=distribution.ALONE):
 
     Args:
       run: the Run; its directory is created.
-      devices: of this machine, as `distribution.training_devices` gives them; default: all GPUs, or the CPU.
-      workers: the distribution.Cluster that trains together; the chief alone reads and writes the run directory.
+      devices: of this machine, as `distribution.training_devices` gives them; default: all
+        GPUs, or the CPU.
+      workers: the distribution.Cluster that trains together; the chief alone reads and writes
+        the run directory.
 
     Returns:
       The trained model.
@@ -31,7 +35,10 @@ def train(run, devices=None, workers=distribution.ALONE):
             stack.enter_context(runs.locked(run))
         strategy = distribution.strategy(devices, workers)
         if run.settings.batch_size % strategy.num_replicas_in_sync:
-            raise UserError(f"--batch_size={run.settings.batch_size} cannot be shared equally by {strategy.num_replicas_in_sync} devices; give a multiple.")
+            raise UserError(
+                f"--batch_size={run.settings.batch_size} cannot be shared equally by "
+                f"{strategy.num_replicas_in_sync} devices; give a multiple."
+            )
         if workers.num_workers > 1:
             stack.enter_context(distribution.workers_present())
         return _train(run, image_set, strategy, workers)
@@ -55,31 +62,64 @@ def _train(run, image_set, strategy, workers):
         distribution.share_state(strategy, model.state)
     start = model.step
     if start >= settings.steps:
-        print(f"{run.directory} is trained already ({start} steps); give more --steps, or another --run_dir.")
+        print(
+            f"{run.directory} is trained already ({start} steps); give more --steps, "
+            "or another --run_dir."
+        )
         return model
-    where = f"on {strategy.num_replicas_in_sync} devices, " if strategy.num_replicas_in_sync > 1 else ""
-    print(f"{'Resuming' if start else 'Training'} {run.directory}: {len(image_set.images):,} images, {where}step {start} of {settings.steps}.", flush=True)
+    where = (
+        f"on {strategy.num_replicas_in_sync} devices, " if strategy.num_replicas_in_sync > 1 else ""
+    )
+    print(
+        f"{'Resuming' if start else 'Training'} {run.directory}: {len(image_set.images):,} "
+        f"images, {where}step {start} of {settings.steps}.",
+        flush=True,
+    )
     stop, progress = callbacks.StopOnSignal(strategy), callbacks.ProgressBar(run)
     # The order matters: a loss that is not finite ends the step before anything of it is written.
     observers = [callbacks.StopOnNonFinite(run)]
     if workers.is_chief:
-        observers += [callbacks.MetricsLog(run), callbacks.Checkpoints(run), callbacks.Pictures(run), progress]
-    batches = datasets.batches(image_set, settings.batch_size, settings.seed, start, workers.num_workers, workers.index)
+        observers += [
+            callbacks.MetricsLog(run),
+            callbacks.Checkpoints(run),
+            callbacks.Pictures(run),
+            progress,
+        ]
+    batches = datasets.batches(
+        image_set, settings.batch_size, settings.seed, start, workers.num_workers, workers.index
+    )
     try:
-        model.fit(batches, steps_per_epoch=settings.steps - start, shuffle=False, verbose=0, callbacks=[*observers, stop])
+        model.fit(
+            batches,
+            steps_per_epoch=settings.steps - start,
+            shuffle=False,
+            verbose=0,
+            callbacks=[*observers, stop],
+        )
     except tf.errors.ResourceExhaustedError as error:
         if "No space left" in str(error):  # of the events for TensorBoard
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), run.events) from None
         raise UserError(
-            f"--batch_size={settings.batch_size} does not fit in the memory of {strategy.num_replicas_in_sync} device(s); give a smaller one, or more devices. "
+            f"--batch_size={settings.batch_size} does not fit in the memory of "
+            f"{strategy.num_replicas_in_sync} device(s); give a smaller one, or more devices. "
             f"What is saved in {run.checkpoints} is kept."
         ) from None
     finally:
         progress.close()  # an error must not end up on the bar's line
     if model.step < settings.steps:
-        name, status = signal.Signals(stop.received or signal.SIGTERM).name, 130 if stop.received == signal.SIGINT else 75
-        raise UnfinishedError(f"Stopped by {name} at step {model.step} of {settings.steps}, saved; the same command continues.", status)
+        name, status = (
+            signal.Signals(stop.received or signal.SIGTERM).name,
+            130 if stop.received == signal.SIGINT else 75,
+        )
+        raise UnfinishedError(
+            f"Stopped by {name} at step {model.step} of {settings.steps}, saved; "
+            "the same command continues.",
+            status,
+        )
     if workers.is_chief:
         pictures = f"{run.samples} and {run.traversals}" if model.latent_spec.codes else run.samples
-        print(f"Done: {run.directory}. Pictures in {pictures}; next: python -m keras_infogan.sample --run_dir={run.directory}")
+        print(
+            f"Done: {run.directory}. Pictures in {pictures}; next: python -m keras_infogan.sample "
+            f"--run_dir={run.directory}"
+        )
     return model

@@ -1,15 +1,19 @@
-"""Asks a server for images by the names of their codes: python -m keras_infogan.serving.client --export_dir=export --codes=digit=3,slant=0.7 --num=8
+"""Asks a server for images by the names of their codes:
 
-The server is TensorFlow Serving with an exported SavedModel, or keras_infogan.serving.local. From a program:
+    python -m keras_infogan.serving.client --export_dir=export --codes=digit=3,slant=0.7 --num=8
+
+The server is TensorFlow Serving with an exported SavedModel, or
+keras_infogan.serving.local. From a program:
 
     from keras_infogan.serving.client import connect
 
     client = connect("http://localhost:8501", contract="export/generator.json")
-    images = client.generate(digit=3, slant=0.7, seed=1, num=8)  # uint8 (8, height, width, channels)
+    images = client.generate(digit=3, slant=0.7, seed=1, num=8)  # uint8 (8, height, width, 1 or 3)
     client.generate(digit={3: 0.5, 8: 0.5})                      # a blend
-    client.encode(images)                                        # {"digit": array([3, 3, ...]), "digit_probabilities": ..., "slant": ...}
+    client.encode(images)  # {"digit": array([3, 3, ...]), "digit_probabilities": ..., "slant": ...}
 
-http:// and https:// addresses need neither TensorFlow nor Keras; grpc://localhost:8500 needs tensorflow-serving-api, which loads TensorFlow.
+http:// and https:// addresses need neither TensorFlow nor Keras; grpc://localhost:8500 needs
+tensorflow-serving-api, which loads TensorFlow.
 """
 
 import dataclasses
@@ -32,7 +36,8 @@ from keras_infogan.serving.transports import Grpc, Rest
 
 FLAGS = flags.FLAGS
 _LONGEST_TIMEOUT = 86_400  # seconds
-_BATCH_SIZE = 64  # images asked for in one request at most; a size that TensorFlow Serving has warmed up
+# Images asked for in one request at most; a size that TensorFlow Serving has warmed up.
+_BATCH_SIZE = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,15 +67,20 @@ def read_contract(path):
     """
     path = pathlib.Path(path)
     if not path.exists():
-        raise UserError(f"{path} is not there; give the generator.json of an export, or its directory.")
+        raise UserError(
+            f"{path} is not there; give the generator.json of an export, or its directory."
+        )
     _, agreed = contract.read(path / "generator.json" if path.is_dir() else path)
-    return Offer(agreed.name, agreed.title, agreed.latent_spec, agreed.image_shape, agreed.capabilities)
+    return Offer(
+        agreed.name, agreed.title, agreed.latent_spec, agreed.image_shape, agreed.capabilities
+    )
 
 
 def read_metadata(model, metadata):
     """Returns the Offer in what a server answers to a question for metadata (its JSON, `metadata`).
 
-    A server knows names and shapes and not priors: a continuous code that is not given is then drawn from U(-1, 1), a bit with probability 1/2.
+    A server knows names and shapes and not priors: a continuous code that is not given is then
+    drawn from U(-1, 1), a bit with probability 1/2.
 
     Raises:
       UserError: if it is not that of a model of keras_infogan.export.
@@ -78,7 +88,10 @@ def read_metadata(model, metadata):
     try:
         signatures = metadata["metadata"]["signature_def"]["signature_def"]
         inputs = signatures["serving_default"]["inputs"]
-        answers, weights = (signatures.get(name, {}).get(side, {}) for name, side in (("encode", "outputs"), ("blend", "inputs")))
+        answers, weights = (
+            signatures.get(name, {}).get(side, {})
+            for name, side in (("encode", "outputs"), ("blend", "inputs"))
+        )
         codes = []
         for name in sorted(inputs.keys() - {"noise"}):
             if inputs[name]["dtype"] == "DT_FLOAT":
@@ -86,14 +99,19 @@ def read_metadata(model, metadata):
             elif name in weights and not _shape(weights[name]):
                 codes.append(Bernoulli(name))
             else:
-                (num_categories,) = _shape(answers[f"{name}_probabilities"] if name not in weights else weights[name])
+                (num_categories,) = _shape(
+                    answers[f"{name}_probabilities"] if name not in weights else weights[name]
+                )
                 codes.append(Categorical(name, num_categories))
         (noise_size,) = _shape(inputs["noise"]) if "noise" in inputs else (0,)
         shape = tuple(_shape(signatures["serving_default"]["outputs"]["images"]))
         can = ("generate", *(name for name in ("encode", "reconstruct") if name in signatures))
         return Offer(model, model, LatentSpec(Noise(noise_size), tuple(codes)), shape, can)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"the server's model {model} is not one of keras_infogan.export ({error!r}); give another model.") from None
+        raise UserError(
+            f"the server's model {model} is not one of keras_infogan.export ({error!r}); "
+            "give another model."
+        ) from None
 
 
 def _shape(tensor):
@@ -101,33 +119,49 @@ def _shape(tensor):
     return [int(dimension["size"]) for dimension in tensor["tensor_shape"]["dim"]][1:]
 
 
-def connect(url="http://localhost:8501", contract=None, model=None, label=None, timeout=10.0, retries=3):
+def connect(
+    url="http://localhost:8501", contract=None, model=None, label=None, timeout=10.0, retries=3
+):
     """Returns a Client of a server.
 
     Args:
       url: http://host:port, https://host:port, or grpc://host:port.
-      contract: generator.json or its directory, or the Offer of another Client; without it the server is asked, which takes `model`.
+      contract: generator.json or its directory, or the Offer of another Client; without it the
+        server is asked, which takes `model`.
       model: the model's name on the server, if another than the contract's.
-      label: which of the model's versions, by a label that the server gave it, such as "stable"; without one the server takes its newest.
-      timeout: seconds after which a server that says nothing is given up, and within which an answer must arrive once it has begun; of each try.
-      retries: how often a request is sent again, after 0.2 s and then twice as long each time, that met a server that is not there, hung up, or said that
-        it is busy (429, 502, 503, 504). One that timed out is not: it would give a slow server more to do.
+      label: which of the model's versions, by a label that the server gave it, such as "stable";
+        without one the server takes its newest.
+      timeout: seconds after which a server that says nothing is given up, and within which an
+        answer must arrive once it has begun; of each try.
+      retries: how often a request is sent again, after 0.2 s and then twice as long each time, that
+        met a server that is not there, hung up, or said that it is busy (429, 502, 503, 504). One
+        that timed out is not: it would give a slow server more to do.
 
     Raises:
       UserError: if the arguments make no sense, or the server has to be asked and does not answer.
     """
     match = re.fullmatch(r"(http|https|grpc)://([^/\s?#]+(?:/[^\s?#]*)?)", str(url))
     if not match:
-        raise UserError(f"--url={url} is no address; write it like http://localhost:8501 or grpc://localhost:8500.")
+        raise UserError(
+            f"--url={url} is no address; write it like http://localhost:8501 or "
+            "grpc://localhost:8500."
+        )
     if not 0.01 <= timeout <= _LONGEST_TIMEOUT:
-        raise UserError(f"--timeout: expected seconds from 0.01 to {_LONGEST_TIMEOUT:,}, received {timeout}.")
+        raise UserError(
+            f"--timeout: expected seconds from 0.01 to {_LONGEST_TIMEOUT:,}, received {timeout}."
+        )
     offer = contract if isinstance(contract, Offer) or not contract else read_contract(contract)
     name = model or (offer and offer.model)
     if not name:
-        raise UserError("which model? Give its --export_dir, the directory of its export, or its name, --model.")
+        raise UserError(
+            "which model? Give its --export_dir, the directory of its export, or its name, --model."
+        )
     for flag, text in (("model", name), ("label", label or "_")):
         if not re.fullmatch(r"[\w.-]+", text):
-            raise UserError(f"--{flag}={text!r} is no name that a server can have; use letters, digits, dots, hyphens and underscores.")
+            raise UserError(
+                f"--{flag}={text!r} is no name that a server can have; use letters, digits, dots, "
+                "hyphens and underscores."
+            )
     server = (match[2] if match[1] == "grpc" else match[0]).rstrip("/")
     transport = (Grpc if match[1] == "grpc" else Rest)(server, name, label, timeout, retries)
     return Client(transport, offer or read_metadata(name, transport.metadata()))
@@ -143,7 +177,12 @@ class Client(named.Named):
 
     def __init__(self, transport, offer):
         self.offer, self.transport = offer, transport
-        self.title, self.latent_spec, self.image_shape, self.capabilities = offer.title, offer.latent_spec, offer.image_shape, offer.capabilities
+        self.title, self.latent_spec, self.image_shape, self.capabilities = (
+            offer.title,
+            offer.latent_spec,
+            offer.image_shape,
+            offer.capabilities,
+        )
 
     def _generate(self, inputs, seeds, blended):
         parts = []
@@ -151,29 +190,58 @@ class Client(named.Named):
             rows = slice(start, start + _BATCH_SIZE)
             part = {name: array[rows] for name, array in inputs.items()}
             if blended:
-                part |= {"noise": self.latent_spec.noise.from_seeds(seeds[rows])} if self.latent_spec.noise.size else {}
-                parts.append(named.to_uint8(self._predict("blend", part, "images", len(seeds[rows]), self.image_shape)))
+                part |= (
+                    {"noise": self.latent_spec.noise.from_seeds(seeds[rows])}
+                    if self.latent_spec.noise.size
+                    else {}
+                )
+                parts.append(
+                    named.to_uint8(
+                        self._predict("blend", part, "images", len(seeds[rows]), self.image_shape)
+                    )
+                )
             else:
-                encoded = self._predict("png", part | {"seed": seeds[rows]}, contract.PNG.name, len(seeds[rows]))
+                encoded = self._predict(
+                    "png", part | {"seed": seeds[rows]}, contract.PNG.name, len(seeds[rows])
+                )
                 parts.append(np.stack([self._decode(file) for file in encoded]))
         return np.concatenate(parts)
 
     def _encode(self, images):
-        answers = [self._answers(self.transport.predict("encode", {"images": part}), len(part)) for part in _parts(images)]
+        answers = [
+            self._answers(self.transport.predict("encode", {"images": part}), len(part))
+            for part in _parts(images)
+        ]
         return {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
 
     def _reconstruct(self, images):
-        parts = [self._predict("reconstruct", {"images": part}, contract.RECONSTRUCTIONS, len(part), self.image_shape) for part in _parts(images)]
+        parts = [
+            self._predict(
+                "reconstruct",
+                {"images": part},
+                contract.RECONSTRUCTIONS,
+                len(part),
+                self.image_shape,
+            )
+            for part in _parts(images)
+        ]
         return named.to_uint8(np.concatenate(parts))
 
     def _answers(self, outputs, count):
-        """Returns what a recognizer's answer on `count` images holds by the names that the contract gives it, in the types that it should have."""
+        """Returns what a recognizer's answer on `count` images holds by the names that the contract
+        gives it, in the types that it should have.
+        """
         try:
             return {
-                tensor.name: np.asarray(checked_output(outputs, tensor.name, count, tensor.shape), tensor.type) for tensor in self.latent_spec.output_tensors
+                tensor.name: np.asarray(
+                    checked_output(outputs, tensor.name, count, tensor.shape), tensor.type
+                )
+                for tensor in self.latent_spec.output_tensors
             }
         except (TypeError, ValueError):
-            raise UserError("the server's answer holds what are no numbers; is its model that of this contract?") from None
+            raise UserError(
+                "the server's answer holds what are no numbers; is its model that of this contract?"
+            ) from None
 
     def _predict(self, signature, inputs, output, count, shape=None):
         return checked_output(self.transport.predict(signature, inputs), output, count, shape)
@@ -183,10 +251,22 @@ class Client(named.Named):
             image = Image.open(io.BytesIO(file), formats=("PNG",))
             shape = (image.height, image.width, len(image.getbands()))
             if shape != self.image_shape:  # before its pixels are read: they may be many
-                raise UserError(f"the server's image is {shape}, and {self.image_shape} was expected; is its model that of this contract?")
+                raise UserError(
+                    f"the server's image is {shape}, and {self.image_shape} was expected; is its "
+                    "model that of this contract?"
+                )
             return np.asarray(image, np.uint8).reshape(shape)
-        except (OSError, ValueError, SyntaxError, TypeError, Image.DecompressionBombError, Image.DecompressionBombWarning):
-            raise UserError("the server's answer is no PNG image; is its model that of this contract?") from None
+        except (
+            OSError,
+            ValueError,
+            SyntaxError,
+            TypeError,
+            Image.DecompressionBombError,
+            Image.DecompressionBombWarning,
+        ):
+            raise UserError(
+                "the server's answer is no PNG image; is its model that of this contract?"
+            ) from None
 
 
 def _parts(images):
@@ -194,16 +274,26 @@ def _parts(images):
 
 
 def checked_output(outputs, name, count, shape=None):
-    """Returns the output `name` of a transport's answer, having checked that it has `count` entries, of a shape if one is given; raises UserError."""
+    """Returns the output `name` of a transport's answer, having checked that it has `count`
+    entries, of a shape if one is given; raises UserError.
+    """
     output = outputs.get(name)
-    if output is None or np.shape(output)[:1] != (count,) or (shape is not None and np.shape(output) != (count, *shape)):
+    if (
+        output is None
+        or np.shape(output)[:1] != (count,)
+        or (shape is not None and np.shape(output) != (count, *shape))
+    ):
         wanted = f"{count} of {name}" + (f", each {shape}" if shape else "")
-        raise UserError(f"the server's answer is not what was asked for, {wanted}; is its model that of this contract?")
+        raise UserError(
+            f"the server's answer is not what was asked for, {wanted}; "
+            "is its model that of this contract?"
+        )
     return output
 
 
 def parse_codes(text):
-    """Returns a dict of codes from text such as "digit=3,slant=0.7"; a blend is written digit=3:0.5+7:0.5.
+    """Returns a dict of codes from text such as "digit=3,slant=0.7"; a blend is written
+    digit=3:0.5+7:0.5.
 
     Raises:
       UserError: with the part that could not be read.
@@ -215,34 +305,72 @@ def parse_codes(text):
             raise UserError(f"--codes names {name!r} twice; give each code once.")
         try:
             if ":" in value:
-                codes[name] = {int(category): float(weight) for category, weight in (piece.split(":") for piece in value.split("+"))}
+                codes[name] = {
+                    int(category): float(weight)
+                    for category, weight in (piece.split(":") for piece in value.split("+"))
+                }
             else:
                 codes[name] = float(value)
         except ValueError:
-            raise UserError(f"--codes: cannot read {part!r}; write it like digit=3,slant=0.7, a blend like digit=3:0.5+7:0.5.") from None
+            raise UserError(
+                f"--codes: cannot read {part!r}; write it like digit=3,slant=0.7, a blend like "
+                "digit=3:0.5+7:0.5."
+            ) from None
     return codes
 
 
 def define_connection_flags():
     """Defines the flags that say which server and which model."""
-    flags.DEFINE_string("url", "http://localhost:8501", "the server: http://, https:// or grpc:// with host and port.")
-    flags.DEFINE_string("export_dir", None, "the directory of the export, or its generator.json; without it the server is asked about --model.")
+    flags.DEFINE_string(
+        "url",
+        "http://localhost:8501",
+        "the server: http://, https:// or grpc:// with host and port.",
+    )
+    flags.DEFINE_string(
+        "export_dir",
+        None,
+        "the directory of the export, or its generator.json; "
+        "without it the server is asked about --model.",
+    )
     config.rename_flag("contract", "export_dir")
     flags.DEFINE_string("model", None, "name of the model on the server; default: the export's.")
-    flags.DEFINE_string("label", None, "which version, by its label on the server, such as stable; default: the newest.")
-    flags.DEFINE_float("timeout", 10.0, "seconds to wait for an answer, and for all of it once it has begun.")
+    flags.DEFINE_string(
+        "label",
+        None,
+        "which version, by its label on the server, such as stable; default: the newest.",
+    )
+    flags.DEFINE_float(
+        "timeout", 10.0, "seconds to wait for an answer, and for all of it once it has begun."
+    )
 
 
 def connect_as_flags_say(offer=None, retries=3):
-    """Returns a Client; with the Offer of another one neither the contract is read nor the server asked again."""
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # a retry that fails is told by the sentence that ends the command
-    return connect(FLAGS.url, offer or config.user_path(FLAGS.export_dir), FLAGS.model, FLAGS.label, FLAGS.timeout, retries)
+    """Returns a Client; with the Offer of another one neither the contract is read nor the
+    server asked again.
+    """
+    # A retry that fails is told by the sentence that ends the command.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    return connect(
+        FLAGS.url,
+        offer or config.user_path(FLAGS.export_dir),
+        FLAGS.model,
+        FLAGS.label,
+        FLAGS.timeout,
+        retries,
+    )
 
 
 def define_flags():
     define_connection_flags()
-    flags.DEFINE_string("codes", "", "codes by name: digit=3,slant=0.7; a blend: digit=3:0.5+7:0.5. What is not given is drawn from its prior.")
-    flags.DEFINE_integer("seed", 0, "seed of the first image; the next ones have the next seeds.", lower_bound=0)
+    flags.DEFINE_string(
+        "codes",
+        "",
+        "codes by name: digit=3,slant=0.7; a blend: digit=3:0.5+7:0.5. "
+        "What is not given is drawn from its prior.",
+    )
+    flags.DEFINE_integer(
+        "seed", 0, "seed of the first image; the next ones have the next seeds.", lower_bound=0
+    )
     flags.DEFINE_integer("num", 10, "number of images.", lower_bound=1, upper_bound=10_000)
     flags.DEFINE_string("output", "images.png", "the picture to write, ten images to a row.")
 
@@ -250,13 +378,24 @@ def define_flags():
 def main():
     codes, output = parse_codes(FLAGS.codes), pathlib.Path(config.absolute_path(FLAGS.output))
     if not output.parent.is_dir():
-        raise UserError(f"the directory of --output={FLAGS.output} does not exist; create it first.")
+        raise UserError(
+            f"the directory of --output={FLAGS.output} does not exist; create it first."
+        )
     if output.is_dir():
-        raise UserError(f"--output={FLAGS.output} is a directory; give the name of a picture, such as images.png.")
+        raise UserError(
+            f"--output={FLAGS.output} is a directory; give the name of a picture, "
+            "such as images.png."
+        )
     client = connect_as_flags_say()
-    left_open = [code.name for code in client.latent_spec.codes if code.continuous and code.name not in codes]
+    left_open = [
+        code.name for code in client.latent_spec.codes if code.continuous and code.name not in codes
+    ]
     if left_open and not FLAGS.export_dir:
-        print(f"The server does not say which priors {', '.join(left_open)} have: drawn from U(-1, 1); --export_dir knows.", file=sys.stderr)
+        print(
+            f"The server does not say which priors {', '.join(left_open)} have: drawn from "
+            "U(-1, 1); --export_dir knows.",
+            file=sys.stderr,
+        )
     start = time.perf_counter()
     generated = client.generate(codes, seed=FLAGS.seed, num=FLAGS.num)
     seconds = time.perf_counter() - start

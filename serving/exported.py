@@ -18,11 +18,17 @@ def define_flag(also=""):
 def chosen_directory():
     """Returns the directory of --export_dir; raises UserError if it is not given."""
     if not FLAGS.export_dir:
-        raise UserError("which export? Give --export_dir=DIR, the directory that keras_infogan.export wrote.")
+        raise UserError(
+            "which export? Give --export_dir=DIR, the directory that keras_infogan.export wrote."
+        )
     return pathlib.Path(config.absolute_path(FLAGS.export_dir))
 
 
 def versions_of(export_dir, name):
     """Returns the versions of a model's SavedModel in an export, a dict from number to path."""
-    found = {int(path.name): path for path in export_dir.glob(f"{name}/*") if path.name.isdecimal() and (path / "saved_model.pb").is_file()}
+    found = {
+        int(path.name): path
+        for path in export_dir.glob(f"{name}/*")
+        if path.name.isdecimal() and (path / "saved_model.pb").is_file()
+    }
     return dict(sorted(found.items()))

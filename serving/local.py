@@ -1,12 +1,18 @@
-"""Serves an export on this machine, without TensorFlow: python -m keras_infogan.serving.local --export_dir=runs/digits-infogan-1/export
+"""Serves an export on this machine, without TensorFlow:
 
-It answers on TensorFlow Serving's REST paths, from the ONNX files, so that an application can be developed against them:
+    python -m keras_infogan.serving.local --export_dir=runs/digits-infogan-1/export
 
-    GET  /v1/models/NAME            its state             POST /v1/models/NAME:predict      {"signature_name": ..., "instances" or "inputs": ...}
-    GET  /v1/models/NAME/metadata   inputs and outputs    GET  /health, /metrics            for monitors (Prometheus)
+It answers on TensorFlow Serving's REST paths, from the ONNX files, so that an application can be
+developed against them:
 
-It is for development, and listens to this machine only unless --host says otherwise. Production means TensorFlow Serving (keras_infogan.serving.deploy writes
-what that needs) or another inference server for the ONNX files.
+    GET  /v1/models/NAME            its state
+    GET  /v1/models/NAME/metadata   inputs and outputs
+    POST /v1/models/NAME:predict    {"signature_name": ..., "instances" or "inputs": ...}
+    GET  /health, /metrics          for monitors (Prometheus)
+
+It is for development, and listens to this machine only unless --host says otherwise. Production
+means TensorFlow Serving (keras_infogan.serving.deploy writes what that needs) or another inference
+server for the ONNX files.
 """
 
 import socket
@@ -25,7 +31,8 @@ def listen(host, port):
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     # Names mean an address of the older kind, where there is one: not every program tries both.
     family, *_, address = min(found, key=lambda one: one[0] != socket.AF_INET)
-    # Not socket.create_server: asyncio sends small answers at once only on sockets that name their protocol, others wait 40 ms for an acknowledgement.
+    # Not socket.create_server: asyncio sends small answers at once only on sockets that name their
+    # protocol, others wait 40 ms for an acknowledgement.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -41,16 +48,30 @@ def server(app):
     """Returns the uvicorn.Server of an ASGI application; its run(sockets=[...]) serves it."""
     import uvicorn
 
-    settings = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, ws="none", timeout_graceful_shutdown=5)
+    settings = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_graceful_shutdown=5,
+    )
     return uvicorn.Server(settings)
 
 
 def define_flags():
     exported.define_flag()
-    flags.DEFINE_string("host", "localhost", "the address to listen on; 0.0.0.0 lets other machines in.")
-    flags.DEFINE_integer("port", 8501, "the port; 0 takes a free one.", lower_bound=0, upper_bound=65535)
+    flags.DEFINE_string(
+        "host", "localhost", "the address to listen on; 0.0.0.0 lets other machines in."
+    )
+    flags.DEFINE_integer(
+        "port", 8501, "the port; 0 takes a free one.", lower_bound=0, upper_bound=65535
+    )
     flags.DEFINE_integer("max_batch", 256, "images in a request at most.", lower_bound=1)
-    flags.DEFINE_integer("max_body", 32, "MiB of a request at most.", lower_bound=1, upper_bound=1024)
+    flags.DEFINE_integer(
+        "max_body", 32, "MiB of a request at most.", lower_bound=1, upper_bound=1024
+    )
     flags.DEFINE_enum("provider", "cpu", onnx_model.PROVIDERS, "what it runs on, if it can be had.")
 
 
@@ -60,23 +81,41 @@ def main():
 
         from keras_infogan.serving.rest_application import RestApplication
     except ImportError as error:
-        raise UserError(f"serving needs {error.name}, which is not installed; install keras-infogan with its extra: pip install '.[serving]'.") from None
+        raise UserError(
+            f"serving needs {error.name}, which is not installed; install keras-infogan with its "
+            "extra: pip install '.[serving]'."
+        ) from None
     directory = exported.chosen_directory()
     contract.read(directory / "generator.json")
     model = onnx_model.load(directory / "generator.onnx", provider=FLAGS.provider)
     name = model.contract.name
     if not FLAGS.host:
-        raise UserError("--host is empty, which would be every address of this machine; give localhost, or 0.0.0.0 if that is meant.")
+        raise UserError(
+            "--host is empty, which would be every address of this machine; give localhost, or "
+            "0.0.0.0 if that is meant."
+        )
     try:
         listener = listen(FLAGS.host, FLAGS.port)
     except OSError as error:
-        raise UserError(f"cannot listen on {FLAGS.host} port {FLAGS.port}: {error.strerror or error}; give another --port or --host.") from None
+        raise UserError(
+            f"cannot listen on {FLAGS.host} port {FLAGS.port}: {error.strerror or error}; give "
+            "another --port or --host."
+        ) from None
     version = max(exported.versions_of(directory, name), default=1)
     app = RestApplication(model, str(version), FLAGS.max_batch, FLAGS.max_body * 2**20).starlette()
-    shown = {"0.0.0.0": "localhost", "::": "localhost"}.get(FLAGS.host, f"[{FLAGS.host}]" if ":" in FLAGS.host else FLAGS.host)
+    shown = {"0.0.0.0": "localhost", "::": "localhost"}.get(
+        FLAGS.host, f"[{FLAGS.host}]" if ":" in FLAGS.host else FLAGS.host
+    )
     url = f"http://{shown}:{listener.getsockname()[1]}"
-    print(f"{name} answers at {url}/v1/models/{name} on {model.provider}, for development; Ctrl-C ends it. Production means TensorFlow Serving:")
-    print(f"python -m keras_infogan.serving.deploy. To try it: python -m keras_infogan.serving.client --url={url} --export_dir={FLAGS.export_dir}", flush=True)
+    print(
+        f"{name} answers at {url}/v1/models/{name} on {model.provider}, for development; Ctrl-C "
+        "ends it. Production means TensorFlow Serving:"
+    )
+    print(
+        "python -m keras_infogan.serving.deploy. To try it: python -m "
+        f"keras_infogan.serving.client --url={url} --export_dir={FLAGS.export_dir}",
+        flush=True,
+    )
     server(app).run(sockets=[listener])
     return 0
 

@@ -12,7 +12,8 @@ from keras_infogan.contract import LOG_LIKELIHOOD, PNG, RECONSTRUCTIONS
 class Predictor:
     """
     Attributes:
-      signatures: dict from name to Graph as in Contract.signatures, without those that need weights where the ONNX file takes indices.
+      signatures: dict from name to Graph as in Contract.signatures, without those that need weights
+        where the ONNX file takes indices.
     """
 
     def __init__(self, model):
@@ -21,42 +22,75 @@ class Predictor:
           model: OnnxModel with all that was exported.
         """
         self._model, self._contract = model, model.contract
-        by_weights = ("blend", "latents") if model.contract.blends and not model.takes_weights else ()
-        self.signatures = {name: graph for name, graph in model.contract.signatures().items() if name not in by_weights}
+        by_weights = (
+            ("blend", "latents") if model.contract.blends and not model.takes_weights else ()
+        )
+        self.signatures = {
+            name: graph
+            for name, graph in model.contract.signatures().items()
+            if name not in by_weights
+        }
 
     def inputs(self, signature):
         """Returns the Tensors that a signature takes; raises UserError if it is not offered."""
         if signature not in self.signatures:
             known = self._contract.signatures()
-            reason = "takes weights, which this ONNX file does not; export with --onnx_categories=weights" if signature in known else "is not known"
+            reason = (
+                (
+                    "takes weights, which this ONNX file does not; export with "
+                    "--onnx_categories=weights"
+                )
+                if signature in known
+                else "is not known"
+            )
             raise UserError(
-                f"the signature {signature[:60]!r} {reason}{did_you_mean(signature[:60], self.signatures)}; it offers {', '.join(self.signatures)}."
+                f"the signature {signature[:60]!r} "
+                f"{reason}{did_you_mean(signature[:60], self.signatures)}; it offers "
+                f"{', '.join(self.signatures)}."
             )
         return self.signatures[signature].inputs
 
     def predict(self, signature, inputs):
-        """Returns a signature's outputs, a dict of arrays (of a PNG: a list of bytes), for named numpy arrays of its types and shapes.
+        """Returns a signature's outputs, a dict of arrays (of a PNG: a list of bytes), for named
+        numpy arrays of its types and shapes.
 
         Raises:
           UserError: if a number is out of its range; the sentence names the input and the image.
         """
         for name, (valid, expected) in self._contract.checks(inputs).items():
             if not valid.all():
-                raise UserError(f"{name}: expected {expected}, and number {int(valid.argmin())} is not.")
+                raise UserError(
+                    f"{name}: expected {expected}, and number {int(valid.argmin())} is not."
+                )
         graph = self.signatures[signature]
         if graph.capability == "encode":
             return self._model.outputs(inputs["images"] * 2 - 1)
         if graph.capability == "log_likelihood":
-            return {LOG_LIKELIHOOD.name: self._model.log_likelihoods(*(array * 2 - 1 if name == "images" else array for name, array in inputs.items()))}
+            return {
+                LOG_LIKELIHOOD.name: self._model.log_likelihoods(
+                    *(
+                        array * 2 - 1 if name == "images" else array
+                        for name, array in inputs.items()
+                    )
+                )
+            }
         with np.errstate(over="ignore", invalid="ignore"):
             if graph.capability == "reconstruct":
-                return {RECONSTRUCTIONS: (self._model.reconstruct(inputs["images"] * 2 - 1) + 1) / 2}
+                return {
+                    RECONSTRUCTIONS: (self._model.reconstruct(inputs["images"] * 2 - 1) + 1) / 2
+                }
             images = (self._model.generate(self._contract.latent_spec.vectors(inputs)) + 1) / 2
-        return {PNG.name: [_png(image) for image in images]} if graph.outputs == (PNG,) else {"images": images}
+        return (
+            {PNG.name: [_png(image) for image in images]}
+            if graph.outputs == (PNG,)
+            else {"images": images}
+        )
 
 
 def _png(image):
-    """Returns an image, (height, width, channels) in [0, 1], as the bytes of a PNG file; what is no number becomes 0."""
+    """Returns an image, (height, width, channels) in [0, 1], as the bytes of a PNG file; what is no
+    number becomes 0.
+    """
     levels = np.round(np.nan_to_num(image) * 255).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(levels[..., 0] if levels.shape[-1] == 1 else levels).save(file, "PNG")

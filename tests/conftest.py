@@ -1,4 +1,6 @@
-"""Shared by all tests: two virtual CPU devices, a small model, a small run, and commands as a user starts them."""
+"""Shared by all tests: two virtual CPU devices, a small model, a small run, and commands as a
+user starts them.
+"""
 
 import contextlib
 import dataclasses
@@ -32,9 +34,16 @@ from keras_infogan.settings.dcgan import DCGANSettings
 from keras_infogan.settings.infogan import InfoGANSettings
 from keras_infogan.settings.vae import VAESettings
 
-PATIENCE = 900  # seconds, after which what does not come is taken to hang: no measure of how fast anything is
+# Seconds, after which what does not come is taken to hang: no measure of how fast anything is.
+PATIENCE = 900
 SHAPE = (8, 8, 1)
-_SHORT: dict[str, Any] = {"batch_size": 16, "steps": 4, "log_every_steps": 1, "picture_every_steps": 100, "checkpoint_every_steps": 2}
+_SHORT: dict[str, Any] = {
+    "batch_size": 16,
+    "steps": 4,
+    "log_every_steps": 1,
+    "picture_every_steps": 100,
+    "checkpoint_every_steps": 2,
+}
 # Settings of each model that trains in a second, for SHAPE.
 TINY = {
     "infogan": InfoGANSettings(
@@ -45,26 +54,55 @@ TINY = {
         generator_layers="dense 2x2x8 bn, conv 8/2 bn, conv 1/2",
         **_SHORT,
     ),
-    "dcgan": DCGANSettings(noise_size=4, discriminator_layers="conv 4/2, conv 8/2 bn", generator_layers="dense 2x2x8 bn, conv 8/2 bn, conv 1/2", **_SHORT),
-    "vae": VAESettings(codes="slant=gaussian, tilt=gaussian", encoder_layers="conv 4/2, dense 16", decoder_layers="dense 16, dense 4x4x8, conv 1/2", **_SHORT),
+    "dcgan": DCGANSettings(
+        noise_size=4,
+        discriminator_layers="conv 4/2, conv 8/2 bn",
+        generator_layers="dense 2x2x8 bn, conv 8/2 bn, conv 1/2",
+        **_SHORT,
+    ),
+    "vae": VAESettings(
+        codes="slant=gaussian, tilt=gaussian",
+        encoder_layers="conv 4/2, dense 16",
+        decoder_layers="dense 16, dense 4x4x8, conv 1/2",
+        **_SHORT,
+    ),
 }
 SMALL = TINY["infogan"]
 
 
 # Files that take longest, which begin first: at the end no worker is to wait long for another.
-SLOWEST = ("test_export", "test_faults", "test_models", "test_explorer", "test_distribution", "test_examples", "test_evaluate", "test_learner", "test_sweep")
+SLOWEST = (
+    "test_export",
+    "test_faults",
+    "test_models",
+    "test_explorer",
+    "test_distribution",
+    "test_examples",
+    "test_evaluate",
+    "test_learner",
+    "test_sweep",
+)
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: SLOWEST.index(item.path.stem) if item.path.stem in SLOWEST else len(SLOWEST))
+    items.sort(
+        key=lambda item: (
+            SLOWEST.index(item.path.stem) if item.path.stem in SLOWEST else len(SLOWEST)
+        )
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)
 def two_devices():
-    """Two virtual CPU devices. TensorFlow is loaded where tests run, not in the process that only hands them out."""
+    """Two virtual CPU devices.
+
+    TensorFlow is loaded where tests run, not in the process that only hands them out.
+    """
     import tensorflow as tf
 
-    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    )
 
 
 @pytest.fixture
@@ -83,10 +121,16 @@ def batch():
 
 @pytest.fixture(scope="session")
 def strategies():
-    """tf.distribute strategies by their number of replicas. One of each for all tests: two of them in a process would mistake each other's collectives."""
+    """tf.distribute strategies by their number of replicas.
+
+    One of each for all tests: two of them in a process would mistake each other's collectives.
+    """
     import tensorflow as tf
 
-    return {count: tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(count)]) for count in (1, 2)}
+    return {
+        count: tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(count)])
+        for count in (1, 2)
+    }
 
 
 @pytest.fixture
@@ -103,14 +147,23 @@ def new_run(tmp_path):
     """A function (name, **settings) -> Run in a directory of its own, not trained yet."""
 
     def make(name, **settings):
-        return runs.Run(tmp_path / name, "infogan", "digits", None, SHAPE, dataclasses.replace(SMALL, **settings))
+        return runs.Run(
+            tmp_path / name,
+            "infogan",
+            "digits",
+            None,
+            SHAPE,
+            dataclasses.replace(SMALL, **settings),
+        )
 
     return make
 
 
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory):
-    """A function (name, function of a directory that makes it) -> the directory, made once for all of pytest-xdist's workers."""
+    """A function (name, function of a directory that makes it) -> the directory, made once for all
+    of pytest-xdist's workers.
+    """
     root = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         root = root.parent  # of the folders of all workers
@@ -132,30 +185,53 @@ def made_once(tmp_path_factory):
 @pytest.fixture(scope="session")
 def digits_run(made_once):
     """A run directory that the train command wrote in 6 steps on digits. Read only."""
-    arguments = ("--steps=6", "--batch_size=32", "--log_every_steps=2", "--codes=digit=categorical(10), slant=uniform")
-    return made_once("digits", lambda directory: succeed("train", f"--run_dir={directory}", *arguments))
+    arguments = (
+        "--steps=6",
+        "--batch_size=32",
+        "--log_every_steps=2",
+        "--codes=digit=categorical(10), slant=uniform",
+    )
+    return made_once(
+        "digits", lambda directory: succeed("train", f"--run_dir={directory}", *arguments)
+    )
 
 
 @pytest.fixture(scope="session")
 def exported(digits_run, made_once):
-    """The directory that the export command wrote of `digits_run`, its continuous code renamed from slant to tilt. Read only."""
-    return made_once("exported", lambda directory: succeed("export", f"--run_dir={digits_run}", f"--export_dir={directory}", "--rename=slant=tilt"))
+    """The directory that the export command wrote of `digits_run`, its continuous code renamed from
+    slant to tilt. Read only.
+    """
+    return made_once(
+        "exported",
+        lambda directory: succeed(
+            "export", f"--run_dir={digits_run}", f"--export_dir={directory}", "--rename=slant=tilt"
+        ),
+    )
 
 
 @pytest.fixture(scope="session")
 def run_of(made_once):
-    """A function (name of a model) -> a run directory that the train command wrote in 4 steps on digits, made once. Read only."""
+    """A function (name of a model) -> a run directory that the train command wrote in 4 steps on
+    digits, made once. Read only.
+    """
     # In this process there are two virtual devices, all of which would be taken.
     arguments = ("--devices=CPU:0", "--steps=4", "--batch_size=32", "--log_every_steps=2")
 
     def make(name):
-        return made_once(f"run_of_{name}", lambda directory: succeed_here("train", f"--model={name}", f"--run_dir={directory}", *arguments))
+        return made_once(
+            f"run_of_{name}",
+            lambda directory: succeed_here(
+                "train", f"--model={name}", f"--run_dir={directory}", *arguments
+            ),
+        )
 
     return make
 
 
 def untrained(name, directory):
-    """Returns a run of a model of TINY in a directory, with a checkpoint of step 0, and the model."""
+    """Returns a run of a model of TINY in a directory, with a checkpoint of step
+    0, and the model.
+    """
     run = runs.Run(directory / name, name, "digits", None, SHAPE, TINY[name])
     runs.create(run)
     model = trained.TrainedLearner(models.build(name, run.settings, SHAPE))
@@ -165,7 +241,9 @@ def untrained(name, directory):
 
 @pytest.fixture(scope="session")
 def few_latents():
-    """What is exported in this process is compared over two batches of latents; the command that makes `exported` compares over all that there are to be."""
+    """What is exported in this process is compared over two batches of latents; the command that
+    makes `exported` compares over all that there are to be.
+    """
     from keras_infogan.export import parity
 
     with pytest.MonkeyPatch.context() as patch:
@@ -175,24 +253,42 @@ def few_latents():
 
 @pytest.fixture(scope="session")
 def exported_untrained(few_latents, made_once):
-    """A function (name of a model) -> (its run, the model, the directory of its export in both formats): of one that was not trained, made once."""
+    """A function (name of a model) -> (its run, the model, the directory of its export in both
+    formats): of one that was not trained, made once.
+    """
     from keras_infogan.export import exporting
 
     def export(name, directory):
         run, _ = untrained(name, directory)
-        exporting.export(run, exporting.contract_of(run, {}), run.directory / "export", ["saved_model", "onnx"], fp16=False)
+        exporting.export(
+            run,
+            exporting.contract_of(run, {}),
+            run.directory / "export",
+            ["saved_model", "onnx"],
+            fp16=False,
+        )
 
     @functools.cache
     def make(name):
-        run, model = loaded.load_run(made_once(f"untrained_{name}", functools.partial(export, name)) / name)
+        run, model = loaded.load_run(
+            made_once(f"untrained_{name}", functools.partial(export, name)) / name
+        )
         return run, model, run.directory / "export"
 
     return make
 
 
 def command(name, *arguments, **kwargs):
-    """Runs `python -m keras_infogan.<name>` and returns the finished process, its output as text."""
-    return subprocess.run([sys.executable, "-m", f"keras_infogan.{name}", *arguments], capture_output=True, text=True, timeout=PATIENCE, **kwargs)
+    """Runs `python -m keras_infogan.<name>` and returns the finished process,
+    its output as text.
+    """
+    return subprocess.run(
+        [sys.executable, "-m", f"keras_infogan.{name}", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        **kwargs,
+    )
 
 
 def succeed(name, *arguments):
@@ -203,10 +299,18 @@ def succeed(name, *arguments):
 
 
 def succeed_here(name, *arguments):
-    """Does what `succeed` does, in this process, which has TensorFlow loaded already: seconds less, where it is not about how a command starts and ends."""
-    module = importlib.import_module("keras_infogan.export.__main__" if name == "export" else f"keras_infogan.{name}")
+    """Does what `succeed` does, in this process, which has TensorFlow loaded already: seconds less,
+    where it is not about how a command starts and ends.
+    """
+    module = importlib.import_module(
+        "keras_infogan.export.__main__" if name == "export" else f"keras_infogan.{name}"
+    )
     others = set(flags.FLAGS)
-    with pytest.MonkeyPatch.context() as patch, unittest.mock.patch.dict(os.environ), contextlib.redirect_stdout(io.StringIO()) as printed:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        unittest.mock.patch.dict(os.environ),
+        contextlib.redirect_stdout(io.StringIO()) as printed,
+    ):
         patch.setattr(sys, "argv", [f"keras_infogan.{name}", *arguments])
         for names in ("_renamed", "_refused"):
             patch.setattr(config, names, {})
@@ -221,7 +325,9 @@ def succeed_here(name, *arguments):
 
 
 def sentence(result):
-    """Returns the one line with which a command refused, having checked that it did so without a traceback."""
+    """Returns the one line with which a command refused, having checked that it did so
+    without a traceback.
+    """
     lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert result.returncode == 2, result.stdout
     assert len(lines) == 1, result.stderr
@@ -247,17 +353,25 @@ def checkpoint(directory):
     """Returns every array of a run's newest checkpoint by its path: weights, optimizers, step."""
     arrays = {}
     with h5py.File(checkpoints.paths(runs.read(directory))[0]) as file:
-        file.visititems(lambda path, item: arrays.__setitem__(path, item[()]) if isinstance(item, h5py.Dataset) else None)
+        file.visititems(
+            lambda path, item: (
+                arrays.__setitem__(path, item[()]) if isinstance(item, h5py.Dataset) else None
+            )
+        )
     return arrays
 
 
 def worker_environment(ports, index):
     """Returns the environment of worker `index` of those that listen on `ports` of this machine."""
     cluster = {"worker": [f"localhost:{port}" for port in ports]}
-    return {**os.environ, "TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})}
+    return {
+        **os.environ,
+        "TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}),
+    }
 
 
-# Below the ports that a system gives out by itself (Linux: from 32768), and others for each process, so that nobody else takes one before it is used.
+# Below the ports that a system gives out by itself (Linux: from 32768), and others for each
+# process, so that nobody else takes one before it is used.
 _PORTS = itertools.count(10_000 + os.getpid() % 1000 * 20)
 
 
@@ -273,7 +387,9 @@ def free_ports(count):
 
 @contextlib.contextmanager
 def serve_locally(directory, **limits):
-    """Serves an export as keras_infogan.serving.local does, with RestApplication's limits, while the `with` statement lasts; gives the address."""
+    """Serves an export as keras_infogan.serving.local does, with RestApplication's limits, while
+    the `with` statement lasts; gives the address.
+    """
     from keras_infogan import onnx_model
     from keras_infogan.serving import local, rest_application
 

@@ -1,6 +1,8 @@
-"""Stands in for TensorFlow Serving, which cannot be installed with pip: its REST and gRPC interfaces on top of an exported SavedModel.
+"""Stands in for TensorFlow Serving, which cannot be installed with pip: its REST and gRPC
+interfaces on top of an exported SavedModel.
 
-Written from https://www.tensorflow.org/tfx/serving/api_rest and the protos of tensorflow-serving-api, apart from keras_infogan.serving. To measure against it:
+Written from https://www.tensorflow.org/tfx/serving/api_rest and the protos of
+tensorflow-serving-api, apart from keras_infogan.serving. To measure against it:
 
     python tests/tensorflow_serving_double.py EXPORT_DIR     (REST on port 8501, gRPC on 8500)
 """
@@ -24,25 +26,37 @@ from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, predict
 
 
 class Model:
-    """The newest version of a SavedModel, which has the label "stable", and what every interface needs of it."""
+    """The newest version of a SavedModel, which has the label "stable", and what every
+    interface needs of it.
+    """
 
     def __init__(self, directory):
         self.name = directory.name
         versions = [path for path in directory.iterdir() if path.name.isdecimal()]
         self.path = max(versions, key=lambda path: int(path.name))
         self._loaded = tf.saved_model.load(str(self.path))
-        graph = saved_model_pb2.SavedModel.FromString((self.path / "saved_model.pb").read_bytes()).meta_graphs[0]
+        graph = saved_model_pb2.SavedModel.FromString(
+            (self.path / "saved_model.pb").read_bytes()
+        ).meta_graphs[0]
         self.signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=graph.signature_def)
 
     def inputs(self, signature):
         if signature not in self.signatures.signature_def:
             raise ValueError(f'Serving signature name: "{signature}" not found in signature def')
-        return {name: tf.as_dtype(info.dtype) for name, info in self.signatures.signature_def[signature].inputs.items()}
+        return {
+            name: tf.as_dtype(info.dtype)
+            for name, info in self.signatures.signature_def[signature].inputs.items()
+        }
 
     def predict(self, signature, tensors):
-        """Returns named numpy arrays for named tensors; raises ValueError with a message for bad ones."""
+        """Returns named numpy arrays for named tensors; raises ValueError with a
+        message for bad ones.
+        """
         try:
-            return {name: value.numpy() for name, value in self._loaded.signatures[signature](**tensors).items()}
+            return {
+                name: value.numpy()
+                for name, value in self._loaded.signatures[signature](**tensors).items()
+            }
         except (tf.errors.OpError, TypeError, ValueError) as error:
             raise ValueError(str(error)) from None
 
@@ -52,7 +66,11 @@ class Model:
             "metadata": {
                 "signature_def": {
                     "@type": "type.googleapis.com/tensorflow.serving.SignatureDefMap",
-                    **json_format.MessageToDict(self.signatures, preserving_proto_field_name=True, always_print_fields_with_no_presence=True),
+                    **json_format.MessageToDict(
+                        self.signatures,
+                        preserving_proto_field_name=True,
+                        always_print_fields_with_no_presence=True,
+                    ),
                 }
             },
         }
@@ -63,8 +81,15 @@ def _tensor(values, dtype):
         if isinstance(value, list):
             for one in value:
                 check(one)
-        elif isinstance(value, (bool, str, dict)) or value is None or (dtype == tf.int64 and not isinstance(value, int)):
-            raise ValueError(f"JSON Value: {value!r} Type: {type(value).__name__} is not of expected type: {dtype.name}")
+        elif (
+            isinstance(value, (bool, str, dict))
+            or value is None
+            or (dtype == tf.int64 and not isinstance(value, int))
+        ):
+            raise ValueError(
+                f"JSON Value: {value!r} Type: {type(value).__name__} is not of expected "
+                f"type: {dtype.name}"
+            )
 
     check(values)
     return tf.constant(np.array(values, dtype.as_numpy_dtype))
@@ -76,7 +101,11 @@ def rest_predict(model, body):
     signature = request.get("signature_name", "serving_default")
     inputs = model.inputs(signature)
     if ("instances" in request) == ("inputs" in request):
-        raise ValueError("Missing 'inputs' or 'instances' key" if "inputs" not in request else "expecting only one of 'inputs' or 'instances'")
+        raise ValueError(
+            "Missing 'inputs' or 'instances' key"
+            if "inputs" not in request
+            else "expecting only one of 'inputs' or 'instances'"
+        )
     if "inputs" in request:
         given = request["inputs"]
         given = given if isinstance(given, dict) else {next(iter(inputs)): given}
@@ -89,7 +118,9 @@ def rest_predict(model, body):
         if any(row.keys() != inputs.keys() for row in rows):
             raise ValueError(f"keys must be equal to: {','.join(inputs)}")
         columns = {name: [row[name] for row in rows] for name in inputs}
-    outputs = model.predict(signature, {name: _tensor(columns[name], dtype) for name, dtype in inputs.items()})
+    outputs = model.predict(
+        signature, {name: _tensor(columns[name], dtype) for name, dtype in inputs.items()}
+    )
     listed = {name: _listed(name, array) for name, array in outputs.items()}
     if "inputs" in request:
         return {"outputs": next(iter(listed.values())) if len(listed) == 1 else listed}
@@ -112,7 +143,8 @@ class _Server(http.server.ThreadingHTTPServer):
 class _Rest(http.server.BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # or an answer in two packets waits 40 ms for an acknowledgement of the first
+    # Otherwise an answer in two packets waits 40 ms for an acknowledgement of the first.
+    disable_nagle_algorithm = True
 
     def log_message(self, *arguments):
         pass
@@ -126,7 +158,10 @@ class _Rest(http.server.BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def _model(self):
-        match = re.fullmatch(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/stable)?(:predict|/metadata)?", self.path)
+        match = re.fullmatch(
+            r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/stable)?(:predict|/metadata)?",
+            self.path,
+        )
         model = self.server.model
         if not match or match[1] != model.name or match[2] not in (None, model.path.name):
             self._answer(404, {"error": f"Servable not found for request: {self.path}"})
@@ -136,7 +171,11 @@ class _Rest(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         model, what = self._model()
         if model:
-            state = {"version": model.path.name, "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+            state = {
+                "version": model.path.name,
+                "state": "AVAILABLE",
+                "status": {"error_code": "OK", "error_message": ""},
+            }
             self._answer(200, model.metadata() if what else {"model_version_status": [state]})
 
     def do_POST(self):
@@ -154,14 +193,26 @@ class _Grpc(prediction_service_pb2_grpc.PredictionServiceServicer):
         self._model = model
 
     def _check_name(self, request, context):
-        if request.model_spec.name != self._model.name or request.model_spec.version_label not in ("", "stable"):
-            context.abort(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: Latest({request.model_spec.name})")
+        if request.model_spec.name != self._model.name or request.model_spec.version_label not in (
+            "",
+            "stable",
+        ):
+            context.abort(
+                grpc.StatusCode.NOT_FOUND,
+                f"Servable not found for request: Latest({request.model_spec.name})",
+            )
 
     def Predict(self, request, context):  # noqa: N802, the proto's name
         self._check_name(request, context)
         signature = request.model_spec.signature_name or "serving_default"
         try:
-            outputs = self._model.predict(signature, {name: tf.constant(tf.make_ndarray(proto)) for name, proto in request.inputs.items()})
+            outputs = self._model.predict(
+                signature,
+                {
+                    name: tf.constant(tf.make_ndarray(proto))
+                    for name, proto in request.inputs.items()
+                },
+            )
         except (ValueError, KeyError) as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         response = predict_pb2.PredictResponse()
@@ -178,7 +229,9 @@ class _Grpc(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 @contextlib.contextmanager
 def serve(directory, rest_port=0, grpc_port=0):
-    """Serves a model's directory of versions on localhost while the `with` statement lasts; gives the ports of REST and gRPC."""
+    """Serves a model's directory of versions on localhost while the `with` statement lasts; gives
+    the ports of REST and gRPC.
+    """
     model = Model(directory)
     rest = _Server(("localhost", rest_port), _Rest)
     rest.model = model

@@ -9,11 +9,18 @@ from keras_infogan.config import UserError
 
 def test_parses_the_notation_of_the_tables():
     layers = architectures.parse_layers("conv 64/2, conv 128 bn, dense 1024 bn, dense 7x7x128")
-    assert layers == (Conv(64, 2, False), Conv(128, 1, True), Dense((1024,), True), Dense((7, 7, 128), False))
+    assert layers == (
+        Conv(64, 2, False),
+        Conv(128, 1, True),
+        Dense((1024,), True),
+        Dense((7, 7, 128), False),
+    )
     assert architectures.parse_layers("") == ()
 
 
-@pytest.mark.parametrize("text", ["conv", "conv 64/0", "dense 0", "dense 7x7", "conv 64/2 relu", "pool 2"])
+@pytest.mark.parametrize(
+    "text", ["conv", "conv 64/0", "dense 0", "dense 7x7", "conv 64/2 relu", "pool 2"]
+)
 def test_names_the_layer_it_cannot_read(text):
     with pytest.raises(UserError, match=text):
         architectures.parse_layers(f"conv 8/2, {text}")
@@ -22,7 +29,10 @@ def test_names_the_layer_it_cannot_read(text):
 @pytest.mark.parametrize(
     ("settings", "part"),
     [
-        ({"recognizer_layers": "conv 64/2"}, "--recognizer_layers='conv 64/2': a convolution needs an image"),
+        (
+            {"recognizer_layers": "conv 64/2"},
+            "--recognizer_layers='conv 64/2': a convolution needs an image",
+        ),
         ({"discriminator_layers": "conv 64/2"}, "--discriminator_layers"),
         ({"trunk_layers": "dense 64, conv 8/2"}, "--trunk_layers"),
         ({"trunk_layers": "dense 2x2x8"}, "only a generator"),
@@ -40,7 +50,9 @@ def test_a_generator_must_make_an_image(text):
 
 
 @pytest.mark.parametrize("model", models.MODELS)
-@pytest.mark.parametrize("name", [name for name, facts in datasets.DATASETS.items() if facts.channels])
+@pytest.mark.parametrize(
+    "name", [name for name, facts in datasets.DATASETS.items() if facts.channels]
+)
 def test_every_preset_makes_its_data_sets_images(name, model):
     facts = datasets.DATASETS[name]
     shape = (facts.image_size, facts.image_size, facts.channels)

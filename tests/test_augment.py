@@ -8,7 +8,9 @@ from keras_infogan import augment
 from keras_infogan.config import UserError
 
 # A learner whose draws are those of one step.
-LEARNER = types.SimpleNamespace(draw=lambda function, like, use: function(tf.shape(like)[0], tf.constant([3, use])))
+LEARNER = types.SimpleNamespace(
+    draw=lambda function, like, use: function(tf.shape(like)[0], tf.constant([3, use]))
+)
 IMAGES = tf.constant(np.random.default_rng(0).uniform(-1, 1, (200, 12, 10, 3)), tf.float32)
 
 
@@ -16,30 +18,52 @@ def _changed(text, images=IMAGES):
     return augment.changed(LEARNER, images, augment.parse_changes("changes", text), use=1).numpy()
 
 
-@pytest.mark.parametrize("text", ["rotate", "rotate 181", "shift -0.1", "turn 3", "flip 2", "shift 0.1 0.2", "scale x", "scale nan", "rotate 10 shear 1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rotate",
+        "rotate 181",
+        "shift -0.1",
+        "turn 3",
+        "flip 2",
+        "shift 0.1 0.2",
+        "scale x",
+        "scale nan",
+        "rotate 10 shear 1",
+    ],
+)
 def test_what_cannot_be_read_is_named(text):
     with pytest.raises(UserError, match="--changes: cannot read"):
         augment.parse_changes("changes", f"flip, {text}")
 
 
-@pytest.mark.parametrize("text", ["", "rotate 0, shear 0, scale 0, shift 0", "brightness 0, contrast 0, saturation 0"])
+@pytest.mark.parametrize(
+    "text", ["", "rotate 0, shear 0, scale 0, shift 0", "brightness 0, contrast 0, saturation 0"]
+)
 def test_no_change(text):
     assert _changed(text) == pytest.approx(IMAGES.numpy(), abs=1e-5)
 
 
 def test_flip_mirrors_about_half_of_the_images():
     flipped = _changed("flip")
-    same, mirrored = (np.abs(flipped - other).max(axis=(1, 2, 3)) < 1e-4 for other in (IMAGES.numpy(), IMAGES.numpy()[:, :, ::-1]))
+    same, mirrored = (
+        np.abs(flipped - other).max(axis=(1, 2, 3)) < 1e-4
+        for other in (IMAGES.numpy(), IMAGES.numpy()[:, :, ::-1])
+    )
     assert (same ^ mirrored).all()
     assert 60 < mirrored.sum() < 140
 
 
 def _center_and_axis(images):
-    """Returns center (batch, 2), in pixels, and direction (batch,), in degrees modulo 180, of the bright part of images (batch, height, width)."""
+    """Returns center (batch, 2), in pixels, and direction (batch,), in degrees modulo 180, of the
+    bright part of images (batch, height, width).
+    """
     weights = (images + 1) / 2
     rows, columns = np.mgrid[: images.shape[1], : images.shape[2]]
     total = weights.sum(axis=(1, 2))
-    center = np.stack([(weights * places).sum(axis=(1, 2)) / total for places in (rows, columns)], axis=1)
+    center = np.stack(
+        [(weights * places).sum(axis=(1, 2)) / total for places in (rows, columns)], axis=1
+    )
     y, x = rows[None] - center[:, :1, None], columns[None] - center[:, 1:, None]
     moments = [(weights * product).sum(axis=(1, 2)) for product in (x * x, y * y, x * y)]
     return center, np.degrees(0.5 * np.arctan2(2 * moments[2], moments[0] - moments[1])) % 180
@@ -84,14 +108,19 @@ def test_brightness_and_contrast():
     assert np.ptp(shift, axis=(1, 2, 3)).max() < 1e-5
     assert 0.45 < np.abs(shift[:, 0, 0, 0]).max() <= 0.5
     contrast = _changed("contrast 0.5")
-    assert contrast.mean(axis=(1, 2, 3)) == pytest.approx(IMAGES.numpy().mean(axis=(1, 2, 3)), abs=1e-5)
+    assert contrast.mean(axis=(1, 2, 3)) == pytest.approx(
+        IMAGES.numpy().mean(axis=(1, 2, 3)), abs=1e-5
+    )
     factors = contrast.std(axis=(1, 2, 3)) / IMAGES.numpy().std(axis=(1, 2, 3))
     assert 0.5 <= factors.min() < 0.55
     assert 1.45 < factors.max() <= 1.5
 
 
 def test_gradients_reach_the_images():
-    changes = augment.parse_changes("augmentation", "rotate 10, shift 0.1, cutout 0.2, brightness 0.2, contrast 0.2, saturation 0.5")
+    changes = augment.parse_changes(
+        "augmentation",
+        "rotate 10, shift 0.1, cutout 0.2, brightness 0.2, contrast 0.2, saturation 0.5",
+    )
     with tf.GradientTape() as tape:
         tape.watch(IMAGES)
         total = tf.reduce_sum(augment.changed(LEARNER, IMAGES, changes, use=1))

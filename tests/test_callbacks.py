@@ -26,7 +26,9 @@ def _observer(kind, run, step):
 def test_a_loss_that_is_not_finite_stops_with_its_name(new_run, value):
     observer = _observer(callbacks.StopOnNonFinite, new_run("a"), 17)
     observer.on_train_batch_end(0, {"generator_loss": 1.0})
-    with pytest.raises(UserError, match=r"discriminator_loss, or its gradient, became .* at step 17"):
+    with pytest.raises(
+        UserError, match=r"discriminator_loss, or its gradient, became .* at step 17"
+    ):
         observer.on_train_batch_end(0, {"generator_loss": 1.0, "discriminator_loss": value})
 
 
@@ -35,7 +37,9 @@ def test_loss_scaling_that_no_longer_helps_stops(new_run):
     observer.model.loss_scale = 1.0
     observer.on_train_batch_end(0, {"generator_loss": 1.0})
     observer.model.loss_scale = 0.5
-    with pytest.raises(UserError, match="a gradient is not finite however small the loss is scaled at step 17"):
+    with pytest.raises(
+        UserError, match="a gradient is not finite however small the loss is scaled at step 17"
+    ):
         observer.on_train_batch_end(0, {"generator_loss": 1.0})
 
 
@@ -65,7 +69,10 @@ def test_metrics_are_means_since_the_last_line(new_run):
         observer.model.step = step
         observer.on_train_batch_end(0, {"generator_loss": value})
     observer.on_train_end()
-    assert [json.loads(line) for line in run.metrics_log.read_text().splitlines()] == [{"step": 2, "generator_loss": 2.0}, {"step": 4, "generator_loss": 7.0}]
+    assert [json.loads(line) for line in run.metrics_log.read_text().splitlines()] == [
+        {"step": 2, "generator_loss": 2.0},
+        {"step": 4, "generator_loss": 7.0},
+    ]
     assert list(run.events.iterdir())
 
 
@@ -79,11 +86,17 @@ def test_lines_beyond_the_checkpoint_are_dropped(new_run):
     assert run.metrics_log.read_text() == '{"step": 2}\n{"step": 4}\n'
 
 
-@pytest.mark.parametrize(("count", "expected"), [(2, "code_1=0.50"), (10, "mutual_information (10)=5.00")])
+@pytest.mark.parametrize(
+    ("count", "expected"), [(2, "code_1=0.50"), (10, "mutual_information (10)=5.00")]
+)
 def test_the_progress_bar_fits_a_line(new_run, capsys, count, expected):
     observer = _observer(callbacks.ProgressBar, new_run("a"), 0)
     observer.on_train_begin()
-    observer.on_train_batch_end(0, {"discriminator_loss": 1.0, "generator_loss": 2.0} | {f"mutual_information/code_{index}": 0.5 for index in range(count)})
+    observer.on_train_batch_end(
+        0,
+        {"discriminator_loss": 1.0, "generator_loss": 2.0}
+        | {f"mutual_information/code_{index}": 0.5 for index in range(count)},
+    )
     observer.close()
     shown = capsys.readouterr().err
     assert "generator=2.00" in shown

@@ -15,10 +15,16 @@ from keras_infogan.latents import LatentSpec, Noise
 
 def _model(*methods, noise_size=2):
     spec = LatentSpec(Noise(noise_size), (Gaussian("z"),))
-    return types.SimpleNamespace(latent_spec=spec, **{name: lambda *values: values[0] for name in methods})
+    return types.SimpleNamespace(
+        latent_spec=spec, **{name: lambda *values: values[0] for name in methods}
+    )
 
 
-CAN = {"infogan": ("generate", "encode"), "dcgan": ("generate",), "vae": ("generate", "encode", "reconstruct", "log_likelihood")}
+CAN = {
+    "infogan": ("generate", "encode"),
+    "dcgan": ("generate",),
+    "vae": ("generate", "encode", "reconstruct", "log_likelihood"),
+}
 
 
 @pytest.mark.parametrize("name", models.MODELS)
@@ -27,10 +33,21 @@ def test_what_each_model_can_do(name):
     expected = capabilities.of(model)
     assert expected == CAN.get(name, expected)
     latents, images = tf.constant(model.latent_spec.sample(3, 0)), tf.zeros((3, *SHAPE))
-    shapes = {"generate": (3, *SHAPE), "encode": (3, model.latent_spec.total_parameters), "reconstruct": (3, *SHAPE), "log_likelihood": (3,)}
+    shapes = {
+        "generate": (3, *SHAPE),
+        "encode": (3, model.latent_spec.total_parameters),
+        "reconstruct": (3, *SHAPE),
+        "log_likelihood": (3,),
+    }
     for capability in expected:
-        noise = [tf.zeros((3, model.likelihood["noise_size"]))] if capability == "log_likelihood" else []
-        result = capabilities.function(model, capability)(latents if capability == "generate" else images, *noise)
+        noise = (
+            [tf.zeros((3, model.likelihood["noise_size"]))]
+            if capability == "log_likelihood"
+            else []
+        )
+        result = capabilities.function(model, capability)(
+            latents if capability == "generate" else images, *noise
+        )
         assert tuple(result.shape) == shapes[capability]
         assert np.isfinite(result).all()
 
@@ -59,7 +76,12 @@ def test_a_models_own_way_to_reconstruct_comes_first():
 @pytest.mark.parametrize(
     ("title", "can", "asked", "expected"),
     [
-        ("InfoGAN", ("generate", "encode"), "log_likelihood", "an InfoGAN cannot say how likely images are; it can generate from latents, encode"),
+        (
+            "InfoGAN",
+            ("generate", "encode"),
+            "log_likelihood",
+            "an InfoGAN cannot say how likely images are; it can generate from latents, encode",
+        ),
         ("VAE", ("encode",), "generate", "a VAE cannot generate from latents; it can encode"),
         ("DCGAN", (), "reconstruct", "a DCGAN cannot reconstruct; it can do nothing of that kind"),
     ],

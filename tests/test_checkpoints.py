@@ -28,7 +28,9 @@ def saved(new_run):
 
 def test_the_newest_checkpoints_are_kept(saved):
     run, _, _ = saved
-    assert [path.name for path in checkpoints.paths(run)] == [f"step_{step:08d}.weights.h5" for step in (5, 4, 3)]
+    assert [path.name for path in checkpoints.paths(run)] == [
+        f"step_{step:08d}.weights.h5" for step in (5, 4, 3)
+    ]
     assert len(list(run.checkpoints.iterdir())) == 3
 
 
@@ -45,7 +47,9 @@ def test_a_damaged_checkpoint_falls_back_and_says_so(saved, damage, capsys):
     run, _, weights = saved
     newest = checkpoints.paths(run)[0]
     content = newest.read_bytes()
-    newest.write_bytes({"cut": content[: len(content) // 2], "empty": b"", "garbage": b"x" * 1000}[damage])
+    newest.write_bytes(
+        {"cut": content[: len(content) // 2], "empty": b"", "garbage": b"x" * 1000}[damage]
+    )
     _, model = loaded.load_run(run.directory)
     assert model.step == 4
     assert np.array_equal(model.learner.trainable_variables[0].numpy(), weights[4])

@@ -1,4 +1,6 @@
-"""The client against a stand-in for TensorFlow Serving, over REST and gRPC, and against servers that are down, slow or wrong."""
+"""The client against a stand-in for TensorFlow Serving, over REST and gRPC, and against servers
+that are down, slow or wrong.
+"""
 
 import base64
 import contextlib
@@ -44,7 +46,13 @@ def _expected(model, digit, tilt, seeds):
     """Images, uint8, of digits (count, 10), one tilt, and seeds."""
     spec = model.latent_spec
     noise = spec.noise.from_seeds(np.array(seeds, np.int64))
-    latents = spec.pack({"noise": noise, "digit": np.broadcast_to(digit, (len(noise), 10)), "slant": np.full((len(noise), 1), tilt)})
+    latents = spec.pack(
+        {
+            "noise": noise,
+            "digit": np.broadcast_to(digit, (len(noise), 10)),
+            "slant": np.full((len(noise), 1), tilt),
+        }
+    )
     return np.round((model.generate(latents) + 1) * 127.5)
 
 
@@ -59,7 +67,12 @@ def test_codes_go_in_by_name(connected, model):
 
 def test_categories_blend(connected, model):
     images = connected.generate(digit={2: 0.25, 7: 0.75}, tilt=0, seed=1, num=3)
-    assert np.abs(images - _expected(model, 0.25 * np.eye(10)[2] + 0.75 * np.eye(10)[7], 0, [1, 2, 3])).max() <= 1
+    assert (
+        np.abs(
+            images - _expected(model, 0.25 * np.eye(10)[2] + 0.75 * np.eye(10)[7], 0, [1, 2, 3])
+        ).max()
+        <= 1
+    )
 
 
 def test_codes_not_given_are_drawn_from_the_seed(connected):
@@ -77,18 +90,25 @@ def test_images_are_encoded(connected, exported):
     for name, array in answers.items():
         np.testing.assert_allclose(array, expected[name], atol=1e-4)
     assert answers["digit"].dtype == np.int64
-    np.testing.assert_allclose(connected.encode(images[:2] / 255)["tilt"], answers["tilt"][:2], atol=1e-5)
+    np.testing.assert_allclose(
+        connected.encode(images[:2] / 255)["tilt"], answers["tilt"][:2], atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("kind", ["rest", "grpc"])
 def test_without_a_contract_the_server_is_asked(addresses, kind):
     offer = client.connect(addresses[kind], model="digits-infogan", timeout=PATIENCE).offer
-    assert [(code.name, code.kind, code.size) for code in offer.latent_spec.codes] == [("digit", "categorical", 10), ("tilt", "uniform", 1)]
+    assert [(code.name, code.kind, code.size) for code in offer.latent_spec.codes] == [
+        ("digit", "categorical", 10),
+        ("tilt", "uniform", 1),
+    ]
     assert (offer.latent_spec.noise.size, offer.image_shape) == (16, (16, 16, 1))
     for wrong in ({"model": "other"}, {"model": "digits-infogan", "label": "canary"}):
         with pytest.raises(UserError, match=r"refused with .*Servable not found"):
             client.connect(addresses[kind], **wrong, timeout=PATIENCE)
-    assert client.connect(addresses[kind], model="digits-infogan", label="stable", timeout=PATIENCE).generate(num=1).shape == (1, 16, 16, 1)
+    assert client.connect(
+        addresses[kind], model="digits-infogan", label="stable", timeout=PATIENCE
+    ).generate(num=1).shape == (1, 16, 16, 1)
 
 
 @pytest.mark.parametrize("kind", [0, 1], ids=["rest", "grpc"])
@@ -96,12 +116,17 @@ def test_a_model_without_noise_is_served_with_all_it_can_do(exported_untrained, 
     _, model, directory = exported_untrained("vae")
     with double.serve(directory / "digits-vae") as ports:
         url = f"{('http', 'grpc')[kind]}://localhost:{ports[kind]}"
-        for connected in (client.connect(url, directory, timeout=PATIENCE), client.connect(url, model="digits-vae", timeout=PATIENCE)):
+        for connected in (
+            client.connect(url, directory, timeout=PATIENCE),
+            client.connect(url, model="digits-vae", timeout=PATIENCE),
+        ):
             assert {"generate", "encode", "reconstruct"} <= set(connected.capabilities)
             images = connected.generate(slant=0.5, tilt=-1, num=70)
             expected = np.round((model.generate(np.array([[0.5, -1]], np.float32)) + 1) * 127.5)
             assert np.abs(images - expected).max() <= 1
-            reconstructed = np.round((model.reconstruct(images / np.float32(127.5) - 1) + 1) * 127.5)
+            reconstructed = np.round(
+                (model.reconstruct(images / np.float32(127.5) - 1) + 1) * 127.5
+            )
             assert np.abs(connected.reconstruct(images) - reconstructed).max() <= 1
             assert set(connected.encode(images)) == {"slant", "slant_std", "tilt", "tilt_std"}
 
@@ -111,9 +136,18 @@ def test_a_model_without_codes_is_served_from_seeds(exported_untrained, kind):
     _, model, directory = exported_untrained("dcgan")
     with double.serve(directory / "digits-dcgan") as ports:
         url = f"{('http', 'grpc')[kind]}://localhost:{ports[kind]}"
-        for connected in (client.connect(url, directory, timeout=PATIENCE), client.connect(url, model="digits-dcgan", timeout=PATIENCE)):
+        for connected in (
+            client.connect(url, directory, timeout=PATIENCE),
+            client.connect(url, model="digits-dcgan", timeout=PATIENCE),
+        ):
             noise = model.latent_spec.noise.from_seeds(np.arange(3, 10))
-            assert np.abs(connected.generate(seed=3, num=7) - np.round((model.generate(noise) + 1) * 127.5)).max() <= 1
+            assert (
+                np.abs(
+                    connected.generate(seed=3, num=7)
+                    - np.round((model.generate(noise) + 1) * 127.5)
+                ).max()
+                <= 1
+            )
             with pytest.raises(UserError, match=r"cannot encode; it can generate from latents\."):
                 connected.encode(np.zeros((1, 8, 8, 1)))
             with pytest.raises(UserError, match="there is no code 'digit'; the codes are none"):
@@ -157,7 +191,15 @@ def test_arguments_are_checked_before_anything_is_sent(exported, arguments, part
         unsent.generate(**{"num": 2, **arguments})
 
 
-@pytest.mark.parametrize("images", [np.zeros((0, 16, 16, 1)), np.zeros((16, 16, 1)), np.zeros((2, 8, 8, 1)), np.full((1, 16, 16, 1), np.nan)])
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((0, 16, 16, 1)),
+        np.zeros((16, 16, 1)),
+        np.zeros((2, 8, 8, 1)),
+        np.full((1, 16, 16, 1), np.nan),
+    ],
+)
 def test_images_are_checked_before_anything_is_sent(exported, images):
     with pytest.raises(UserError, match="images: expected"):
         client.Client(_Nowhere(), client.read_contract(exported)).encode(images)
@@ -165,7 +207,9 @@ def test_images_are_checked_before_anything_is_sent(exported, images):
 
 @contextlib.contextmanager
 def _server(*answers):
-    """Serves on localhost: answer i to request i, the last one from then on; an answer is a function of the request's handler. Gives port and requests."""
+    """Serves on localhost: answer i to request i, the last one from then on; an answer is a
+    function of the request's handler. Gives port and requests.
+    """
     requests = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -232,7 +276,8 @@ def test_transient_failures_are_tried_again_on_one_connection(exported):
     with _server(busy, busy, _say(200, _picture())) as (port, requests):
         start = time.monotonic()
         assert (_ask(port, exported) == 7).all()
-        assert 0.4 < time.monotonic() - start < PATIENCE  # 0, then 0.4 s of backoff, whatever Retry-After says
+        # 0, then 0.4 s of backoff, whatever Retry-After says.
+        assert 0.4 < time.monotonic() - start < PATIENCE
         assert len(requests) == 3
     with _server(_hang_up, _say(200, _picture())) as (port, requests):
         assert (_ask(port, exported) == 7).all()
@@ -266,15 +311,24 @@ def test_a_server_that_is_busy_slow_or_wrong_is_one_sentence(exported, answer, p
     with _server(answer) as (port, requests):
         with pytest.raises(UserError, match=part):
             _ask(port, exported, timeout=0.3 if "0.3 seconds" in part else PATIENCE)
-        wait_until(lambda: len(requests) >= count)  # the server may get to a request after it was given up
+        # The server may get to a request after it was given up.
+        wait_until(lambda: len(requests) >= count)
         assert len(requests) == count
 
 
 def test_a_model_whose_noise_is_no_vector_is_not_ours():
     def tensor(*shape):
-        return {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": str(size)} for size in (-1, *shape)]}}
+        return {
+            "dtype": "DT_FLOAT",
+            "tensor_shape": {"dim": [{"size": str(size)} for size in (-1, *shape)]},
+        }
 
-    signatures = {"serving_default": {"inputs": {"noise": tensor(3, 4)}, "outputs": {"images": tensor(8, 8, 1)}}}
+    signatures = {
+        "serving_default": {
+            "inputs": {"noise": tensor(3, 4)},
+            "outputs": {"images": tensor(8, 8, 1)},
+        }
+    }
     with pytest.raises(UserError, match="model m is not one of keras_infogan"):
         client.read_metadata("m", {"metadata": {"signature_def": {"signature_def": signatures}}})
 
@@ -289,21 +343,38 @@ def test_a_model_whose_noise_is_no_vector_is_not_ours():
         {"digit": [3], "digit_probabilities": [[0.1] * 9], "tilt": [0.5], "tilt_std": [0.1]},
         {"digit": [3, 4], "digit_probabilities": [[0.1] * 10], "tilt": [0.5], "tilt_std": [0.1]},
         {"digit": ["three"], "digit_probabilities": [[0.1] * 10], "tilt": [0.5], "tilt_std": [0.1]},
-        {"digit": [{"b64": "AAAA"}], "digit_probabilities": [[0.1] * 10], "tilt": [0.5], "tilt_std": [0.1]},
+        {
+            "digit": [{"b64": "AAAA"}],
+            "digit_probabilities": [[0.1] * 10],
+            "tilt": [0.5],
+            "tilt_std": [0.1],
+        },
     ],
 )
 def test_a_wrong_answer_about_images_is_one_sentence(exported, outputs):
-    with _server(_say(200, json.dumps({"outputs": outputs}).encode())) as (port, _), pytest.raises(UserError):
-        client.connect(f"http://localhost:{port}", exported, timeout=PATIENCE).encode(np.zeros((1, 16, 16, 1)))
+    with (
+        _server(_say(200, json.dumps({"outputs": outputs}).encode())) as (port, _),
+        pytest.raises(UserError),
+    ):
+        client.connect(f"http://localhost:{port}", exported, timeout=PATIENCE).encode(
+            np.zeros((1, 16, 16, 1))
+        )
 
 
 def test_answers_have_the_types_of_the_contract(exported):
-    outputs = {"digit": [3, 4], "digit_probabilities": [[0] * 10] * 2, "tilt": [0, 0.7], "tilt_std": [1, 1]}
+    outputs = {
+        "digit": [3, 4],
+        "digit_probabilities": [[0] * 10] * 2,
+        "tilt": [0, 0.7],
+        "tilt_std": [1, 1],
+    }
     with _server(_say(200, json.dumps({"outputs": outputs}).encode())) as (port, _):
-        answers = client.connect(f"http://localhost:{port}", exported, timeout=PATIENCE).encode(np.zeros((2, 16, 16, 1)))
-    assert {name: array.dtype for name, array in answers.items()} == {"digit": np.int64} | dict.fromkeys(
-        ("digit_probabilities", "tilt", "tilt_std"), np.float32
-    )
+        answers = client.connect(f"http://localhost:{port}", exported, timeout=PATIENCE).encode(
+            np.zeros((2, 16, 16, 1))
+        )
+    assert {name: array.dtype for name, array in answers.items()} == {
+        "digit": np.int64
+    } | dict.fromkeys(("digit_probabilities", "tilt", "tilt_std"), np.float32)
     np.testing.assert_allclose(answers["tilt"], [0, 0.7])
 
 
@@ -311,13 +382,30 @@ def test_answers_have_the_types_of_the_contract(exported):
 def test_a_server_that_is_down_is_one_sentence(exported, scheme):
     (port,) = free_ports(1)
     with pytest.raises(UserError, match=r"cannot be reached .*is the server there\?"):
-        client.connect(f"{scheme}://localhost:{port}", exported, timeout=PATIENCE, retries=1).generate()
+        client.connect(
+            f"{scheme}://localhost:{port}", exported, timeout=PATIENCE, retries=1
+        ).generate()
 
 
 def test_the_command_writes_a_picture_without_tensorflow(addresses, exported, tmp_path):
-    code = "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); runpy.run_module('keras_infogan.serving.client', run_name='__main__')"
-    flags = [f"--url={addresses['rest']}", f"--export_dir={exported}", "--codes=digit=3,tilt=0.5", "--num=12", f"--output={tmp_path / 'twelve.png'}"]
-    result = subprocess.run([sys.executable, "-c", code, *flags], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    code = (
+        "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); "
+        "runpy.run_module('keras_infogan.serving.client', run_name='__main__')"
+    )
+    flags = [
+        f"--url={addresses['rest']}",
+        f"--export_dir={exported}",
+        "--codes=digit=3,tilt=0.5",
+        "--num=12",
+        f"--output={tmp_path / 'twelve.png'}",
+    ]
+    result = subprocess.run(
+        [sys.executable, "-c", code, *flags],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
     assert (result.returncode, result.stdout[:12]) == (0, "12 images in"), result.stderr
     with Image.open(tmp_path / "twelve.png") as picture:
         assert picture.size == (10 * 50 - 2, 2 * 50 - 2)

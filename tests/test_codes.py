@@ -1,4 +1,6 @@
-"""What a code says of itself: its prior, its entropy, what a recognizer's answer means, how it stands in a contract."""
+"""What a code says of itself: its prior, its entropy, what a recognizer's answer means, how it
+stands in a contract.
+"""
 
 import dataclasses
 import json
@@ -11,7 +13,15 @@ import scipy.stats
 import tensorflow as tf
 
 from keras_infogan import codes
-from keras_infogan.codes import KINDS, Bernoulli, Categorical, Gaussian, LogVariancePosterior, Posterior, Uniform
+from keras_infogan.codes import (
+    KINDS,
+    Bernoulli,
+    Categorical,
+    Gaussian,
+    LogVariancePosterior,
+    Posterior,
+    Uniform,
+)
 from keras_infogan.config import UserError
 from keras_infogan.latents import LatentSpec, Noise
 
@@ -21,23 +31,45 @@ SPEC = LatentSpec(Noise(5), CODES)
 
 def test_entropies_are_those_of_scipy():
     entropies = [code.entropy for code in CODES]
-    assert entropies == pytest.approx([math.log(3), scipy.stats.uniform(-1, 2).entropy(), scipy.stats.norm.entropy(), scipy.stats.bernoulli(0.3).entropy()])
+    assert entropies == pytest.approx(
+        [
+            math.log(3),
+            scipy.stats.uniform(-1, 2).entropy(),
+            scipy.stats.norm.entropy(),
+            scipy.stats.bernoulli(0.3).entropy(),
+        ]
+    )
 
 
 def test_log_prob_is_that_of_scipy():
     generator = np.random.default_rng(0)
-    latents, parameters = SPEC.sample(50, 3), generator.standard_normal((50, SPEC.total_parameters)).astype(np.float32)
-    bound = {name: value.numpy() for name, value in SPEC.mutual_information(latents, tf.constant(parameters)).items()}
+    latents, parameters = (
+        SPEC.sample(50, 3),
+        generator.standard_normal((50, SPEC.total_parameters)).astype(np.float32),
+    )
+    bound = {
+        name: value.numpy()
+        for name, value in SPEC.mutual_information(latents, tf.constant(parameters)).items()
+    }
     for name, value in SPEC.mutual_information(latents, parameters).items():
         assert value == pytest.approx(bound[name], abs=1e-5), "numpy and TensorFlow must agree"
     codes, answers = SPEC.unpack(latents), SPEC.unpack_parameters(parameters)
     probabilities = scipy.special.softmax(answers["kind"], axis=1)
-    assert bound["kind"] == pytest.approx(scipy.stats.multinomial.logpmf(codes["kind"], 1, probabilities) + math.log(3), abs=1e-5)
+    assert bound["kind"] == pytest.approx(
+        scipy.stats.multinomial.logpmf(codes["kind"], 1, probabilities) + math.log(3), abs=1e-5
+    )
     chance = scipy.special.expit(answers["smile"][:, 0])
-    assert bound["smile"] == pytest.approx(scipy.stats.bernoulli.logpmf(codes["smile"][:, 0], chance) + CODES[3].entropy, abs=1e-5)
+    assert bound["smile"] == pytest.approx(
+        scipy.stats.bernoulli.logpmf(codes["smile"][:, 0], chance) + CODES[3].entropy, abs=1e-5
+    )
     for code in CODES[1:3]:
         columns = code.describe(answers[code.name], SPEC.posterior)
-        expected = scipy.stats.norm.logpdf(codes[code.name][:, 0], columns[code.name], columns[f"{code.name}_std"]) + code.entropy
+        expected = (
+            scipy.stats.norm.logpdf(
+                codes[code.name][:, 0], columns[code.name], columns[f"{code.name}_std"]
+            )
+            + code.entropy
+        )
         assert bound[code.name] == pytest.approx(expected, abs=1e-5)
 
 
@@ -45,32 +77,55 @@ def test_fixed_and_learned_deviation():
     parameters = tf.constant([[0.0, -100.0], [0.0, 0.0], [0.0, 100.0]])
     learned = np.exp(Posterior(min_std=0.1, max_std=1.0).log_std(parameters).numpy())
     assert learned[:, 0] == pytest.approx([0.1, math.sqrt(0.1), 1.0])
-    assert np.exp(Posterior(std=0.5).log_std(parameters[:, :1]).numpy())[:, 0] == pytest.approx([0.5] * 3)
+    assert np.exp(Posterior(std=0.5).log_std(parameters[:, :1]).numpy())[:, 0] == pytest.approx(
+        [0.5] * 3
+    )
     assert LatentSpec(Noise(1), CODES, Posterior(std=1.0)).total_parameters == 3 + 1 + 1 + 1
     assert SPEC.total_parameters == 3 + 2 + 2 + 1
 
 
 def test_the_trained_range_of_a_uniform_code_is_marked():
     _, texts, trained = CODES[1].traversal(9)
-    assert [text for text, inside in zip(texts, trained, strict=True) if inside] == ["-1.0", "-0.5", "+0.0", "+0.5", "+1.0"]
+    assert [text for text, inside in zip(texts, trained, strict=True) if inside] == [
+        "-1.0",
+        "-0.5",
+        "+0.0",
+        "+0.5",
+        "+1.0",
+    ]
 
 
 @pytest.mark.parametrize("code", CODES, ids=lambda code: code.kind)
 def test_a_kind_answers_every_question_alike(code):
     """In numpy and in TensorFlow: who asks need not know which of them, nor the kind."""
     assert KINDS[code.kind] is type(code)
-    drawn, parameters = code.sample(np.random.default_rng(0), 20), np.random.default_rng(1).standard_normal((20, SPEC.num_parameters(code))).astype(np.float32)
+    drawn, parameters = (
+        code.sample(np.random.default_rng(0), 20),
+        np.random.default_rng(1)
+        .standard_normal((20, SPEC.num_parameters(code)))
+        .astype(np.float32),
+    )
     assert (drawn.shape, drawn.dtype) == ((20, code.size), np.float32)
-    assert (code.draw(tf.constant([1, 2]), 20).shape, code.ends().shape) == ((20, code.size), (2, code.size))
+    assert (code.draw(tf.constant([1, 2]), 20).shape, code.ends().shape) == (
+        (20, code.size),
+        (2, code.size),
+    )
     given = code.value(drawn)
     np.testing.assert_array_equal(code.vector(given), drawn)
     np.testing.assert_array_equal(code.vector(tf.constant(given)), drawn)
-    assert (given.dtype.kind, given.shape) == (np.dtype(code.input().type).kind, (20, *code.input().shape))
+    assert (given.dtype.kind, given.shape) == (
+        np.dtype(code.input().type).kind,
+        (20, *code.input().shape),
+    )
     outputs, columns = code.outputs(parameters, Posterior()), code.describe(parameters, Posterior())
     assert list(outputs) == [tensor.name for tensor in code.output_tensors]
     for tensor in code.output_tensors:
         assert outputs[tensor.name].shape == (20, *tensor.shape)
-        np.testing.assert_allclose(code.outputs(tf.constant(parameters), Posterior())[tensor.name], outputs[tensor.name], atol=1e-6)
+        np.testing.assert_allclose(
+            code.outputs(tf.constant(parameters), Posterior())[tensor.name],
+            outputs[tensor.name],
+            atol=1e-6,
+        )
     np.testing.assert_array_equal(columns[code.name], code.answer(parameters))
     np.testing.assert_array_equal(outputs[code.name], code.answer(parameters))
     for values in (given, tf.constant(given)):
@@ -91,7 +146,11 @@ def test_a_blend_is_a_vector_as_it_is():
     ("code", "values", "valid"),
     [
         (CODES[0], np.array([0, 2, 3, -1]), [True, True, False, False]),
-        (CODES[0], np.array([[0.5, 0.5, 0], [0.5, 0.4, 0], [1.5, -0.5, 0], [np.nan, 1, 0]]), [True, False, False, False]),
+        (
+            CODES[0],
+            np.array([[0.5, 0.5, 0], [0.5, 0.4, 0], [1.5, -0.5, 0], [np.nan, 1, 0]]),
+            [True, False, False, False],
+        ),
         (CODES[1], np.array([-3, np.nan, np.inf], np.float32), [True, False, False]),
         (CODES[2], np.array([7, -np.inf], np.float32), [True, False]),
         (CODES[3], np.array([0, 1, 2]), [True, True, False]),
@@ -128,7 +187,11 @@ def test_what_a_person_asks_for(code, value, expected):
         (CODES[0], 0.5, "kind: expected an integer from 0 to 2, received 0.5; to blend"),
         (CODES[0], {0: 0.5}, "kind: expected weights of at least 0 that sum to 1"),
         (CODES[0], {3: 1.0}, "kind: expected a category from 0 to 2"),
-        (CODES[1], {0: 1.0}, "slant: expected a number, received weights; only categories are blended"),
+        (
+            CODES[1],
+            {0: 1.0},
+            "slant: expected a number, received weights; only categories are blended",
+        ),
         (CODES[1], [1, 2, 3], r"slant: expected one value or 2, received the shape \(3,\)"),
         (CODES[2], float("nan"), "tilt: expected finite numbers"),
         (CODES[2], "much", "tilt: expected a number or 2 of them, received 'much'"),
@@ -150,7 +213,9 @@ def test_a_code_is_read_back_from_json(code):
 
 
 def test_what_is_no_code_is_not_read():
-    with pytest.raises(UserError, match="the kind of code 'poisson' is not known here; update keras-infogan"):
+    with pytest.raises(
+        UserError, match="the kind of code 'poisson' is not known here; update keras-infogan"
+    ):
         codes.from_json({"name": "a", "kind": "poisson"})
 
 
@@ -160,11 +225,15 @@ def test_a_bit_of_contract_1_has_its_probability_in_the_text():
     assert codes.from_json(content) == CODES[3]
 
 
-@pytest.mark.parametrize("posterior", [Posterior(), Posterior(0.5), Posterior(min_std=0.1), LogVariancePosterior()])
+@pytest.mark.parametrize(
+    "posterior", [Posterior(), Posterior(0.5), Posterior(min_std=0.1), LogVariancePosterior()]
+)
 def test_a_posterior_is_read_back_from_json(posterior):
     content = json.loads(json.dumps(codes.posterior_to_json(posterior)))
     assert codes.posterior_from_json(content | {"a key of a later version": 1}) == posterior
-    with pytest.raises(UserError, match="the posterior 'poisson' is not known here; update keras-infogan"):
+    with pytest.raises(
+        UserError, match="the posterior 'poisson' is not known here; update keras-infogan"
+    ):
         codes.posterior_from_json(content | {"family": "poisson"})
 
 
@@ -172,11 +241,18 @@ def test_a_log_variance_is_twice_the_logarithm_of_the_deviation():
     parameters = np.array([[0.3, 0.0], [0.3, math.log(4.0)], [0.3, 1e9], [0.3, -1e9]], np.float32)
     for values in (parameters, tf.constant(parameters)):
         deviations = np.exp(np.asarray(LogVariancePosterior().log_std(values)))
-        assert deviations[:, 0] == pytest.approx([1, 2, math.exp(5), math.exp(-5)], rel=1e-5)  # clipped, so that no gradient or density leaves float32
+        # Clipped, so that no gradient or density leaves float32.
+        assert deviations[:, 0] == pytest.approx([1, 2, math.exp(5), math.exp(-5)], rel=1e-5)
     columns = CODES[2].describe(parameters, LogVariancePosterior())
     assert columns["tilt"] == pytest.approx(0.3)
     assert columns["tilt_std"][:2] == pytest.approx([1, 2])
 
 
 def test_integers_are_no_booleans():
-    assert [codes.is_integer(value) for value in (1, np.int64(1), True, np.bool_(True), 1.0)] == [True, True, False, False, False]
+    assert [codes.is_integer(value) for value in (1, np.int64(1), True, np.bool_(True), 1.0)] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]

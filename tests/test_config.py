@@ -66,9 +66,17 @@ def test_a_wrong_flag_is_one_line_and_status_2(tmp_path, name):
     ("name", "flag", "part"),
     [
         ("train", "--steps=many", "flag --steps=many"),
-        ("train", "--model=infogen", "flag --model=infogen: value should be one of <infogan|dcgan|vae>"),
+        (
+            "train",
+            "--model=infogen",
+            "flag --model=infogen: value should be one of <infogan|dcgan|vae>",
+        ),
         ("sample", "--num=0", "flag --num=0"),
-        ("evaluate", "--features=mine", "flag --features=mine: value should be one of <learned|inception>"),
+        (
+            "evaluate",
+            "--features=mine",
+            "flag --features=mine: value should be one of <learned|inception>",
+        ),
         ("train", "-steps", "Missing value for flag -steps"),
         ("train", "word", "expected flags only, received 'word'; write --name=value."),
     ],
@@ -88,14 +96,30 @@ def test_a_flag_of_a_wrong_value_is_one_line_and_status_2(tmp_path, name, flag, 
         ("sample", ["-count=0"], "count", "num", "flag --num=0"),
         ("evaluate", ["--num_images=9"], "num_images", "num", "flag --num=9"),
         ("export", ["--output_dir=x"], "output_dir", "export_dir", "Give --run_dir"),
-        ("serving.client", ["--contract=nowhere"], "contract", "export_dir", "nowhere is not there"),
-        ("serving.load_test", ["--contract=nowhere"], "contract", "export_dir", "nowhere is not there"),
+        (
+            "serving.client",
+            ["--contract=nowhere"],
+            "contract",
+            "export_dir",
+            "nowhere is not there",
+        ),
+        (
+            "serving.load_test",
+            ["--contract=nowhere"],
+            "contract",
+            "export_dir",
+            "nowhere is not there",
+        ),
     ],
 )
-def test_a_renamed_flag_works_under_its_old_name_with_a_word(tmp_path, name, arguments, old, new, part):
+def test_a_renamed_flag_works_under_its_old_name_with_a_word(
+    tmp_path, name, arguments, old, new, part
+):
     result = command(name, *arguments, cwd=tmp_path)
     assert part in sentence(result)
-    assert result.stderr.splitlines()[0] == f"--{old} is called --{new} now; the old name still works."
+    assert (
+        result.stderr.splitlines()[0] == f"--{old} is called --{new} now; the old name still works."
+    )
     assert len(result.stderr.splitlines()) == 2
 
 
@@ -103,14 +127,29 @@ def test_a_renamed_flag_works_under_its_old_name_with_a_word(tmp_path, name, arg
 @pytest.mark.parametrize(
     ("flags", "part"),
     [
-        (["--continuous_weight=0.1"], "--continuous_weight is no longer a flag: give the weight to the codes themselves"),
-        (["--max_posterior_std=2"], "--max_posterior_std is no longer a flag: the upper limit of a learned deviation is 1"),
+        (
+            ["--continuous_weight=0.1"],
+            "--continuous_weight is no longer a flag: give the weight to the codes themselves",
+        ),
+        (
+            ["--max_posterior_std=2"],
+            "--max_posterior_std is no longer a flag: the upper limit of a learned deviation is 1",
+        ),
         (["--beta=4"], "--beta is a setting of --model=vae, not of InfoGAN."),
         (["--binarize"], "--binarize is a setting of --model=vae, not of InfoGAN."),
         (["--nobinarize"], "--binarize is a setting of --model=vae, not of InfoGAN."),
-        (["--model=vae", "--spectral_norm"], "--spectral_norm is a setting of --model=infogan or dcgan, not of VAE."),
-        (["--model=dcgan", "--codes=3*uniform"], "--codes is a setting of --model=infogan or vae, not of DCGAN."),
-        (["--mutual_information_weight=1", "--model", "dcgan"], "--mutual_information_weight is a setting of --model=infogan, not of DCGAN."),
+        (
+            ["--model=vae", "--spectral_norm"],
+            "--spectral_norm is a setting of --model=infogan or dcgan, not of VAE.",
+        ),
+        (
+            ["--model=dcgan", "--codes=3*uniform"],
+            "--codes is a setting of --model=infogan or vae, not of DCGAN.",
+        ),
+        (
+            ["--mutual_information_weight=1", "--model", "dcgan"],
+            "--mutual_information_weight is a setting of --model=infogan, not of DCGAN.",
+        ),
     ],
 )
 def test_a_flag_that_is_none_of_this_model_says_why(tmp_path, name, flags, part):
@@ -122,7 +161,13 @@ def test_a_flag_that_is_none_of_this_model_says_why(tmp_path, name, flags, part)
 
 @pytest.mark.parametrize(
     ("arguments", "value"),
-    [([], "infogan"), (["--model=vae"], "vae"), (["--model", "vae"], "vae"), (["--steps=3", "-model=vae", "--other"], "vae"), (["--model"], "infogan")],
+    [
+        ([], "infogan"),
+        (["--model=vae"], "vae"),
+        (["--model", "vae"], "vae"),
+        (["--steps=3", "-model=vae", "--other"], "vae"),
+        (["--model"], "infogan"),
+    ],
 )
 def test_a_flag_is_known_before_flags_are_parsed(arguments, value):
     assert config.flag_given("model", "infogan", ["train", *arguments]) == value

@@ -16,11 +16,16 @@ def cache(tmp_path, monkeypatch):
 
 def _numbered(count):
     """Images whose every pixel is the image's number."""
-    return ImageSet(np.arange(count, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 1), np.uint8))
+    return ImageSet(
+        np.arange(count, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 1), np.uint8)
+    )
 
 
 def _numbers(batches, steps):
-    return [np.round((batch["image"].numpy()[:, 0, 0, 0] + 1) * 127.5).astype(int) for batch in batches.take(steps)]
+    return [
+        np.round((batch["image"].numpy()[:, 0, 0, 0] + 1) * 127.5).astype(int)
+        for batch in batches.take(steps)
+    ]
 
 
 def test_every_pass_is_a_permutation_of_its_own():
@@ -36,7 +41,10 @@ def test_the_remainder_is_dropped():
 
 
 def test_order_depends_on_the_seed():
-    orders = [np.concatenate(_numbers(datasets.batches(_numbered(24), 8, seed=seed), 3)) for seed in (0, 0, 1)]
+    orders = [
+        np.concatenate(_numbers(datasets.batches(_numbered(24), 8, seed=seed), 3))
+        for seed in (0, 0, 1)
+    ]
     assert np.array_equal(orders[0], orders[1])
     assert not np.array_equal(orders[0], orders[2])
 
@@ -49,13 +57,21 @@ def test_resuming_continues_the_same_batches(start):
 
 
 def test_batches_are_float_in_range():
-    image = next(iter(datasets.batches(ImageSet(np.array([0, 255] * 4, np.uint8).reshape(8, 1, 1, 1)), 8, seed=0)))["image"].numpy()
+    image = next(
+        iter(
+            datasets.batches(
+                ImageSet(np.array([0, 255] * 4, np.uint8).reshape(8, 1, 1, 1)), 8, seed=0
+            )
+        )
+    )["image"].numpy()
     assert image.dtype == np.float32
     assert (image.min(), image.max()) == (-1, 1)
 
 
 def test_a_batch_larger_than_the_data_is_refused():
-    with pytest.raises(UserError, match=r"50 images, fewer than one batch of 128; give --batch_size=32"):
+    with pytest.raises(
+        UserError, match=r"50 images, fewer than one batch of 128; give --batch_size=32"
+    ):
         datasets.batches(_numbered(50), 128, seed=0)
 
 
@@ -64,7 +80,9 @@ def test_digits_are_split_without_overlap():
     assert (len(train.images), len(test.images)) == (1438, 359)
     assert train.images.shape[1:] == (16, 16, 1)
     assert train.images.dtype == np.uint8
-    assert not {image.tobytes() for image in train.images} & {image.tobytes() for image in test.images}
+    assert not {image.tobytes() for image in train.images} & {
+        image.tobytes() for image in test.images
+    }
     assert set(train.labels) == set(test.labels) == set(range(10))
     with pytest.raises(UserError, match="no split 'validation'"):
         datasets.load("digits", "validation", (16, 16, 1))
@@ -83,19 +101,34 @@ def test_sprites_move_with_their_factors(name):
         y, x = np.indices(image.shape)
         return np.array([(image * x).sum(), (image * y).sum()]) / image.sum(), image.sum()
 
-    (middle, area), (right, _) = center(index), center(np.ravel_multi_index((1, 3, 0, 26, 16), sprites.FACTOR_SIZES))
+    (middle, area), (right, _) = (
+        center(index),
+        center(np.ravel_multi_index((1, 3, 0, 26, 16), sprites.FACTOR_SIZES)),
+    )
     assert right - middle == pytest.approx([10 / 31 * shape[0] * 10 / 16, 0], abs=0.3)
-    assert center(np.ravel_multi_index((1, 5, 0, 16, 16), sprites.FACTOR_SIZES))[1] / area == pytest.approx((1.0 / 0.8) ** 2, rel=0.1)
-    upright = data.images[[np.ravel_multi_index((1, 3, 10, 16, 16), sprites.FACTOR_SIZES)]][0, ..., 0].astype(float)
-    assert upright.any(axis=1).sum() > upright.any(axis=0).sum(), "a quarter turn stands the ellipse up"
+    assert center(np.ravel_multi_index((1, 5, 0, 16, 16), sprites.FACTOR_SIZES))[
+        1
+    ] / area == pytest.approx((1.0 / 0.8) ** 2, rel=0.1)
+    upright = data.images[[np.ravel_multi_index((1, 3, 10, 16, 16), sprites.FACTOR_SIZES)]][
+        0, ..., 0
+    ].astype(float)
+    assert upright.any(axis=1).sum() > upright.any(axis=0).sum(), (
+        "a quarter turn stands the ellipse up"
+    )
 
 
 def test_all_sprites_stay_inside_the_image():
     corners = [
-        np.ravel_multi_index((shape, 5, turn, x, y), sprites.FACTOR_SIZES) for shape in range(3) for turn in range(0, 40, 3) for x in (0, 31) for y in (0, 31)
+        np.ravel_multi_index((shape, 5, turn, x, y), sprites.FACTOR_SIZES)
+        for shape in range(3)
+        for turn in range(0, 40, 3)
+        for x in (0, 31)
+        for y in (0, 31)
     ]
     areas = sprites.Sprites(64)[corners].astype(float).sum(axis=(1, 2, 3)).reshape(3, -1)
-    assert (areas.std(axis=1) / areas.mean(axis=1)).max() < 0.05, "a shape cut off at an edge would be smaller"
+    assert (areas.std(axis=1) / areas.mean(axis=1)).max() < 0.05, (
+        "a shape cut off at an edge would be smaller"
+    )
 
 
 @pytest.mark.parametrize(

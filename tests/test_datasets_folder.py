@@ -162,7 +162,9 @@ def test_a_changed_folder_is_read_again(images):
     assert len(_load(images).images) == 2
 
 
-@pytest.mark.parametrize(("path", "part"), [("nowhere", "not there"), ("", "holds no image"), ("notes.txt", "neither")])
+@pytest.mark.parametrize(
+    ("path", "part"), [("nowhere", "not there"), ("", "holds no image"), ("notes.txt", "neither")]
+)
 def test_a_folder_without_images_is_one_sentence(images, path, part):
     if path == "notes.txt":
         (images / path).write_text("hello")
@@ -185,7 +187,9 @@ def test_reads_factors_that_lie_beside_the_images(images, capsys):
     assert data.factors.tolist() == np.array([[2, 0.1], [-1, 0], [3, 0.5]], np.float32).tolist()
     assert "left out" not in capsys.readouterr().err
     _write_factors(images, "file,turn", "more/b.png,7", "a.png,8", "b.png,9")
-    assert _load(images).factors[:, 0].tolist() == [9, 8, 7], "factors are read anew, not from the cache"
+    assert _load(images).factors[:, 0].tolist() == [9, 8, 7], (
+        "factors are read anew, not from the cache"
+    )
 
 
 @pytest.mark.parametrize(

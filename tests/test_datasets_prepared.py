@@ -27,7 +27,14 @@ class SmallShapes(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, count):
         for index in range(count):
-            yield index, {"image": np.full((24, 20, 1), index, np.uint8), "label": int(index >= count / 2), "value_level": float(index)}
+            yield (
+                index,
+                {
+                    "image": np.full((24, 20, 1), index, np.uint8),
+                    "label": int(index >= count / 2),
+                    "value_level": float(index),
+                },
+            )
 
 
 class SmallSounds(tfds.core.GeneratorBasedBuilder):
@@ -36,7 +43,9 @@ class SmallSounds(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
 
     def _info(self):
-        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict({"sound": np.float32}))
+        return tfds.core.DatasetInfo(
+            builder=self, features=tfds.features.FeaturesDict({"sound": np.float32})
+        )
 
     def _split_generators(self, dl_manager):
         return {"train": iter([(0, {"sound": 0.0})])}

@@ -14,27 +14,44 @@ SETTINGS = TINY["dcgan"]
 def test_the_game_is_that_of_equation_1_with_the_generators_own_loss(batch):
     model = models.build("dcgan", SETTINGS, SHAPE)
     minimized, logged = model.objectives(batch)
-    fakes = model.generator(model.draw(model.latent_spec.draw, batch["image"], use=0), training=True)
-    real, fake = (model.discriminator(part, training=True).numpy()[:, 0] for part in (batch["image"], fakes))
+    fakes = model.generator(
+        model.draw(model.latent_spec.draw, batch["image"], use=0), training=True
+    )
+    real, fake = (
+        model.discriminator(part, training=True).numpy()[:, 0] for part in (batch["image"], fakes)
+    )
     probability = 1 / (1 + np.exp(-np.stack([real, fake]).astype(np.float64)))
-    assert minimized["discriminator"].numpy() == pytest.approx(-np.log(probability[0]) - np.log(1 - probability[1]), abs=1e-4)
+    assert minimized["discriminator"].numpy() == pytest.approx(
+        -np.log(probability[0]) - np.log(1 - probability[1]), abs=1e-4
+    )
     assert minimized["generator"].numpy() == pytest.approx(-np.log(probability[1]), abs=1e-4)
     assert list(logged) == ["discriminator_loss", "generator_loss"]
 
 
 def test_each_player_moves_its_own_network(batch):
     model = models.build("dcgan", SETTINGS, SHAPE)
-    owned = {name: {variable.path for variable in player.variables} for name, player in model.players.items()}
-    assert owned["discriminator"] == {variable.path for variable in model.discriminator.trainable_variables}
+    owned = {
+        name: {variable.path for variable in player.variables}
+        for name, player in model.players.items()
+    }
+    assert owned["discriminator"] == {
+        variable.path for variable in model.discriminator.trainable_variables
+    }
     assert owned["generator"] == {variable.path for variable in model.generator.trainable_variables}
 
 
 def test_weights_begin_with_the_papers_deviation():
     model = models.build("dcgan", models.presets("dcgan")["mnist"], (28, 28, 1))
-    kernels = [layer.kernel.numpy() for network in (model.generator, model.discriminator) for layer in network.layers if hasattr(layer, "kernel")]
+    kernels = [
+        layer.kernel.numpy()
+        for network in (model.generator, model.discriminator)
+        for layer in network.layers
+        if hasattr(layer, "kernel")
+    ]
     assert [kernel.std() for kernel in kernels] == pytest.approx([0.02] * len(kernels), rel=0.1)
     same_shape = kernels[0][: kernels[1].shape[0], :100]
-    assert not np.array_equal(same_shape, kernels[1][: len(same_shape), :100])  # an initializer of its own for each layer
+    # An initializer of its own for each layer.
+    assert not np.array_equal(same_shape, kernels[1][: len(same_shape), :100])
 
 
 def test_it_generates_and_nothing_else(batch):

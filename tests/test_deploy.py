@@ -1,4 +1,6 @@
-"""What keras_infogan.serving.deploy writes, read by the parsers of those it is for, and the rules of a running server."""
+"""What keras_infogan.serving.deploy writes, read by the parsers of those it is for, and the rules
+of a running server.
+"""
 
 import ast
 import json
@@ -15,7 +17,13 @@ import kubernetes_validate
 import pytest
 import yaml
 from conftest import PATIENCE, SHAPE, SMALL, command, sentence
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
+from google.protobuf import (
+    descriptor_pb2,
+    descriptor_pool,
+    message_factory,
+    text_format,
+    wrappers_pb2,
+)
 from tensorflow_serving.config import model_server_config_pb2
 
 from keras_infogan.config import UserError
@@ -27,21 +35,29 @@ from keras_infogan.serving import deploy
 SERVER_FLAGS = re.findall(
     r"\w+",
     """
-port grpc_socket_path rest_api_port rest_api_num_threads rest_api_timeout_in_ms rest_api_enable_cors_support enable_batching
-allow_version_labels_for_unavailable_models batching_parameters_file enable_per_model_batching_parameters model_config_file model_config_file_poll_wait_seconds
-model_name model_base_path num_load_threads num_unload_threads max_num_load_retries load_retry_interval_micros file_system_poll_wait_seconds
-flush_filesystem_caches tensorflow_session_parallelism tensorflow_session_config_file tensorflow_intra_op_parallelism tensorflow_inter_op_parallelism
-use_alts_credentials ssl_config_file platform_config_file per_process_gpu_memory_fraction saved_model_tags grpc_channel_arguments grpc_max_threads
-enable_model_warmup num_request_iterations_for_warmup version monitoring_config_file remove_unused_fields_from_bundle_metagraph prefer_tflite_model
-num_tflite_pools num_tflite_interpreters_per_pool enable_signature_method_name_check xla_cpu_compilation_enabled xla_gpu_compilation_enabled enable_profiler
-thread_pool_factory_config_file mixed_precision skip_initialize_tpu enable_grpc_healthcheck_service enable_serialization_as_tensor_content
+port grpc_socket_path rest_api_port rest_api_num_threads rest_api_timeout_in_ms
+rest_api_enable_cors_support enable_batching allow_version_labels_for_unavailable_models
+batching_parameters_file enable_per_model_batching_parameters model_config_file
+model_config_file_poll_wait_seconds model_name model_base_path num_load_threads num_unload_threads
+max_num_load_retries load_retry_interval_micros file_system_poll_wait_seconds
+flush_filesystem_caches tensorflow_session_parallelism tensorflow_session_config_file
+tensorflow_intra_op_parallelism tensorflow_inter_op_parallelism use_alts_credentials ssl_config_file
+platform_config_file per_process_gpu_memory_fraction saved_model_tags grpc_channel_arguments
+grpc_max_threads enable_model_warmup num_request_iterations_for_warmup version
+monitoring_config_file remove_unused_fields_from_bundle_metagraph prefer_tflite_model
+num_tflite_pools num_tflite_interpreters_per_pool enable_signature_method_name_check
+xla_cpu_compilation_enabled xla_gpu_compilation_enabled enable_profiler
+thread_pool_factory_config_file mixed_precision skip_initialize_tpu enable_grpc_healthcheck_service
+enable_serialization_as_tensor_content
 """,
 )
 KUBERNETES_VERSIONS = ("1.27", "1.33")
 
 
 def export_of(directory, versions, dataset="digits"):
-    """Makes a directory look like an export with these versions of a SavedModel and returns its contract."""
+    """Makes a directory look like an export with these versions of a SavedModel and
+    returns its contract.
+    """
     agreed = Contract(
         model="infogan",
         title=SMALL.title,
@@ -70,7 +86,9 @@ def export_of(directory, versions, dataset="digits"):
 
 @pytest.fixture(params=[("digits", (1,)), ("voc/2007", (1, 2)), ("3d_Faces", (2, 3, 10))], ids=str)
 def deployed(request, tmp_path):
-    """An export with one, two and three versions, whose name Kubernetes takes or not, and its deployment."""
+    """An export with one, two and three versions, whose name Kubernetes takes or not,
+    and its deployment.
+    """
     dataset, versions = request.param
     agreed = export_of(tmp_path / "export", versions, dataset)
     deploy.write(tmp_path / "export", tmp_path / "export" / "deployment")
@@ -78,12 +96,18 @@ def deployed(request, tmp_path):
 
 
 def model_config(directory):
-    return text_format.Parse((directory / "models.config").read_text(), model_server_config_pb2.ModelServerConfig()).model_config_list.config
+    return text_format.Parse(
+        (directory / "models.config").read_text(), model_server_config_pb2.ModelServerConfig()
+    ).model_config_list.config
 
 
 def parse(text, package, messages) -> Any:
-    """Parses text as the first of `messages`, a dict from name to fields {name: (number, type, label)}, and returns it."""
-    file = descriptor_pb2.FileDescriptorProto(name="as_in_tensorflow_serving.proto", package=package, syntax="proto3")
+    """Parses text as the first of `messages`, a dict from name to fields {name:
+    (number, type, label)}, and returns it.
+    """
+    file = descriptor_pb2.FileDescriptorProto(
+        name="as_in_tensorflow_serving.proto", package=package, syntax="proto3"
+    )
     file.dependency.append(wrappers_pb2.DESCRIPTOR.name)
     for message, fields in messages.items():
         added = file.message_type.add(name=message)
@@ -96,7 +120,12 @@ def parse(text, package, messages) -> Any:
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
     pool.AddSerializedFile(file.SerializeToString())
-    return text_format.Parse(text, message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{next(iter(messages))}"))())
+    return text_format.Parse(
+        text,
+        message_factory.GetMessageClass(
+            pool.FindMessageTypeByName(f"{package}.{next(iter(messages))}")
+        )(),
+    )
 
 
 def documents(path):
@@ -118,15 +147,28 @@ def test_models_config_names_what_is_on_disk(deployed):
     export_dir, name = deployed
     (config,) = model_config(export_dir / "deployment")
     on_disk = sorted(int(path.name) for path in (export_dir / name).iterdir())
-    assert (config.name, config.base_path, config.model_platform) == (name, f"/models/{name}", "tensorflow")
+    assert (config.name, config.base_path, config.model_platform) == (
+        name,
+        f"/models/{name}",
+        "tensorflow",
+    )
     assert list(config.model_version_policy.specific.versions) == on_disk[-2:]
-    labels = {"stable": on_disk[-2], "canary": on_disk[-1]} if len(on_disk) > 1 else {"stable": on_disk[0]}
+    labels = (
+        {"stable": on_disk[-2], "canary": on_disk[-1]}
+        if len(on_disk) > 1
+        else {"stable": on_disk[0]}
+    )
     assert dict(config.version_labels) == labels
-    assert deploy.read_served(export_dir / "deployment" / "models.config", name) == deploy.Served(tuple(on_disk[-2:]), labels)
+    assert deploy.read_served(export_dir / "deployment" / "models.config", name) == deploy.Served(
+        tuple(on_disk[-2:]), labels
+    )
 
 
 def test_batching_config_is_filled_up_to_what_was_warmed_up(deployed):
-    optional, repeated = descriptor_pb2.FieldDescriptorProto.LABEL_OPTIONAL, descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED
+    optional, repeated = (
+        descriptor_pb2.FieldDescriptorProto.LABEL_OPTIONAL,
+        descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED,
+    )
     number, truth = ".google.protobuf.Int64Value", ".google.protobuf.BoolValue"
     # https://github.com/tensorflow/serving/blob/2.19.1/tensorflow_serving/servables/tensorflow/session_bundle_config.proto
     fields = {
@@ -141,10 +183,18 @@ def test_batching_config_is_filled_up_to_what_was_warmed_up(deployed):
         "max_execution_batch_size": (9, number, optional),
     }
     export_dir, _ = deployed
-    batching = parse((export_dir / "deployment" / "batching.config").read_text(), "tensorflow.serving", {"BatchingParameters": fields})
-    saved_model = ast.parse((pathlib.Path(deploy.__file__).parents[1] / "export" / "to_saved_model.py").read_text())
+    batching = parse(
+        (export_dir / "deployment" / "batching.config").read_text(),
+        "tensorflow.serving",
+        {"BatchingParameters": fields},
+    )
+    saved_model = ast.parse(
+        (pathlib.Path(deploy.__file__).parents[1] / "export" / "to_saved_model.py").read_text()
+    )
     (warmed_up,) = [
-        ast.literal_eval(node.value) for node in saved_model.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_WARM_UP_BATCHES"
+        ast.literal_eval(node.value)
+        for node in saved_model.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_WARM_UP_BATCHES"
     ]
     assert tuple(batching.allowed_batch_sizes) == warmed_up == tuple(sorted(warmed_up))
     assert batching.max_batch_size.value == warmed_up[-1]
@@ -154,18 +204,33 @@ def test_batching_config_is_filled_up_to_what_was_warmed_up(deployed):
 
 
 def test_monitoring_config_offers_what_prometheus_is_sent_to(deployed):
-    optional, kinds = descriptor_pb2.FieldDescriptorProto.LABEL_OPTIONAL, descriptor_pb2.FieldDescriptorProto
+    optional, kinds = (
+        descriptor_pb2.FieldDescriptorProto.LABEL_OPTIONAL,
+        descriptor_pb2.FieldDescriptorProto,
+    )
     # https://github.com/tensorflow/serving/blob/2.19.1/tensorflow_serving/config/monitoring_config.proto
     messages = {
-        "MonitoringConfig": {"prometheus_config": (1, ".tensorflow.serving.PrometheusConfig", optional)},
-        "PrometheusConfig": {"enable": (1, kinds.TYPE_BOOL, optional), "path": (2, kinds.TYPE_STRING, optional)},
+        "MonitoringConfig": {
+            "prometheus_config": (1, ".tensorflow.serving.PrometheusConfig", optional)
+        },
+        "PrometheusConfig": {
+            "enable": (1, kinds.TYPE_BOOL, optional),
+            "path": (2, kinds.TYPE_STRING, optional),
+        },
     }
     directory = deployed[0] / "deployment"
-    prometheus = parse((directory / "monitoring.config").read_text(), "tensorflow.serving", messages).prometheus_config
+    prometheus = parse(
+        (directory / "monitoring.config").read_text(), "tensorflow.serving", messages
+    ).prometheus_config
     assert prometheus.enable
-    annotations = documents(directory / "kubernetes.yaml")["Deployment"]["spec"]["template"]["metadata"]["annotations"]
+    annotations = documents(directory / "kubernetes.yaml")["Deployment"]["spec"]["template"][
+        "metadata"
+    ]["annotations"]
     assert annotations["prometheus.io/path"] == prometheus.path == "/monitoring/prometheus/metrics"
-    assert annotations["prometheus.io/port"] == flags_of(json.loads(dict(dockerfile(directory))["ENTRYPOINT"])[1:])["rest_api_port"]
+    assert (
+        annotations["prometheus.io/port"]
+        == flags_of(json.loads(dict(dockerfile(directory))["ENTRYPOINT"])[1:])["rest_api_port"]
+    )
 
 
 def test_the_image_gets_what_the_server_is_told_to_read(deployed):
@@ -179,22 +244,39 @@ def test_the_image_gets_what_the_server_is_told_to_read(deployed):
             options, places = text[: text.index("[")].split(), json.loads(text[text.index("[") :])
             context = directory if "--from=configuration" in options else export_dir
             assert all((context / source).exists() for source in places[:-1])
-            placed |= {places[-1] + source if places[-1].endswith("/") else places[-1] for source in places[:-1]}
+            placed |= {
+                places[-1] + source if places[-1].endswith("/") else places[-1]
+                for source in places[:-1]
+            }
     settings = dict(instructions)
     program, *arguments = json.loads(settings["ENTRYPOINT"])
     given = flags_of(arguments)
     assert program == "/usr/bin/tensorflow_model_server"
     assert set(given) <= set(SERVER_FLAGS)
-    assert {value for value in given.values() if value.startswith("/")} | {f"/models/{name}"} == placed
+    assert {value for value in given.values() if value.startswith("/")} | {
+        f"/models/{name}"
+    } == placed
     assert model_config(directory)[0].base_path in placed
-    assert {given["port"], given["rest_api_port"]} == set(settings["EXPOSE"].split()) == {"8500", "8501"}
-    # Without the first, labels at start-up are refused; without the second, a changed file is not seen.
+    assert (
+        {given["port"], given["rest_api_port"]}
+        == set(settings["EXPOSE"].split())
+        == {"8500", "8501"}
+    )
+    # Without the first, labels at start-up are refused; without the second, a changed
+    # file is not seen.
     assert given["allow_version_labels_for_unavailable_models"] == "true"
     assert int(given["model_config_file_poll_wait_seconds"]) > 0
     assert int(settings["USER"].split(":")[0]) > 0
-    ignored, *taken = [line for line in (directory / "Dockerfile.dockerignore").read_text().splitlines() if not line.startswith("#")]
+    ignored, *taken = [
+        line
+        for line in (directory / "Dockerfile.dockerignore").read_text().splitlines()
+        if not line.startswith("#")
+    ]
     assert ignored == "*"
-    assert taken == [f"!{name}/{version}" for version in model_config(directory)[0].model_version_policy.specific.versions]
+    assert taken == [
+        f"!{name}/{version}"
+        for version in model_config(directory)[0].model_version_policy.specific.versions
+    ]
     assert all((export_dir / line[1:] / "saved_model.pb").is_file() for line in taken)
 
 
@@ -210,12 +292,19 @@ def test_kubernetes_manifests_hold_together(deployed, file):
     spec = found["Deployment"]["spec"]
     pod, labels = spec["template"]["spec"], spec["template"]["metadata"]["labels"]
     (spread,) = pod["topologySpreadConstraints"]
-    for selector in (spec["selector"], found["PodDisruptionBudget"]["spec"]["selector"], spread["labelSelector"]):
+    for selector in (
+        spec["selector"],
+        found["PodDisruptionBudget"]["spec"]["selector"],
+        spread["labelSelector"],
+    ):
         assert selector["matchLabels"].items() <= labels.items()
     assert found["Service"]["spec"]["selector"].items() <= labels.items()
     assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
     scaled = found["HorizontalPodAutoscaler"]["spec"]
-    assert (scaled["scaleTargetRef"]["kind"], scaled["scaleTargetRef"]["name"]) == ("Deployment", found["Deployment"]["metadata"]["name"])
+    assert (scaled["scaleTargetRef"]["kind"], scaled["scaleTargetRef"]["name"]) == (
+        "Deployment",
+        found["Deployment"]["metadata"]["name"],
+    )
     assert "replicas" not in spec  # or applying the file undoes what the autoscaler did
     (container,) = pod["containers"]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
@@ -224,14 +313,20 @@ def test_kubernetes_manifests_hold_together(deployed, file):
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         asked = container[probe]["httpGet"]
         assert asked["port"] == "rest"
-        assert re.fullmatch(rf"/v1/models/{re.escape(name)}(/labels/stable/metadata)?", asked["path"])
+        assert re.fullmatch(
+            rf"/v1/models/{re.escape(name)}(/labels/stable/metadata)?", asked["path"]
+        )
     assert set(flags_of(container["args"])) <= set(SERVER_FLAGS)
     gpu = "gpu" in file
     assert (container["resources"]["limits"].get("nvidia.com/gpu") == "1") == gpu
     assert container["image"].endswith("-gpu") == gpu
     assert container["securityContext"]["readOnlyRootFilesystem"]
-    assert pod["securityContext"]["runAsUser"] == int(dict(dockerfile(export_dir / "deployment"))["USER"].split(":")[0])
-    assert pod["terminationGracePeriodSeconds"] > int(container["lifecycle"]["preStop"]["exec"]["command"][-1])
+    assert pod["securityContext"]["runAsUser"] == int(
+        dict(dockerfile(export_dir / "deployment"))["USER"].split(":")[0]
+    )
+    assert pod["terminationGracePeriodSeconds"] > int(
+        container["lifecycle"]["preStop"]["exec"]["command"][-1]
+    )
 
 
 def test_one_image_everywhere(deployed):
@@ -240,7 +335,12 @@ def test_one_image_everywhere(deployed):
     text = (directory / "README.md").read_text()
     for kind, file in (("cpu", "kubernetes.yaml"), ("gpu", "kubernetes-gpu.yaml")):
         image = services[kind]["image"]
-        assert image == documents(directory / file)["Deployment"]["spec"]["template"]["spec"]["containers"][0]["image"]
+        assert (
+            image
+            == documents(directory / file)["Deployment"]["spec"]["template"]["spec"]["containers"][
+                0
+            ]["image"]
+        )
         assert f"-t {image} " in text
         assert f"docker push {image}" in text
 
@@ -253,11 +353,18 @@ def test_compose_mounts_the_export_for_reading(deployed):
     assert "profiles" not in services["cpu"]
     assert services["gpu"]["profiles"] == ["gpu"]
     assert services["gpu"]["build"]["args"] == {"TAG": "2.19.1-gpu"}
-    assert services["gpu"]["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
+    assert services["gpu"]["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == [
+        "gpu"
+    ]
     for service in services.values():
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
-        mounts = {mount["target"]: (directory / mount["source"]).resolve() for mount in service["volumes"]}
-        assert mounts == {f"/models/{name}": export_dir / name, "/etc/tensorflow_serving": directory}
+        mounts = {
+            mount["target"]: (directory / mount["source"]).resolve() for mount in service["volumes"]
+        }
+        assert mounts == {
+            f"/models/{name}": export_dir / name,
+            "/etc/tensorflow_serving": directory,
+        }
         assert all(mount["read_only"] for mount in service["volumes"])
         build = service["build"]
         context = (directory / build["context"]).resolve()
@@ -270,7 +377,9 @@ def test_compose_mounts_the_export_for_reading(deployed):
 def test_the_health_check_tells_a_server_that_answers(tmp_path, status, healthy):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            self.send_response(status if self.path == "/v1/models/digits-infogan/labels/stable/metadata" else 500)
+            self.send_response(
+                status if self.path == "/v1/models/digits-infogan/labels/stable/metadata" else 500
+            )
             self.end_headers()
 
         def log_message(self, *arguments):
@@ -278,7 +387,9 @@ def test_the_health_check_tells_a_server_that_answers(tmp_path, status, healthy)
 
     export_of(tmp_path, [1])
     deploy.write(tmp_path, tmp_path / "deployment")
-    program, *arguments = yaml.safe_load((tmp_path / "deployment" / "compose.yaml").read_text())["services"]["cpu"]["healthcheck"]["test"]
+    program, *arguments = yaml.safe_load((tmp_path / "deployment" / "compose.yaml").read_text())[
+        "services"
+    ]["cpu"]["healthcheck"]["test"]
     assert program == "CMD"
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -287,7 +398,9 @@ def test_the_health_check_tells_a_server_that_answers(tmp_path, status, healthy)
             server.shutdown()
             server.server_close()
         arguments = [text.replace("/8501", f"/{port}").replace("$$", "$") for text in arguments]
-        assert (subprocess.run(arguments, capture_output=True, timeout=PATIENCE).returncode == 0) == healthy
+        assert (
+            subprocess.run(arguments, capture_output=True, timeout=PATIENCE).returncode == 0
+        ) == healthy
         server.shutdown()
 
 
@@ -305,7 +418,11 @@ class Server:
             if self.labels.get(label, version) != version and version not in self.loaded:
                 return False
         self.labels = dict(config.version_labels)
-        self.loaded = {version for version in config.model_version_policy.specific.versions if (self.export_dir / config.name / str(version)).is_dir()}
+        self.loaded = {
+            version
+            for version in config.model_version_policy.specific.versions
+            if (self.export_dir / config.name / str(version)).is_dir()
+        }
         return True
 
 
@@ -326,10 +443,12 @@ def test_a_running_server_takes_up_every_step(tmp_path):
     assert step(stable=2) == ({"stable": 2}, {1, 2})  # promoted; the one before stays
     assert step() == ({"stable": 2}, {1, 2})
     assert step(stable=1) == ({"stable": 1, "canary": 2}, {1, 2})  # rolled back
-    # Version 2 was no good and the next one comes: its label is in use and cannot move before 3 is loaded.
+    # Version 2 was no good and the next one comes: its label is in use and cannot move
+    # before 3 is loaded.
     assert step(exported=3, says={"canary": 3}) == ({"stable": 1, "canary": 2}, {1, 2, 3})
     assert step() == ({"stable": 1, "canary": 3}, {1, 3})
-    assert step(stable=3) == ({"stable": 3}, {1, 3})  # the one to go back to is the one that was stable, not 2
+    # The one to go back to is the one that was stable, not 2.
+    assert step(stable=3) == ({"stable": 3}, {1, 3})
     assert step() == ({"stable": 3}, {1, 3})
     assert step(exported=4) == ({"stable": 3, "canary": 4}, {3, 4})
     # Back to one that is no longer loaded.
@@ -344,7 +463,9 @@ def test_the_server_of_these_tests_refuses_what_the_real_one_refuses(tmp_path):
     assert server.reload()
     export_of(tmp_path, [3])
     path = tmp_path / "deployment" / "models.config"
-    path.write_text(path.read_text().replace("versions: 1", "versions: 3").replace("value: 2", "value: 3"))
+    path.write_text(
+        path.read_text().replace("versions: 1", "versions: 3").replace("value: 2", "value: 3")
+    )
     assert not server.reload()
 
 
@@ -352,8 +473,10 @@ def test_what_is_written_by_hand_is_read(tmp_path):
     export_of(tmp_path, [1, 2])
     deploy.write(tmp_path, tmp_path / "deployment")
     path = tmp_path / "deployment" / "models.config"
-    path.write_text("""model_config_list: { config: {name:'digits-infogan', base_path: '/models/digits-infogan', model_platform: 'tensorflow', # name: "none"
-        model_version_policy: {specific: {versions: [1, 2]}}, version_labels: [{key: 'stable', value: 2}]}}""")
+    path.write_text("""model_config_list: { config: {name:'digits-infogan',
+        base_path: '/models/digits-infogan', model_platform: 'tensorflow', # name: "none"
+        model_version_policy: {specific: {versions: [1, 2]}},
+        version_labels: [{key: 'stable', value: 2}]}}""")
     assert model_config(path.parent)[0].version_labels["stable"] == 2
     assert deploy.read_served(path, "digits-infogan") == deploy.Served((1, 2), {"stable": 2})
 
@@ -365,7 +488,10 @@ def test_it_may_be_run_again_and_touches_nothing_else(tmp_path):
     paths, _ = deploy.write(tmp_path / "export", output_dir, "registry.example.com:5000/me/digits")
     written = {path: path.read_bytes() for path in paths}
     assert set(output_dir.iterdir()) == set(paths)
-    assert deploy.write(tmp_path / "export", output_dir, "registry.example.com:5000/me/digits")[0] == paths
+    assert (
+        deploy.write(tmp_path / "export", output_dir, "registry.example.com:5000/me/digits")[0]
+        == paths
+    )
     assert {path: path.read_bytes() for path in paths} == written
     assert {path: path.read_bytes() for path in before} == before
     text = b"".join(written.values()).decode()
@@ -382,29 +508,51 @@ def test_the_readme_asks_what_the_model_takes(deployed):
     (question,) = re.findall(r"curl -s -d ('.*?') ", text)
     asked = json.loads(shlex.split(question)[0])
     agreed = json.loads((export_dir / "generator.json").read_text())
-    assert set(asked["instances"][0]) == set(agreed["signatures"][asked["signature_name"]]["inputs"])
+    assert set(asked["instances"][0]) == set(
+        agreed["signatures"][asked["signature_name"]]["inputs"]
+    )
     assert f"/v1/models/{name}/labels/stable:predict" in text
     assert "Nothing here was run" in text
     assert "all others that were put into the same\nbatch" in text
 
 
-@pytest.mark.parametrize("name", ["faces", "faces:3", "me/faces", "registry.example.com/me/faces:v1.2-x", "localhost:5000/a__b-c.d"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "faces",
+        "faces:3",
+        "me/faces",
+        "registry.example.com/me/faces:v1.2-x",
+        "localhost:5000/a__b-c.d",
+    ],
+)
 def test_names_of_images(name):
     tagged = deploy.image_with_tag(name, deploy.Served((1, 2), {"stable": 1}))
     assert tagged == (name if ":" in name.rpartition("/")[2] else f"{name}:1-2-stable-1")
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("voc_2007-infogan", "voc-2007-infogan"), ("3d__Faces-", "model-3d-faces"), ("x" * 62 + "_y", "x" * 62), ("_", "model")]
+    ("name", "expected"),
+    [
+        ("voc_2007-infogan", "voc-2007-infogan"),
+        ("3d__Faces-", "model-3d-faces"),
+        ("x" * 62 + "_y", "x" * 62),
+        ("_", "model"),
+    ],
 )
 def test_names_for_kubernetes(name, expected):
     assert deploy.dns_label(name) == expected
 
 
-@pytest.mark.parametrize("name", ["", "Faces", "faces:", "faces@sha256:0", "a b", "-a", "a//b", "faces:" + "3" * 125, "a" * 256])
+@pytest.mark.parametrize(
+    "name",
+    ["", "Faces", "faces:", "faces@sha256:0", "a b", "-a", "a//b", "faces:" + "3" * 125, "a" * 256],
+)
 def test_bad_names_of_images(tmp_path, name):
     export_of(tmp_path, [1])
-    with pytest.raises(UserError, match=r"^--image_name: expected .*, received .*; give another one\.$"):
+    with pytest.raises(
+        UserError, match=r"^--image_name: expected .*, received .*; give another one\.$"
+    ):
         deploy.write(tmp_path, tmp_path / "deployment", name)
     assert not (tmp_path / "deployment").exists()
 
@@ -420,7 +568,10 @@ def test_other_things_are_left_alone(tmp_path):
         assert [path.read_text() for path in output_dir.iterdir()] == ["mine"]
     export_of(tmp_path / "other", [1], "mnist")
     deploy.write(tmp_path / "other", tmp_path / "deployment")
-    with pytest.raises(UserError, match=r"models.config is not that of digits-infogan alone \(it names mnist-infogan\)"):
+    with pytest.raises(
+        UserError,
+        match=r"models.config is not that of digits-infogan alone \(it names mnist-infogan\)",
+    ):
         deploy.write(tmp_path / "export", tmp_path / "deployment")
     (tmp_path / "deployment" / "compose.override.yaml").write_text("mine")
     with pytest.raises(UserError, match="holds other things"):
@@ -433,10 +584,19 @@ def test_exports_that_cannot_be_served(tmp_path):
     with pytest.raises(UserError, match="is not an export"):
         deploy.write(tmp_path, tmp_path / "deployment")
     export_of(tmp_path, [])
-    with pytest.raises(UserError, match=r"holds no SavedModel of digits-infogan; export it again with saved_model among its --formats\.$"):
+    with pytest.raises(
+        UserError,
+        match=(
+            r"holds no SavedModel of digits-infogan; export it again with saved_model among "
+            r"its --formats\.$"
+        ),
+    ):
         deploy.write(tmp_path, tmp_path / "deployment")
     export_of(tmp_path, [1, 4])
-    with pytest.raises(UserError, match=r"^--stable: expected a version of digits-infogan in .* \(1, 4\), received 2\.$"):
+    with pytest.raises(
+        UserError,
+        match=r"^--stable: expected a version of digits-infogan in .* \(1, 4\), received 2\.$",
+    ):
         deploy.write(tmp_path, tmp_path / "deployment", stable=2)
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write to"):
@@ -452,21 +612,39 @@ def test_more_weights_ask_for_more_memory(tmp_path):
     with open(tmp_path / agreed.name / "1" / "variables" / "variables.index", "wb") as file:
         file.truncate(200 * 2**20)
     deploy.write(tmp_path, tmp_path / "deployment")
-    (container,) = documents(tmp_path / "deployment" / "kubernetes.yaml")["Deployment"]["spec"]["template"]["spec"]["containers"]
-    assert container["resources"]["limits"]["memory"] == container["resources"]["requests"]["memory"] == f"{1024 + 768}Mi"
+    (container,) = documents(tmp_path / "deployment" / "kubernetes.yaml")["Deployment"]["spec"][
+        "template"
+    ]["spec"]["containers"]
+    assert (
+        container["resources"]["limits"]["memory"]
+        == container["resources"]["requests"]["memory"]
+        == f"{1024 + 768}Mi"
+    )
 
 
 def test_command(tmp_path):
     export_of(tmp_path / "export", [1, 2])
     result = command("serving.deploy", f"--export_dir={tmp_path / 'export'}")
     assert result.returncode == 0, result.stderr
-    assert [pathlib.Path(line) for line in result.stdout.splitlines()] == [tmp_path / "export" / "deployment" / name for name in deploy.FILES]
-    assert sentence(command("serving.deploy")) == "error: which export? Give --export_dir=DIR, the directory that keras_infogan.export wrote."
+    assert [pathlib.Path(line) for line in result.stdout.splitlines()] == [
+        tmp_path / "export" / "deployment" / name for name in deploy.FILES
+    ]
+    assert sentence(command("serving.deploy")) == (
+        "error: which export? Give --export_dir=DIR, the directory that keras_infogan.export wrote."
+    )
     export_of(tmp_path / "export", [3])
     result = command("serving.deploy", f"--export_dir={tmp_path / 'export'}", "--stable=1")
     assert "The label canary has yet to move to version 3" in result.stderr
 
 
 def test_it_loads_no_tensorflow():
-    code = "import sys, keras_infogan.serving.deploy; print(sorted({'tensorflow', 'keras', 'google.protobuf'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE).stdout == "[]\n"
+    code = (
+        "import sys, keras_infogan.serving.deploy; print(sorted({'tensorflow', 'keras', "
+        "'google.protobuf'} & set(sys.modules)))"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE
+        ).stdout
+        == "[]\n"
+    )

@@ -1,4 +1,6 @@
-"""Devices and workers: what is asked for is checked, and training does not depend on how many there are."""
+"""Devices and workers: what is asked for is checked, and training does not depend on
+how many there are.
+"""
 
 import json
 import subprocess
@@ -6,7 +8,16 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import PATIENCE, SHAPE, checkpoint, command, free_ports, sentence, succeed_here, worker_environment
+from conftest import (
+    PATIENCE,
+    SHAPE,
+    checkpoint,
+    command,
+    free_ports,
+    sentence,
+    succeed_here,
+    worker_environment,
+)
 
 from keras_infogan import datasets, distribution
 from keras_infogan.config import UserError
@@ -16,7 +27,9 @@ TWO_WORKERS = {"worker": ["a:1", "b:2"]}
 
 
 def _cluster(jobs, kind, index):
-    return distribution.cluster({"TF_CONFIG": json.dumps({"cluster": jobs, "task": {"type": kind, "index": index}})})
+    return distribution.cluster(
+        {"TF_CONFIG": json.dumps({"cluster": jobs, "task": {"type": kind, "index": index}})}
+    )
 
 
 def test_tf_config_says_which_worker_this_is():
@@ -71,14 +84,23 @@ def test_workers_read_parts_of_each_batch_that_do_not_overlap():
 
     whole = rows(10, start=1).reshape(10, 2, 4)  # steps, workers, rows of one worker
     for worker in (0, 1):
-        assert np.array_equal(rows(5, start=1, num_workers=2, worker=worker).reshape(10, 4), whole[:, worker])
+        assert np.array_equal(
+            rows(5, start=1, num_workers=2, worker=worker).reshape(10, 4), whole[:, worker]
+        )
     one_pass = rows(5)
     assert len(np.unique(one_pass)) == 40
 
 
-FLAGS = ("--steps=4", "--batch_size=32", "--log_every_steps=1", "--checkpoint_every_steps=4", "--instance_noise_std=0.1")
-# Where rounding moves a value across a kink (of a leaky ReLU, or of a learned deviation at its limit) the gradient jumps, and the digits' equal backgrounds
-# jump together. Without kinks only rounding remains.
+FLAGS = (
+    "--steps=4",
+    "--batch_size=32",
+    "--log_every_steps=1",
+    "--checkpoint_every_steps=4",
+    "--instance_noise_std=0.1",
+)
+# Where rounding moves a value across a kink (of a leaky ReLU, or of a learned deviation at its
+# limit) the gradient jumps, and the digits' equal backgrounds jump together. Without kinks only
+# rounding remains.
 SMOOTH = ("--posterior_std=1", "--leaky_relu_slope=1", "--generator_average_decay=0.9")
 
 
@@ -94,9 +116,15 @@ def _assert_equal(directory, reference):
     ours, theirs = checkpoint(directory), checkpoint(reference)
     assert ours.keys() == theirs.keys()
     for path, value in ours.items():
-        # As a whole: a weight whose gradient is nothing but rounding moves by Adam's full step size all the same.
-        assert np.linalg.norm(value - theirs[path]) <= 5e-3 * np.linalg.norm(theirs[path]) + 1e-3, path
-    logs = [[json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] for run in (directory, reference)]
+        # As a whole: a weight whose gradient is nothing but rounding moves by Adam's full step
+        # size all the same.
+        assert np.linalg.norm(value - theirs[path]) <= 5e-3 * np.linalg.norm(theirs[path]) + 1e-3, (
+            path
+        )
+    logs = [
+        [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        for run in (directory, reference)
+    ]
     assert len(logs[0]) == 4
     for line, expected in zip(*logs, strict=True):
         assert line == pytest.approx(expected, abs=1e-5)
@@ -105,7 +133,9 @@ def _assert_equal(directory, reference):
 @pytest.mark.parametrize("count", [2, 4])
 def test_devices_train_the_weights_that_one_would(one_device, tmp_path, count):
     devices = ",".join(f"CPU:{index}" for index in range(count))
-    result = command("train", f"--run_dir={tmp_path / 'run'}", f"--devices={devices}", *FLAGS, *SMOOTH)
+    result = command(
+        "train", f"--run_dir={tmp_path / 'run'}", f"--devices={devices}", *FLAGS, *SMOOTH
+    )
     assert result.returncode == 0, result.stderr
     assert f"on {count} devices" in result.stdout
     _assert_equal(tmp_path / "run", one_device)
@@ -115,9 +145,19 @@ def test_two_workers_train_the_weights_that_one_device_would(one_device, tmp_pat
     ports, processes = free_ports(2), []
     for index in (0, 1):
         # The other worker has no part in the run directory: it need not even share the disk.
-        arguments = [f"--run_dir={tmp_path / ('run' if index == 0 else 'elsewhere')}", *FLAGS, *SMOOTH]
+        arguments = [
+            f"--run_dir={tmp_path / ('run' if index == 0 else 'elsewhere')}",
+            *FLAGS,
+            *SMOOTH,
+        ]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        processes.append(subprocess.Popen([sys.executable, "-m", "keras_infogan.train", *arguments], env=worker_environment(ports, index), **pipes))
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "keras_infogan.train", *arguments],
+                env=worker_environment(ports, index),
+                **pipes,
+            )
+        )
     outputs = [process.communicate(timeout=PATIENCE) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert not (tmp_path / "elsewhere").exists()

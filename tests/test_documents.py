@@ -1,4 +1,6 @@
-"""The documents: links lead somewhere, commands and flags exist, the notebook runs, and what is said twice agrees."""
+"""The documents: links lead somewhere, commands and flags exist, the notebook runs, and what is
+said twice agrees.
+"""
 
 import functools
 import json
@@ -16,9 +18,21 @@ from keras_infogan import models
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
-DOCUMENTS = [README, *(ROOT / name for name in ("BUILD_NOTES.md", "CONTRIBUTING.md", "CHANGELOG.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [
+    README,
+    *(ROOT / name for name in ("BUILD_NOTES.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 HISTORY = ("CHANGELOG.md",)  # tells of flags that are no more
-COMMANDS = ("train", "sample", "encode", "evaluate", "sweep", "export", *(f"serving.{name}" for name in ("explore", "local", "client", "deploy", "load_test")))
+COMMANDS = (
+    "train",
+    "sample",
+    "encode",
+    "evaluate",
+    "sweep",
+    "export",
+    *(f"serving.{name}" for name in ("explore", "local", "client", "deploy", "load_test")),
+)
 _COMMAND_LINE = re.compile(r"-m keras_infogan\.([\w.]*\w)(.*)")
 _FLAG = re.compile(r"(?<![\w-])--(\w+)")
 
@@ -40,10 +54,17 @@ def _without_code(text):
 def _anchors(path):
     """Returns the anchors that GitHub makes of a document's headings."""
     found = []
-    for title in re.findall(r"^#+ +(.+?) *$", re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.DOTALL | re.MULTILINE), re.MULTILINE):
+    for title in re.findall(
+        r"^#+ +(.+?) *$",
+        re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.DOTALL | re.MULTILINE),
+        re.MULTILINE,
+    ):
         title = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", title)
         anchor = re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
-        repeated = sum(other == anchor or re.fullmatch(rf"{re.escape(anchor)}-\d+", other) is not None for other in found)
+        repeated = sum(
+            other == anchor or re.fullmatch(rf"{re.escape(anchor)}-\d+", other) is not None
+            for other in found
+        )
         found.append(f"{anchor}-{repeated}" if repeated else anchor)
     return found
 
@@ -56,13 +77,25 @@ def test_links_lead_somewhere(path):
         place, _, anchor = target.partition("#")
         file = path.parent / place if place else path
         assert file.exists(), f"{_by_name(path)} links to {target}, which is not there"
-        assert ROOT in file.resolve().parents, f"{_by_name(path)} links to {target}, which is not in the project"
-        assert not anchor or anchor in _anchors(file), f"{_by_name(path)} links to {target}; the headings are {_anchors(file)}"
+        assert ROOT in file.resolve().parents, (
+            f"{_by_name(path)} links to {target}, which is not in the project"
+        )
+        assert not anchor or anchor in _anchors(file), (
+            f"{_by_name(path)} links to {target}; the headings are {_anchors(file)}"
+        )
 
 
 def test_anchors_are_githubs(tmp_path):
-    (tmp_path / "page.md").write_text("# A [link](x.md), `code`: and *more*\n## The step's time\n\n```sh\n# no heading\n```\n## Twice\n## Twice\n")
-    assert _anchors(tmp_path / "page.md") == ["a-link-code-and-more", "the-steps-time", "twice", "twice-1"]
+    (tmp_path / "page.md").write_text(
+        "# A [link](x.md), `code`: and *more*\n## The step's time\n\n```sh\n# no heading\n```\n"
+        "## Twice\n## Twice\n"
+    )
+    assert _anchors(tmp_path / "page.md") == [
+        "a-link-code-and-more",
+        "the-steps-time",
+        "twice",
+        "twice-1",
+    ]
 
 
 def test_readme_is_short():
@@ -73,8 +106,16 @@ def test_readme_is_short():
 
 @functools.cache
 def _flags(name, *chosen):
-    """Returns the names of a command's flags, as its --help lists them, once `chosen` ones are given."""
-    result = subprocess.run([sys.executable, "-m", f"keras_infogan.{name}", *chosen, "--help"], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    """Returns the names of a command's flags, as its --help lists them, once
+    `chosen` ones are given.
+    """
+    result = subprocess.run(
+        [sys.executable, "-m", f"keras_infogan.{name}", *chosen, "--help"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
     assert result.returncode == 0, f"keras_infogan.{name}: {result.stderr}"
     found = {}
     for switch, flag in re.findall(r"^  --(\[no\])?(\w+):", result.stdout, re.MULTILINE):
@@ -83,9 +124,16 @@ def _flags(name, *chosen):
 
 
 def _named(text):
-    """Yields the commands of ours in a document: (its name, the model it is given or None, its flags)."""
+    """Yields the commands of ours in a document: (its name, the model it is given or
+    None, its flags).
+    """
     # A command ends with its line, with the code that it stands in, or where the next one begins.
-    for name, rest in (match for line in text.splitlines() for part in re.split(r"`|&&|;|\s#\s", line) for match in _COMMAND_LINE.findall(part)):
+    for name, rest in (
+        match
+        for line in text.splitlines()
+        for part in re.split(r"`|&&|;|\s#\s", line)
+        for match in _COMMAND_LINE.findall(part)
+    ):
         model = re.search(r"--model=(\w+)", rest)
         yield name, model and model[1], _FLAG.findall(rest)
 
@@ -94,12 +142,18 @@ def _named(text):
 def test_commands_and_flags_exist(path):
     for name, model, flags in _named(path.read_text()):
         assert name in COMMANDS, f"{_by_name(path)} has keras_infogan.{name}"
-        known = _flags(name, f"--model={model}") if model and name in ("train", "sweep") else _flags(name)
+        known = (
+            _flags(name, f"--model={model}")
+            if model and name in ("train", "sweep")
+            else _flags(name)
+        )
         wrong = set(flags) - known - {"help"}
         assert not wrong, f"{_by_name(path)} gives keras_infogan.{name} the flags {wrong}"
 
 
-@pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.name not in HISTORY], ids=_by_name)
+@pytest.mark.parametrize(
+    "path", [path for path in DOCUMENTS if path.name not in HISTORY], ids=_by_name
+)
 def test_flags_in_sentences_exist(path):
     everywhere = {flag for name in COMMANDS for flag in _flags(name)}
     everywhere |= {flag for model in models.MODELS for flag in _flags("train", f"--model={model}")}
@@ -108,7 +162,9 @@ def test_flags_in_sentences_exist(path):
         if first in COMMANDS:
             wrong = set(_FLAG.findall(rest)) - _flags(first)
         else:
-            wrong = set(_FLAG.findall(code)) - everywhere - {"help"} if first.startswith("--") else None
+            wrong = (
+                set(_FLAG.findall(code)) - everywhere - {"help"} if first.startswith("--") else None
+            )
         assert not wrong, f"{_by_name(path)} has {code!r}, and no such flag is there: {wrong}"
 
 
@@ -117,7 +173,9 @@ def test_every_command_is_in_the_readme():
 
 
 def test_citation_has_the_version():
-    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == keras_infogan.__version__
+    assert (
+        yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == keras_infogan.__version__
+    )
 
 
 @pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive:UserWarning")
@@ -125,12 +183,21 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
     plt = pytest.importorskip("matplotlib.pyplot")
     plt.switch_backend("Agg")
     # In this process there are two virtual devices, all of which would be taken.
-    succeed_here("train", f"--run_dir={tmp_path}/runs/digits-infogan-1", "--devices=CPU:0", "--steps=4", "--batch_size=32")
+    succeed_here(
+        "train",
+        f"--run_dir={tmp_path}/runs/digits-infogan-1",
+        "--devices=CPU:0",
+        "--steps=4",
+        "--batch_size=32",
+    )
     monkeypatch.chdir(tmp_path)
     cells = json.loads((ROOT / "docs" / "quickstart.ipynb").read_text())["cells"]
     namespace = {"__name__": "__main__"}
     for number, cell in enumerate(cells):
         if cell["cell_type"] == "code":
-            exec(compile("".join(cell["source"]), f"quickstart.ipynb, cell {number}", "exec"), namespace)
+            exec(
+                compile("".join(cell["source"]), f"quickstart.ipynb, cell {number}", "exec"),
+                namespace,
+            )
             plt.close("all")
     assert set(namespace["answers"]) > {"digit", "continuous_1", "continuous_2"}

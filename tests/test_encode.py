@@ -11,25 +11,37 @@ def _table(path):
 
 
 def test_encodes_a_split_with_labels(digits_run, tmp_path):
-    printed = succeed("encode", f"--run_dir={digits_run}", "--split=test", f"--output={tmp_path / 'codes.csv'}")
+    printed = succeed(
+        "encode", f"--run_dir={digits_run}", "--split=test", f"--output={tmp_path / 'codes.csv'}"
+    )
     table = _table(tmp_path / "codes.csv")
     assert len(table) == 359
     assert list(table[0]) == ["image", "label", "digit", "digit_probability", "slant", "slant_std"]
-    assert all(0 <= int(row["digit"]) < 10 and 0.1 <= float(row["digit_probability"]) <= 1 for row in table)
+    assert all(
+        0 <= int(row["digit"]) < 10 and 0.1 <= float(row["digit_probability"]) <= 1 for row in table
+    )
     assert "agree with their label after matching" in printed
 
 
 def test_encodes_with_the_latents_of_a_vae(run_of, tmp_path):
-    printed = succeed_here("encode", f"--run_dir={run_of('vae')}", "--split=test", f"--output={tmp_path / 'codes.csv'}")
+    printed = succeed_here(
+        "encode", f"--run_dir={run_of('vae')}", "--split=test", f"--output={tmp_path / 'codes.csv'}"
+    )
     table = _table(tmp_path / "codes.csv")
     codes = [f"continuous_{index}" for index in range(1, 11)]
-    assert list(table[0]) == ["image", "label", *(column for code in codes for column in (code, f"{code}_std"))]
+    assert list(table[0]) == [
+        "image",
+        "label",
+        *(column for code in codes for column in (code, f"{code}_std")),
+    ]
     assert all(float(row["continuous_1_std"]) > 0 for row in table)
     assert "agree with their label" not in printed
 
 
 def test_a_model_that_cannot_encode_says_so(run_of, tmp_path):
-    message = sentence(command("encode", f"--run_dir={run_of('dcgan')}", "--split=test", cwd=tmp_path))
+    message = sentence(
+        command("encode", f"--run_dir={run_of('dcgan')}", "--split=test", cwd=tmp_path)
+    )
     assert "a DCGAN cannot encode; it can generate from latents" in message
     assert list(tmp_path.iterdir()) == []
 
@@ -39,7 +51,12 @@ def test_encodes_a_folder_of_any_images(digits_run, tmp_path):
     folder.mkdir()
     for name, size in (("b.png", (30, 20)), ("a.jpg", (8, 8))):
         Image.new("RGB", size, "gray").save(folder / name)
-    succeed_here("encode", f"--run_dir={digits_run}", f"--images={folder}", f"--output={tmp_path / 'codes.csv'}")
+    succeed_here(
+        "encode",
+        f"--run_dir={digits_run}",
+        f"--images={folder}",
+        f"--output={tmp_path / 'codes.csv'}",
+    )
     assert [row["image"] for row in _table(tmp_path / "codes.csv")] == ["a.jpg", "b.png"]
 
 

@@ -24,17 +24,36 @@ def evaluated(digits_run, tmp_path_factory):
     shutil.copytree(digits_run, directory)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(features, "_STEPS", 100)  # how good the feature space is, no test asks
-        return directory, succeed_here("evaluate", f"--run_dir={directory}", "--num=1000", "--seed=3")
+        return directory, succeed_here(
+            "evaluate", f"--run_dir={directory}", "--num=1000", "--seed=3"
+        )
 
 
 def test_metrics_json_holds_every_score_with_its_protocol(evaluated):
     directory, printed = evaluated
-    content = json.loads((directory / "metrics.json").read_text(), parse_constant=lambda text: pytest.fail(f"{text} in metrics.json"))
-    assert {METRICS[name].group for name in content["protocols"]} == {"generator", "labels", "images"}
-    assert set(content["skipped"]) == {name for name, metric in METRICS.items() if metric.group in ("factors", "reconstruction", "likelihood")}
-    assert content["skipped"]["dci"] == {"reason": "the data set has no ground-truth factors", "kind": "missing"}
+    content = json.loads(
+        (directory / "metrics.json").read_text(),
+        parse_constant=lambda text: pytest.fail(f"{text} in metrics.json"),
+    )
+    assert {METRICS[name].group for name in content["protocols"]} == {
+        "generator",
+        "labels",
+        "images",
+    }
+    assert set(content["skipped"]) == {
+        name
+        for name, metric in METRICS.items()
+        if metric.group in ("factors", "reconstruction", "likelihood")
+    }
+    assert content["skipped"]["dci"] == {
+        "reason": "the data set has no ground-truth factors",
+        "kind": "missing",
+    }
     assert 0.1 <= content["scores"]["clustering_accuracy/digit"] <= 1
-    assert content["evaluated"].items() >= {"step": 6, "split": None, "num_images": 1000, "seed": 3, "features": "learned"}.items()
+    assert (
+        content["evaluated"].items()
+        >= {"step": 6, "split": None, "num_images": 1000, "seed": 3, "features": "learned"}.items()
+    )
     assert content["counts"]["real images (test)"] == 359
     assert np.sum(content["details"]["confusion"]["digit"]["counts"]) == 359
     assert "--num=1000 --seed=3" in content["commands"][0]
@@ -45,15 +64,33 @@ def test_metrics_json_holds_every_score_with_its_protocol(evaluated):
 @pytest.mark.parametrize(
     ("name", "scored", "skipped"),
     [
-        ("dcgan", {"images"}, {"clustering_accuracy": "a DCGAN cannot encode", "isolation": "there are no codes", "log_likelihood": "a DCGAN cannot say how"}),
-        ("vae", {"images", "reconstruction", "likelihood"}, {"read_back_accuracy": "the model has no discrete code", "dci": "no ground-truth factors"}),
+        (
+            "dcgan",
+            {"images"},
+            {
+                "clustering_accuracy": "a DCGAN cannot encode",
+                "isolation": "there are no codes",
+                "log_likelihood": "a DCGAN cannot say how",
+            },
+        ),
+        (
+            "vae",
+            {"images", "reconstruction", "likelihood"},
+            {
+                "read_back_accuracy": "the model has no discrete code",
+                "dci": "no ground-truth factors",
+            },
+        ),
     ],
 )
 def test_another_model_is_scored_on_what_it_can_do(run_of, tmp_path, name, scored, skipped):
     directory = tmp_path / "run"
     shutil.copytree(run_of(name), directory)
     succeed_here("evaluate", f"--run_dir={directory}", "--num=200")
-    content = json.loads((directory / "metrics.json").read_text(), parse_constant=lambda text: pytest.fail(f"{text} in metrics.json"))
+    content = json.loads(
+        (directory / "metrics.json").read_text(),
+        parse_constant=lambda text: pytest.fail(f"{text} in metrics.json"),
+    )
     assert scored <= {METRICS[metric].group for metric in content["protocols"]}
     for metric, reason in skipped.items():
         assert reason in content["skipped"][metric]["reason"]
@@ -74,7 +111,16 @@ def test_the_report_needs_nothing_but_itself(evaluated):
         assert address.startswith(("data:", "#")), address
     assert not re.search(r"@import|<script|url\(['\"]?http", text)
     assert text.count("data:image/png;base64,") == 1 + 2 * 2
-    for part in ("prefers-color-scheme: dark", 'name="viewport"', "Samples", "digit", "slant", "Information over training", "currentColor", "Not scored"):
+    for part in (
+        "prefers-color-scheme: dark",
+        'name="viewport"',
+        "Samples",
+        "digit",
+        "slant",
+        "Information over training",
+        "currentColor",
+        "Not scored",
+    ):
         assert part in text, part
 
 
@@ -82,7 +128,9 @@ def test_a_partial_evaluation_keeps_the_other_scores(evaluated, tmp_path):
     directory = tmp_path / "run"
     shutil.copytree(evaluated[0], directory)
     before = json.loads((directory / "metrics.json").read_text())
-    succeed_here("evaluate", f"--run_dir={directory}", "--num=1000", "--seed=3", "--metrics=read_back_r2")
+    succeed_here(
+        "evaluate", f"--run_dir={directory}", "--num=1000", "--seed=3", "--metrics=read_back_r2"
+    )
     after = json.loads((directory / "metrics.json").read_text())
     assert after["scores"] == before["scores"], "the same seed gives the same numbers"
     assert len(after["commands"]) == 2
@@ -92,8 +140,12 @@ def test_scores_that_need_no_data_are_delivered_without_it(digits_run, tmp_path)
     directory = tmp_path / "run"
     shutil.copytree(digits_run, directory)
     content = json.loads((directory / "config.json").read_text())
-    (directory / "config.json").write_text(json.dumps({**content, "dataset": "folder", "data_dir": str(tmp_path / "gone")}))
-    succeed_here("evaluate", f"--run_dir={directory}", "--num=200", "--metrics=labels,mutual_information")
+    (directory / "config.json").write_text(
+        json.dumps({**content, "dataset": "folder", "data_dir": str(tmp_path / "gone")})
+    )
+    succeed_here(
+        "evaluate", f"--run_dir={directory}", "--num=200", "--metrics=labels,mutual_information"
+    )
     content = json.loads((directory / "metrics.json").read_text())
     assert "is not there" in content["skipped"]["clustering_accuracy"]["reason"]
     assert "mutual_information/digit" in content["scores"]
@@ -148,13 +200,17 @@ def test_an_untrained_run_is_refused(digits_run, tmp_path):
 
 def test_a_split_that_is_not_there_is_said(digits_run, tmp_path):
     shutil.copytree(digits_run, tmp_path / "run")
-    result = command("evaluate", f"--run_dir={tmp_path / 'run'}", "--split=dev", "--metrics=adjusted_rand_index")
+    result = command(
+        "evaluate", f"--run_dir={tmp_path / 'run'}", "--split=dev", "--metrics=adjusted_rand_index"
+    )
     assert result.returncode == 1
     assert "no split 'dev'" in result.stdout
 
 
 def test_charts_take_the_colors_of_the_page():
-    svg = charts.information_over_training([1, 2], {"a<b": [0.1, 0.2], "c": [0, float("nan")]}, {"a<b": 0.693, "c": 2.303})
+    svg = charts.information_over_training(
+        [1, 2], {"a<b": [0.1, 0.2], "c": [0, float("nan")]}, {"a<b": 0.693, "c": 2.303}
+    )
     assert svg.startswith("<svg")
     assert "currentColor" in svg
     assert "a&lt;b" in svg
@@ -181,7 +237,9 @@ def test_inception_without_its_weights_is_one_sentence(monkeypatch):
 
 
 @pytest.mark.parametrize("labelled", [True, False])
-def test_a_learned_feature_space_is_trained_once_and_the_same_again(monkeypatch, tmp_path, image_set, labelled):
+def test_a_learned_feature_space_is_trained_once_and_the_same_again(
+    monkeypatch, tmp_path, image_set, labelled
+):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(features, "_STEPS", 3)
     chosen = image_set if labelled else dataclasses.replace(image_set, labels=None, label_names=())
@@ -198,17 +256,26 @@ def test_a_learned_feature_space_is_trained_once_and_the_same_again(monkeypatch,
 def test_the_report_says_how_to_train_such_a_run(digits_run):
     command_line = report._train_command(runs.read(digits_run))
     assert command_line == (
-        "python -m keras_infogan.train --dataset=digits --steps=6 --batch_size=32 --log_every_steps=2 '--codes=digit=categorical(10), slant=uniform'"
+        "python -m keras_infogan.train --dataset=digits --steps=6 --batch_size=32 "
+        "--log_every_steps=2 '--codes=digit=categorical(10), slant=uniform'"
     )
 
 
 def test_the_training_command_of_a_size_that_the_preset_does_not_make(new_run):
-    run = dataclasses.replace(new_run("a"), dataset="mnist", image_shape=(32, 32, 1), settings=PRESETS["general"].for_images((32, 32, 1)))
+    run = dataclasses.replace(
+        new_run("a"),
+        dataset="mnist",
+        image_shape=(32, 32, 1),
+        settings=PRESETS["general"].for_images((32, 32, 1)),
+    )
     command_line = report._train_command(run)
     assert "--dataset=mnist --image_size=32" in command_line
     assert "--generator_layers=" in command_line
     folder = dataclasses.replace(run, dataset="folder")
-    assert report._train_command(folder) == "python -m keras_infogan.train --dataset=folder --data_dir=DIR --image_size=32"
+    assert (
+        report._train_command(folder)
+        == "python -m keras_infogan.train --dataset=folder --data_dir=DIR --image_size=32"
+    )
 
 
 def test_a_log_cut_short_by_a_kill_is_read_up_to_there(digits_run, tmp_path):

@@ -17,22 +17,38 @@ CODES = "kind=categorical(4), slant=uniform, smile=bernoulli(0.5)"
 
 
 class Painter:
-    """Paints each code into pixels of its own, and reads it back from there without error; noise goes into the rest."""
+    """Paints each code into pixels of its own, and reads it back from there without error; noise
+    goes into the rest.
+    """
 
     title = "Painter"
     capabilities = tuple(CAPABILITIES)
-    likelihood: ClassVar = {"meaning": "nats of a coin for each image", "exact": True, "binary": False, "noise_size": 0}
+    likelihood: ClassVar = {
+        "meaning": "nats of a coin for each image",
+        "exact": True,
+        "binary": False,
+        "noise_size": 0,
+    }
 
     def __init__(self, codes=CODES, noise_size=2):
         self.latent_spec = LatentSpec(Noise(noise_size), parse_codes(codes))
 
     def generate(self, latents):
-        return np.pad(latents, ((0, 0), (0, 16 - latents.shape[1]))).reshape(-1, 4, 4, 1).astype(np.float32)
+        return (
+            np.pad(latents, ((0, 0), (0, 16 - latents.shape[1])))
+            .reshape(-1, 4, 4, 1)
+            .astype(np.float32)
+        )
 
     def encode(self, images):
         parts = self.latent_spec.unpack(images.reshape(len(images), -1)[:, : self.latent_spec.size])
         sure = {"categorical": lambda code: 100 * code, "bernoulli": lambda code: 200 * code - 100}
-        answers = [sure.get(code.kind, lambda value: np.concatenate([value, value * 0 - 50], axis=1))(parts[code.name]) for code in self.latent_spec.codes]
+        answers = [
+            sure.get(code.kind, lambda value: np.concatenate([value, value * 0 - 50], axis=1))(
+                parts[code.name]
+            )
+            for code in self.latent_spec.codes
+        ]
         return np.concatenate(answers, axis=1).astype(np.float32)
 
     def reconstruct(self, images):
@@ -43,14 +59,23 @@ class Painter:
 
 
 def _real(count=600, **known):
-    """Real images of the painter's kind as uint8, with labels that are its categories, named the other way round."""
+    """Real images of the painter's kind as uint8, with labels that are its categories, named the
+    other way round.
+    """
     painter = Painter()
     latents = painter.latent_spec.sample(count, 9)
     images = np.round((painter.generate(latents) + 1) * 127.5).astype(np.uint8)
     values = painter.latent_spec.values(latents)
     factors = np.stack([values["smile"], np.round(values["slant"] * 2)], axis=1)
-    given = {"labels": 3 - values["kind"], "label_names": ("a", "b", "c", "d"), "factors": factors, "factor_names": ("smiling", "tilt")}
-    return ImageSet(images, **{key: value for key, value in given.items() if key in known.get("having", given)})
+    given = {
+        "labels": 3 - values["kind"],
+        "label_names": ("a", "b", "c", "d"),
+        "factors": factors,
+        "factor_names": ("smiling", "tilt"),
+    }
+    return ImageSet(
+        images, **{key: value for key, value in given.items() if key in known.get("having", given)}
+    )
 
 
 def _features(images):
@@ -59,7 +84,11 @@ def _features(images):
 
 def _evidence(image_set=None, **changes):
     painter = Painter(**changes)
-    return Evidence(painter, lambda: image_set, lambda: (_features, "five pixels"), num_images=500) if image_set else Evidence(painter, num_images=500)
+    return (
+        Evidence(painter, lambda: image_set, lambda: (_features, "five pixels"), num_images=500)
+        if image_set
+        else Evidence(painter, num_images=500)
+    )
 
 
 def test_a_model_that_does_what_its_codes_say_scores_best():
@@ -71,14 +100,20 @@ def test_a_model_that_does_what_its_codes_say_scores_best():
     assert scores["read_back_accuracy/kind"] == scores["read_back_accuracy/smile"] == 1
     assert scores["read_back_r2/slant"] == pytest.approx(1)
     assert scores["clustering_accuracy/kind"] == 1
-    # Redrawing 4 equally likely categories moves two pixels by 1 three times in four; the pixels' variance is 4 * 3/16, one bit's 1/4, that of U(-1, 1) 1/3.
+    # Redrawing 4 equally likely categories moves two pixels by 1 three times in four; the pixels'
+    # variance is 4 * 3/16, one bit's 1/4, that of U(-1, 1) 1/3.
     variance = 3 / 4 + 1 / 4 + 3 * 1 / 3
     assert scores["effect/kind"] == pytest.approx(3 / 4 / variance, abs=0.03)
     assert scores["effect/noise"] == pytest.approx(2 / 3 / variance, abs=0.04)
     assert scores["isolation/slant"] == pytest.approx(1, abs=1e-6)
     assert scores["mutual_information_gap"] > 0.5
     assert "features: five pixels" in result["protocols"]["frechet_distance"]
-    assert result["details"]["confusion"]["kind"]["matches"] == {"0": "d", "1": "c", "2": "b", "3": "a"}
+    assert result["details"]["confusion"]["kind"]["matches"] == {
+        "0": "d",
+        "1": "c",
+        "2": "b",
+        "3": "a",
+    }
     assert np.trace(np.fliplr(result["details"]["confusion"]["kind"]["counts"])) == 600
     table = result["details"]["information_on_factors"]
     assert np.argmax(table["nats"], axis=1).tolist()[1:] == [1, 0]
@@ -92,24 +127,38 @@ def test_a_model_that_does_what_its_codes_say_scores_best():
         "real images whose likelihood was asked for": 500,
     }
     assert scores["class_shares/perplexity"] == pytest.approx(4, abs=0.1)
-    assert scores["reconstruction_error/mean_squared"] == pytest.approx(0, abs=1e-5)  # but for rounding to bytes
+    # But for rounding to bytes.
+    assert scores["reconstruction_error/mean_squared"] == pytest.approx(0, abs=1e-5)
     assert scores["log_likelihood/exact"] == pytest.approx(np.log(0.5))
-    assert alarms.alarms(scores, Painter().latent_spec.codes, result["details"]["category_shares"]) == []
+    assert (
+        alarms.alarms(scores, Painter().latent_spec.codes, result["details"]["category_shares"])
+        == []
+    )
 
 
 def test_what_cannot_be_had_is_said_and_everything_else_is_scored():
     result = scoring.score_all(metrics.chosen("all"), _evidence())
     assert {metrics.METRICS[name].group for name in result["protocols"]} == {"generator"}
     assert "comes without a data set" in result["skipped"]["clustering_accuracy"]["reason"]
-    result = scoring.score_all(metrics.chosen("labels,factors"), _evidence(_real(having=("labels", "label_names"))))
-    assert result["skipped"]["dci"] == {"reason": "the data set has no ground-truth factors", "kind": "missing"}
+    result = scoring.score_all(
+        metrics.chosen("labels,factors"), _evidence(_real(having=("labels", "label_names")))
+    )
+    assert result["skipped"]["dci"] == {
+        "reason": "the data set has no ground-truth factors",
+        "kind": "missing",
+    }
     assert result["scores"]["clustering_accuracy/kind"] == 1
-    result = scoring.score_all(metrics.chosen("labels,mutual_information_gap"), _evidence(_real(having=("factors", "factor_names"))))
+    result = scoring.score_all(
+        metrics.chosen("labels,mutual_information_gap"),
+        _evidence(_real(having=("factors", "factor_names"))),
+    )
     assert result["skipped"]["clustering_accuracy"]["reason"] == "the data set has no labels"
     assert "mutual_information_gap" in result["scores"]
     result = scoring.score_all(metrics.chosen("factors,images"), _evidence(_real(20)))
     assert "at least 100 images" in result["skipped"]["dci"]["reason"]
-    result = scoring.score_all(metrics.chosen("all"), _evidence(codes="slant=uniform", noise_size=0))
+    result = scoring.score_all(
+        metrics.chosen("all"), _evidence(codes="slant=uniform", noise_size=0)
+    )
     assert result["skipped"]["read_back_accuracy"]["reason"] == "the model has no discrete code"
     assert "only one code" in result["skipped"]["isolation"]["reason"]
     assert result["scores"]["effect/slant"] == pytest.approx(1, abs=0.1)
@@ -118,15 +167,26 @@ def test_what_cannot_be_had_is_said_and_everything_else_is_scored():
 def test_output_that_is_not_finite_is_said_and_real_images_are_still_read():
     evidence = _evidence(_real())
     painter, paint = evidence.model, evidence.model.generate
-    painter.generate = lambda latents: np.where(np.arange(len(latents))[:, None, None, None] == 3, np.nan, paint(latents))
+    painter.generate = lambda latents: np.where(
+        np.arange(len(latents))[:, None, None, None] == 3, np.nan, paint(latents)
+    )
     result = scoring.score_all(metrics.chosen("generator,labels,factors,images"), evidence)
-    assert "generator's images are not finite for 1 of 500 inputs" in result["skipped"]["mutual_information"]["reason"]
+    assert (
+        "generator's images are not finite for 1 of 500 inputs"
+        in result["skipped"]["mutual_information"]["reason"]
+    )
     assert "not finite" in result["skipped"]["frechet_distance"]["reason"]
     assert {entry["kind"] for entry in result["skipped"].values()} == {"not_finite"}
     assert result["scores"]["clustering_accuracy/kind"] == 1
     assert result["scores"].keys() >= {"modularity", "explicitness"}
     found = alarms.alarms(result["scores"], (), {}, result["skipped"].values())
-    assert found == [alarms.Alarm("not_finite", "The generator's images are not finite for 1 of 500 inputs; the model cannot be scored on them.")]
+    assert found == [
+        alarms.Alarm(
+            "not_finite",
+            "The generator's images are not finite for 1 of 500 inputs; "
+            "the model cannot be scored on them.",
+        )
+    ]
 
 
 def test_data_that_cannot_be_loaded_is_tried_once():
@@ -136,7 +196,9 @@ def test_data_that_cannot_be_loaded_is_tried_once():
         tried.append(1)
         raise UserError("no network")
 
-    result = scoring.score_all(metrics.chosen("labels,factors,images"), Evidence(Painter(), load, load, num_images=100))
+    result = scoring.score_all(
+        metrics.chosen("labels,factors,images"), Evidence(Painter(), load, load, num_images=100)
+    )
     assert {entry["reason"] for entry in result["skipped"].values()} == {"no network"}
     assert len(tried) == 2, "images once, features once"
 
@@ -148,7 +210,9 @@ def test_draws_follow_the_seed():
 
 
 def test_a_number_that_is_not_finite_is_no_score(monkeypatch):
-    monkeypatch.setattr("keras_infogan.metrics.effect.effect", lambda moved_images, start_images: float("nan"))
+    monkeypatch.setattr(
+        "keras_infogan.metrics.effect.effect", lambda moved_images, start_images: float("nan")
+    )
     result = scoring.score_all(["effect"], _evidence())
     assert result["scores"] == {}
     assert result["skipped"] == {"effect": {"reason": "kind came out as nan", "kind": "missing"}}
@@ -208,7 +272,12 @@ def test_what_a_model_cannot_do_is_said(capabilities, scored):
     result = scoring.score_all(metrics.chosen("all"), evidence)
     assert scored <= result["protocols"].keys()
     reasons = {name: entry["reason"] for name, entry in result["skipped"].items()}
-    needed = {"mutual_information": "encode", "dci": "encode", "reconstruction_error": "reconstruct", "log_likelihood": "say how likely images are"}
+    needed = {
+        "mutual_information": "encode",
+        "dci": "encode",
+        "reconstruction_error": "reconstruct",
+        "log_likelihood": "say how likely images are",
+    }
     needed = {name: what for name, what in needed.items() if name not in result["protocols"]}
     for name, what in needed.items():
         assert reasons[name].startswith(f"a Painter cannot {what}; it can generate from latents")
@@ -217,7 +286,10 @@ def test_what_a_model_cannot_do_is_said(capabilities, scored):
 def test_a_generator_without_codes_is_scored_on_its_images():
     painter = Painter(codes="")
     painter.capabilities = ("generate",)
-    result = scoring.score_all(metrics.chosen("generator,images"), Evidence(painter, _real, lambda: (_features, "five pixels"), num_images=500))
+    result = scoring.score_all(
+        metrics.chosen("generator,images"),
+        Evidence(painter, _real, lambda: (_features, "five pixels"), num_images=500),
+    )
     assert result["skipped"]["mutual_information"]["reason"]
     assert "there are no codes" in result["skipped"]["isolation"]["reason"]
     assert result["scores"]["effect/noise"] == pytest.approx(1, abs=0.1)

@@ -1,4 +1,6 @@
-"""The latent explorer in headless Chromium: that it shows what the model gives, and what becomes of its controls, links, files and faults."""
+"""The latent explorer in headless Chromium: that it shows what the model gives, and what becomes of
+its controls, links, files and faults.
+"""
 
 import contextlib
 import json
@@ -28,7 +30,9 @@ from keras_infogan.serving import client, explore
 
 pytest.importorskip("onnxruntime")
 sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 TIMEOUT = 1000 * PATIENCE  # milliseconds
 MINUS = "\N{MINUS SIGN}"
 
@@ -42,7 +46,13 @@ def explorer(digits_run, exported, few_latents, tmp_path_factory):
         pytest.skip(str(error))
     directory = tmp_path_factory.mktemp("explorer") / "export"
     shutil.copytree(exported, directory)
-    succeed_here("export", f"--run_dir={digits_run}", f"--export_dir={directory}", "--rename=slant=tilt", "--formats=web")
+    succeed_here(
+        "export",
+        f"--run_dir={digits_run}",
+        f"--export_dir={directory}",
+        "--rename=slant=tilt",
+        "--formats=web",
+    )
     return directory
 
 
@@ -50,7 +60,16 @@ def explorer(digits_run, exported, few_latents, tmp_path_factory):
 def _served(directory):
     """The address at which the explore command offers a directory."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "keras_infogan.serving.explore", f"--export_dir={directory}", "--nobrowser", "--port=0"], stdout=subprocess.PIPE, text=True
+        [
+            sys.executable,
+            "-m",
+            "keras_infogan.serving.explore",
+            f"--export_dir={directory}",
+            "--nobrowser",
+            "--port=0",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout is not None
@@ -70,13 +89,19 @@ def address(explorer):
 def browser():
     if not CHROMIUM:
         pytest.skip("needs Chromium")
-    with sync_api.sync_playwright() as playwright, playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as launched:
+    with (
+        sync_api.sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as launched,
+    ):
         yield launched
 
 
 @pytest.fixture
 def opened(browser, address):
-    """A function (fragment of the address, options of the context) -> the page, ready. No error may reach its console, nor a request another machine."""
+    """A function (fragment of the address, options of the context) -> the page, ready.
+
+    No error may reach its console, nor a request another machine.
+    """
     contexts, said = [], []
 
     def go(fragment="", **options):
@@ -84,9 +109,19 @@ def opened(browser, address):
         context.set_default_timeout(TIMEOUT)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on(
+            "console",
+            lambda message: said.append(message.text) if message.type == "error" else None,
+        )
         page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: None if request.url.startswith((address, "blob:", "data:")) else said.append(request.url))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith((address, "blob:", "data:"))
+                else said.append(request.url)
+            ),
+        )
         page.goto(address + fragment)
         page.wait_for_selector("#grid[data-drawn]", timeout=TIMEOUT)
         return page
@@ -105,13 +140,18 @@ def model(explorer):
 def _shown(page, canvas="#image"):
     """The pixels of a canvas, uint8 (height, width): its context must have bypass_csp."""
     data = page.evaluate(
-        "canvas => { const c = document.querySelector(canvas); return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data] }", canvas
+        "canvas => { const c = document.querySelector(canvas); return "
+        "[...c.getContext('2d').getImageData(0, 0, c.width, c.height).data] }",
+        canvas,
     )
     return np.array(data, np.uint8).reshape(16, 16, 4)[..., 0]
 
 
 def _soon(page, condition):
-    """Waits until `condition()` is true: what a control asks for is drawn, or said, a moment later. Returns whether it came to be."""
+    """Waits until `condition()` is true: what a control asks for is drawn, or said, a moment later.
+
+    Returns whether it came to be.
+    """
     for _ in range(TIMEOUT // 20):
         if condition():
             return True
@@ -125,9 +165,17 @@ def _shows(page, expected, canvas="#image", within=0.51):
 
 
 def _expected(model, seed, digit, tilt):
-    """What the model gives, (16, 16) in [0, 1], of a digit's weights, the tilt and the noise's seed."""
+    """What the model gives, (16, 16) in [0, 1], of a digit's weights, the tilt and
+    the noise's seed.
+    """
     spec = model.latent_spec
-    latents = spec.pack({"noise": spec.noise.from_seeds(np.array([seed])), "digit": np.array([digit]), "tilt": np.array([[tilt]])})
+    latents = spec.pack(
+        {
+            "noise": spec.noise.from_seeds(np.array([seed])),
+            "digit": np.array([digit]),
+            "tilt": np.array([[tilt]]),
+        }
+    )
     return (model.generate(latents)[0, ..., 0] + 1) / 2
 
 
@@ -136,7 +184,10 @@ def test_the_folder_is_complete_and_the_export_beside_it_untouched(explorer, exp
         assert (explorer / name).read_bytes() == (exported / name).read_bytes()
     content = json.loads((explorer / "web" / "generator.json").read_text())
     assert content["categories"] == "weights"
-    assert {(row["file"], row["signature"]) for row in content["parity"]} == {("generator.onnx", "generator"), ("recognizer.onnx", "recognizer")}
+    assert {(row["file"], row["signature"]) for row in content["parity"]} == {
+        ("generator.onnx", "generator"),
+        ("recognizer.onnx", "recognizer"),
+    }
     page = (explorer / "web" / "index.html").read_text()
     assert not re.search(r"(src|href)=\"https?:", page)
     assert "Microsoft" in (explorer / "web" / "licenses.txt").read_text()
@@ -145,15 +196,32 @@ def test_the_folder_is_complete_and_the_export_beside_it_untouched(explorer, exp
 def test_it_gives_what_onnx_runtime_gives_in_python(opened, model):
     page = opened(bypass_csp=True)
     script = """async (texts) => {
-        const { Models } = await import("./models.js"), { readContract, middle, fromText } = await import("./latents.js");
+        const { Models } = await import("./models.js");
+        const { readContract, middle, fromText } = await import("./latents.js");
         const contract = readContract(await (await fetch("generator.json")).json());
-        const states = texts.map(([seed, codes]) => fromText(contract, middle(contract), codes, String(seed)).state);
+        const read = ([seed, codes]) => fromText(contract, middle(contract), codes, String(seed));
+        const states = texts.map((text) => read(text).state);
         return (await new Models(contract, () => {}).generate(states)).map((pixels) => [...pixels]);
     }"""
-    cases = [(0, "digit=0,tilt=0"), (1, "digit=9,tilt=-1"), (4294967295, "digit=3,tilt=2"), (77, "digit=2:0.25+7:0.75,tilt=0.5")]
-    weights = [np.eye(10)[0], np.eye(10)[9], np.eye(10)[3], 0.25 * np.eye(10)[2] + 0.75 * np.eye(10)[7]]
-    expected = [_expected(model, seed, digit, tilt) for (seed, _), digit, tilt in zip(cases, weights, (0, -1, 2, 0.5), strict=True)]
-    np.testing.assert_allclose(np.array(page.evaluate(script, cases)).reshape(-1, 16, 16), expected, atol=1e-5)
+    cases = [
+        (0, "digit=0,tilt=0"),
+        (1, "digit=9,tilt=-1"),
+        (4294967295, "digit=3,tilt=2"),
+        (77, "digit=2:0.25+7:0.75,tilt=0.5"),
+    ]
+    weights = [
+        np.eye(10)[0],
+        np.eye(10)[9],
+        np.eye(10)[3],
+        0.25 * np.eye(10)[2] + 0.75 * np.eye(10)[7],
+    ]
+    expected = [
+        _expected(model, seed, digit, tilt)
+        for (seed, _), digit, tilt in zip(cases, weights, (0, -1, 2, 0.5), strict=True)
+    ]
+    np.testing.assert_allclose(
+        np.array(page.evaluate(script, cases)).reshape(-1, 16, 16), expected, atol=1e-5
+    )
 
 
 def test_a_seed_is_the_same_noise_in_the_browser(opened):
@@ -163,8 +231,15 @@ def test_a_seed_is_the_same_noise_in_the_browser(opened):
         const { noiseFromSeed } = await import("./latents.js");
         return seeds.map((seed) => [...noiseFromSeed(seed, 62, normal)]);
     }"""
-    np.testing.assert_array_equal(np.float32(page.evaluate(script, [seeds, False])), Noise(62, "uniform").from_seeds(np.array(seeds)))
-    np.testing.assert_allclose(page.evaluate(script, [seeds, True]), Noise(62, "normal").from_seeds(np.array(seeds)), atol=1e-6)
+    np.testing.assert_array_equal(
+        np.float32(page.evaluate(script, [seeds, False])),
+        Noise(62, "uniform").from_seeds(np.array(seeds)),
+    )
+    np.testing.assert_allclose(
+        page.evaluate(script, [seeds, True]),
+        Noise(62, "normal").from_seeds(np.array(seeds)),
+        atol=1e-6,
+    )
 
 
 def test_controls_change_the_picture(opened, model):
@@ -282,7 +357,12 @@ def test_what_a_browser_kept_outlives_a_renaming_export_and_damage(opened, brows
     def reload(renamed=None):
         page.unroute_all()
         if renamed:
-            page.route("**/generator.json", lambda route: route.fulfill(body=(route.fetch()).text().replace('"name": "tilt"', f'"name": "{renamed}"')))
+            page.route(
+                "**/generator.json",
+                lambda route: route.fulfill(
+                    body=(route.fetch()).text().replace('"name": "tilt"', f'"name": "{renamed}"')
+                ),
+            )
         page.goto(address)
         page.reload()
         page.wait_for_selector("#grid[data-drawn]", timeout=TIMEOUT)
@@ -303,9 +383,21 @@ def test_what_a_browser_kept_outlives_a_renaming_export_and_damage(opened, brows
     page.wait_for_selector("#grid[data-drawn]", timeout=TIMEOUT)
     assert page.get_by_role("textbox", name="name of tilt").input_value() == "theirs"
     reload()
-    assert page.get_by_role("textbox", name="name of tilt").input_value() == "lean"  # a link's names are for one visit
-    for damaged in ("{}", "5", "[null]", "[[1, 5]]", '[["slant", 5]]', '[["slant", "digit"]]', "nonsense"):
-        page.evaluate("([keys, value]) => keys.forEach((key) => localStorage.setItem(key, value))", [stored, damaged])
+    # A link's names are for one visit.
+    assert page.get_by_role("textbox", name="name of tilt").input_value() == "lean"
+    for damaged in (
+        "{}",
+        "5",
+        "[null]",
+        "[[1, 5]]",
+        '[["slant", 5]]',
+        '[["slant", "digit"]]',
+        "nonsense",
+    ):
+        page.evaluate(
+            "([keys, value]) => keys.forEach((key) => localStorage.setItem(key, value))",
+            [stored, damaged],
+        )
         reload()
         page.wait_for_timeout(200)  # what would be shown wrongly may come a moment later
         assert page.locator("#alert").is_hidden()
@@ -317,14 +409,18 @@ def test_what_a_browser_kept_outlives_a_renaming_export_and_damage(opened, brows
 def test_a_kept_image_stays_what_it_was_when_the_next_export_renames_its_codes(opened):
     script = """async () => {
         const { fromText, middle, readContract, toText } = await import("./latents.js");
-        const content = await (await fetch("generator.json")).json(), contract = readContract(content);
-        const { state } = fromText(contract, middle(contract), "digit=3:0.25+7:0.75,tilt=-1.5", "9");
+        const content = await (await fetch("generator.json")).json();
+        const contract = readContract(content), codes = "digit=3:0.25+7:0.75,tilt=-1.5";
+        const { state } = fromText(contract, middle(contract), codes, "9");
         content.inputs[1].name = "lean";
         const renamed = readContract(content);
         return fromText(renamed, middle(renamed), toText(contract, state), "9").state;
     }"""
     kept = opened(bypass_csp=True).evaluate(script)
-    assert kept == {"seed": 9, "values": {"digit": {"category": 3, "other": 7, "mix": 0.75}, "lean": -1.5}}
+    assert kept == {
+        "seed": 9,
+        "values": {"digit": {"category": 3, "other": 7, "mix": 0.75}, "lean": -1.5},
+    }
 
 
 @pytest.mark.parametrize(
@@ -347,9 +443,12 @@ def test_a_kept_image_stays_what_it_was_when_the_next_export_renames_its_codes(o
 def test_codes_in_a_link_are_read_as_the_client_reads_them_or_not_at_all(opened, text, value):
     script = """async ([text, name]) => {
         const { fromText, toText } = await import("./latents.js");
-        const digit = { trainedAs: "digit", discrete: true, categories: 10 }, bit = { trainedAs: "bit", discrete: true, bit: true, categories: 2 };
-        const codes = [{ trainedAs: "tilt", range: [-2, 2] }, digit, bit].map((code) => ({ ...code, name: code.trainedAs }));
-        const none = { category: 0, other: 0, mix: 0 }, state = { seed: 1, values: { tilt: 0, digit: none, bit: none } };
+        const tilt = { trainedAs: "tilt", range: [-2, 2] };
+        const digit = { trainedAs: "digit", discrete: true, categories: 10 };
+        const bit = { trainedAs: "bit", discrete: true, bit: true, categories: 2 };
+        const codes = [tilt, digit, bit].map((code) => ({ ...code, name: code.trainedAs }));
+        const none = { category: 0, other: 0, mix: 0 };
+        const state = { seed: 1, values: { tilt: 0, digit: none, bit: none } };
         const { state: restored, strange } = fromText({ codes }, state, text);
         return [strange ? null : restored.values[name], toText({ codes }, restored)];
     }"""
@@ -371,13 +470,22 @@ def test_a_link_restores_what_was_seen(opened):
     assert _soon(page, lambda: "Copied" in page.inner_text("#status"))
     other = opened(page.url.partition("/#")[2].join(("#", "")))
     assert other.locator(".value").all_inner_texts() == ["8 · 9", f"{MINUS}0.75"]
-    assert [other.locator(f"#{name}").input_value() for name in ("rows", "columns")] == ["tilt", "digit"]
+    assert [other.locator(f"#{name}").input_value() for name in ("rows", "columns")] == [
+        "tilt",
+        "digit",
+    ]
     assert other.get_by_role("textbox", name="name of tilt").input_value() == "lean"
 
 
 def test_a_strange_link_harms_nothing(opened):
-    page = opened("#seed=-1&codes=digit=99,tilt=<img src=x onerror=alert(1)>,color=3&names=digit=<b>,slant=digit&rows=nowhere")
-    assert page.inner_text("#alert") == "The link asks for 5 things that this model does not have; the rest was restored."
+    page = opened(
+        "#seed=-1&codes=digit=99,tilt=<img src=x "
+        "onerror=alert(1)>,color=3&names=digit=<b>,slant=digit&rows=nowhere"
+    )
+    assert (
+        page.inner_text("#alert")
+        == "The link asks for 5 things that this model does not have; the rest was restored."
+    )
     assert page.locator(".value").all_inner_texts() == ["0", "+0.00"]
     assert page.get_by_role("textbox", name="name of digit").input_value() == "digit"
 
@@ -393,8 +501,14 @@ def test_a_real_image_is_read(opened, explorer, tmp_path, model):
     answers = recognizer.outputs(datasets.to_float(pixels[None, ..., None]))
     digit, tilt = int(answers["digit"][0]), float(answers["tilt"][0])
     rows = page.locator("#answers tr").all_inner_texts()
-    assert rows[0].split("\t")[1].startswith(f"{digit} ({round(float(answers['digit_probabilities'][0, digit]) * 100)}%)")
-    assert rows[1].split("\t")[1] == f"{tilt:+.2f} ± {answers['tilt_std'][0]:.2f}".replace("-", MINUS)
+    assert (
+        rows[0]
+        .split("\t")[1]
+        .startswith(f"{digit} ({round(float(answers['digit_probabilities'][0, digit]) * 100)}%)")
+    )
+    assert rows[1].split("\t")[1] == f"{tilt:+.2f} ± {answers['tilt_std'][0]:.2f}".replace(
+        "-", MINUS
+    )
     assert _shows(page, _expected(model, 1, np.eye(10)[digit], tilt) * 255, "#remade", within=0.6)
     page.get_by_role("button", name="Take these codes").click()
     assert _shows(page, _expected(model, 1, np.eye(10)[digit], tilt) * 255, within=0.6)
@@ -403,14 +517,27 @@ def test_a_real_image_is_read(opened, explorer, tmp_path, model):
     (tmp_path / "text.png").write_text("no image")
     page.set_input_files("#file", tmp_path / "text.png")
     page.wait_for_selector("#alert:not([hidden])", timeout=TIMEOUT)
-    assert page.inner_text("#alert") == "text.png is no image that this browser can read; give a PNG or JPEG."
+    assert (
+        page.inner_text("#alert")
+        == "text.png is no image that this browser can read; give a PNG or JPEG."
+    )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_has_room_and_touch(opened, scheme):
-    page = opened(viewport={"width": 360, "height": 700}, has_touch=True, is_mobile=True, color_scheme=scheme)
+    page = opened(
+        viewport={"width": 360, "height": 700}, has_touch=True, is_mobile=True, color_scheme=scheme
+    )
     assert page.locator("html").bounding_box()["width"] <= 360
-    assert max(box["x"] + box["width"] for box in (one.bounding_box() for one in page.locator("#codes *:visible, #grid *").all())) <= 360
+    assert (
+        max(
+            box["x"] + box["width"]
+            for box in (
+                one.bounding_box() for one in page.locator("#codes *:visible, #grid *").all()
+            )
+        )
+        <= 360
+    )
     page.locator(".categories label", has_text="5").first.tap()
     assert page.locator(".value").first.inner_text() == "5"
 
@@ -442,7 +569,14 @@ def test_faults_are_said(browser, explorer, tmp_path):
 def test_an_explorer_is_put_in_no_other_place(digits_run, explorer, tmp_path):
     (tmp_path / "site" / "web").mkdir(parents=True)
     (tmp_path / "site" / "web" / "thesis.txt").write_text("precious")
-    message = sentence(command("export", f"--run_dir={digits_run}", f"--export_dir={tmp_path / 'site'}", "--formats=web"))
+    message = sentence(
+        command(
+            "export",
+            f"--run_dir={digits_run}",
+            f"--export_dir={tmp_path / 'site'}",
+            "--formats=web",
+        )
+    )
     assert "web is not an explorer, whose place it has" in message
     assert (tmp_path / "site" / "web" / "thesis.txt").read_text() == "precious"
 
@@ -452,14 +586,22 @@ def test_a_browser_that_waits_and_one_that_hangs_up(explorer, tmp_path):
     environment = {**os.environ, "BROWSER": "sh -c 'sleep 5' %s"}
     log = tmp_path / "log"
     with log.open("w") as file:
-        process = subprocess.Popen([sys.executable, "-m", "keras_infogan.serving.explore", *flags], stdout=file, stderr=file, env=environment)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "keras_infogan.serving.explore", *flags],
+            stdout=file,
+            stderr=file,
+            env=environment,
+        )
     wait_for_lines(log, process, 1)
     port = int(re.findall(r"localhost:(\d+)", log.read_text())[0])
     for _ in range(5):
         with socket.create_connection(("localhost", port), timeout=PATIENCE) as closed:
-            closed.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not a farewell
+            # A reset, not a farewell.
+            closed.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             closed.sendall(b"GET /generator.onnx HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    with urllib.request.urlopen(f"http://localhost:{port}/generator.json", timeout=PATIENCE) as answer:
+    with urllib.request.urlopen(
+        f"http://localhost:{port}/generator.json", timeout=PATIENCE
+    ) as answer:
         assert json.load(answer)["name"] == "digits-infogan"
     process.send_signal(signal.SIGINT)
     process.wait(PATIENCE)
@@ -469,7 +611,9 @@ def test_a_browser_that_waits_and_one_that_hangs_up(explorer, tmp_path):
 def test_other_directories_are_refused(exported, tmp_path):
     assert "is not an export" in sentence(command("serving.explore", f"--export_dir={tmp_path}"))
     assert "which export?" in sentence(command("serving.explore"))
-    assert "has no explorer; export the run with --formats=web" in sentence(command("serving.explore", f"--export_dir={exported}"))
+    assert "has no explorer; export the run with --formats=web" in sentence(
+        command("serving.explore", f"--export_dir={exported}")
+    )
     with pytest.raises(UserError, match="has no explorer"):
         explore.find(exported)
 
@@ -485,15 +629,31 @@ def _fake_npm(tmp_path, monkeypatch, script):
 
 
 def test_another_archive_than_the_release_is_not_used(tmp_path, monkeypatch):
-    _fake_npm(tmp_path, monkeypatch, 'for last; do :; done; echo evil > "${last#--pack-destination=}/onnxruntime-web-1.30.0.tgz"')
+    _fake_npm(
+        tmp_path,
+        monkeypatch,
+        "for last; do :; done; echo evil > "
+        '"${last#--pack-destination=}/onnxruntime-web-1.30.0.tgz"',
+    )
     with pytest.raises(UserError, match="another file than the release"):
         web_runtime.files()
     assert not list(pathlib.Path(tmp_path, "cache").rglob("*.tgz"))
 
 
 def test_without_network_or_npm_one_sentence_says_so(tmp_path, monkeypatch, digits_run):
-    _fake_npm(tmp_path, monkeypatch, r"printf 'npm warn config\nnpm error code E1\nnpm error no network \351\n' >&2; exit 1")
-    message = sentence(command("export", f"--run_dir={digits_run}", f"--export_dir={tmp_path / 'export'}", "--formats=web"))
+    _fake_npm(
+        tmp_path,
+        monkeypatch,
+        r"printf 'npm warn config\nnpm error code E1\nnpm error no network \351\n' >&2; exit 1",
+    )
+    message = sentence(
+        command(
+            "export",
+            f"--run_dir={digits_run}",
+            f"--export_dir={tmp_path / 'export'}",
+            "--formats=web",
+        )
+    )
     assert "npm cannot fetch onnxruntime-web 1.30.0 (npm error no network" in message
     assert not (tmp_path / "export" / "web").exists()
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -505,7 +665,11 @@ def test_without_network_or_npm_one_sentence_says_so(tmp_path, monkeypatch, digi
 def test_a_damaged_archive_in_the_cache_is_fetched_again(explorer, tmp_path, monkeypatch):
     cached = web_runtime.cache_directory() / "npm"
     shutil.copytree(cached, tmp_path / "good")
-    _fake_npm(tmp_path, monkeypatch, f'for last; do :; done; cp "{tmp_path}/good/"* "${{last#--pack-destination=}}"')
+    _fake_npm(
+        tmp_path,
+        monkeypatch,
+        f'for last; do :; done; cp "{tmp_path}/good/"* "${{last#--pack-destination=}}"',
+    )
     damaged = tmp_path / "cache" / "keras_infogan" / "npm" / "gifenc-1.0.3.tgz"
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(b"half")
@@ -527,6 +691,12 @@ def test_a_damaged_archive_in_the_cache_is_fetched_again(explorer, tmp_path, mon
 def test_bad_names_files_are_refused(digits_run, tmp_path, content, part):
     if content is not None:
         (tmp_path / "names.json").write_bytes(content)
-    result = command("export", f"--run_dir={digits_run}", f"--export_dir={tmp_path / 'export'}", "--rename=names.json", cwd=tmp_path)
+    result = command(
+        "export",
+        f"--run_dir={digits_run}",
+        f"--export_dir={tmp_path / 'export'}",
+        "--rename=names.json",
+        cwd=tmp_path,
+    )
     assert part in sentence(result)
     assert not (tmp_path / "export").exists()

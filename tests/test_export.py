@@ -1,4 +1,6 @@
-"""What export writes, that it agrees with the model, and what becomes of bad input, from the command to the exported files."""
+"""What export writes, that it agrees with the model, and what becomes of bad input, from the
+command to the exported files.
+"""
 
 import contextlib
 import dataclasses
@@ -61,14 +63,28 @@ def _tensors(feeds):
 
 def test_everything_is_there_and_described(exported):
     names = {path.name for path in exported.iterdir() if not path.name.startswith(".")}
-    assert names == {NAME, "generator.onnx", "generator_fp16.onnx", "recognizer.onnx", "generator.json", "README.md", "generator.png"}
+    assert names == {
+        NAME,
+        "generator.onnx",
+        "generator_fp16.onnx",
+        "recognizer.onnx",
+        "generator.json",
+        "README.md",
+        "generator.png",
+    }
     content, _ = contract.read(exported / "generator.json")
     for name, facts in content["files"].items():
         if name.endswith(".onnx"):
             assert facts["sha256"] == hashlib.sha256((exported / name).read_bytes()).hexdigest()
-            described = next(entry.value for entry in onnx.load(exported / name).metadata_props if entry.key == contract.METADATA_KEY)
+            described = next(
+                entry.value
+                for entry in onnx.load(exported / name).metadata_props
+                if entry.key == contract.METADATA_KEY
+            )
             assert content.items() >= json.loads(described).items()
-    assert {entry["name"]: entry["trained_as"] for entry in content["inputs"] if "trained_as" in entry} == {"digit": "digit", "tilt": "slant"}
+    assert {
+        entry["name"]: entry["trained_as"] for entry in content["inputs"] if "trained_as" in entry
+    } == {"digit": "digit", "tilt": "slant"}
     assert content["dataset"]["license"] == "CC BY 4.0"
     assert content["evaluation"] is None
     assert {"keras", "tensorflow", "tf2onnx", "onnxruntime"} <= content["versions"].keys()
@@ -83,7 +99,10 @@ def test_everything_is_there_and_described(exported):
 def test_parity_is_measured_and_within_tolerance(exported):
     rows = json.loads((exported / "generator.json").read_text())["parity"]
     assert {(row["file"], row["signature"]) for row in rows} >= {
-        *((f"{NAME}/1", name) for name in ("serving_default", "from_seed", "blend", "latents", "png", "encode")),
+        *(
+            (f"{NAME}/1", name)
+            for name in ("serving_default", "from_seed", "blend", "latents", "png", "encode")
+        ),
         ("generator.onnx", "generator"),
         ("generator_fp16.onnx", "generator"),
         ("recognizer.onnx", "recognizer"),
@@ -118,23 +137,47 @@ def _replace_output(proto, name, operation, *constants):
     node.output[list(node.output).index(name)] = f"{name}_before"
     for index, constant in enumerate(constants):
         proto.graph.initializer.append(onnx.numpy_helper.from_array(constant, f"{name}_{index}"))
-    proto.graph.node.append(onnx.helper.make_node(operation, [f"{name}_before", *(f"{name}_{index}" for index in range(len(constants)))], [name]))
+    proto.graph.node.append(
+        onnx.helper.make_node(
+            operation,
+            [f"{name}_before", *(f"{name}_{index}" for index in range(len(constants)))],
+            [name],
+        )
+    )
 
 
 @pytest.mark.parametrize(
     ("file", "change", "where"),
     [
         ("generator.onnx", _disturb_a_weight, r"images \[\d+, \d+, 0\] of latent \d+ \(digit \d"),
-        ("recognizer.onnx", lambda proto: _replace_output(proto, "parameters", "Mul", np.float32(0)), "parameters"),
-        ("recognizer.onnx", lambda proto: _replace_output(proto, "digit", "Mul", np.int64(0)), "digit"),
-        ("recognizer.onnx", lambda proto: _replace_output(proto, "tilt_std", "Add", np.float32(0.001)), "tilt_std"),
-        ("recognizer.onnx", lambda proto: _replace_output(proto, "digit_probabilities", "Log"), "digit_probabilities"),
+        (
+            "recognizer.onnx",
+            lambda proto: _replace_output(proto, "parameters", "Mul", np.float32(0)),
+            "parameters",
+        ),
+        (
+            "recognizer.onnx",
+            lambda proto: _replace_output(proto, "digit", "Mul", np.int64(0)),
+            "digit",
+        ),
+        (
+            "recognizer.onnx",
+            lambda proto: _replace_output(proto, "tilt_std", "Add", np.float32(0.001)),
+            "tilt_std",
+        ),
+        (
+            "recognizer.onnx",
+            lambda proto: _replace_output(proto, "digit_probabilities", "Log"),
+            "digit_probabilities",
+        ),
     ],
 )
 def test_parity_finds_a_file_that_differs(exported, model, agreed, tmp_path, file, change, where):
     shutil.copytree(exported, tmp_path / "copy")
     _changed(tmp_path / "copy" / file, change)
-    with pytest.raises(UserError, match=rf"{file} \(.*, through ONNX Runtime\) differs from Keras by .* in {where}"):
+    with pytest.raises(
+        UserError, match=rf"{file} \(.*, through ONNX Runtime\) differs from Keras by .* in {where}"
+    ):
         parity.measure(agreed, model, tmp_path / "copy", [file])
 
 
@@ -152,14 +195,23 @@ def test_signatures_give_what_the_model_gives(saved_model, agreed, model):
     seeds = np.arange(7)
     images = (model.generate(latents) + 1) / 2
     for name in ("serving_default", "blend", "latents"):
-        np.testing.assert_allclose(saved_model[name](**_tensors(agreed.feeds(name, latents=latents)))["images"], images, atol=1e-5)
+        np.testing.assert_allclose(
+            saved_model[name](**_tensors(agreed.feeds(name, latents=latents)))["images"],
+            images,
+            atol=1e-5,
+        )
     noise = {"noise": agreed.latent_spec.noise.from_seeds(seeds)}
-    seeded = (model.generate(agreed.latent_spec.pack(agreed.latent_spec.unpack(latents) | noise)) + 1) / 2
+    seeded = (
+        model.generate(agreed.latent_spec.pack(agreed.latent_spec.unpack(latents) | noise)) + 1
+    ) / 2
     feeds = _tensors(agreed.feeds("from_seed", latents=latents, seeds=seeds))
     np.testing.assert_allclose(saved_model["from_seed"](**feeds)["images"], seeded, atol=1e-5)
     png = saved_model["png"](**feeds)["image_bytes"]
     assert tf.io.decode_png(png[3]).shape == agreed.image_shape
-    answers = {name: array.numpy() for name, array in saved_model["encode"](images=tf.constant(images)).items()}
+    answers = {
+        name: array.numpy()
+        for name, array in saved_model["encode"](images=tf.constant(images)).items()
+    }
     assert set(answers) == {"digit", "digit_probabilities", "tilt", "tilt_std", "parameters"}
     np.testing.assert_allclose(answers["parameters"], model.encode(images * 2 - 1), atol=1e-4)
     np.testing.assert_array_equal(answers["digit"], answers["digit_probabilities"].argmax(axis=1))
@@ -170,7 +222,9 @@ def test_blending_is_between(saved_model, model, agreed):
     halves = np.zeros((1, 10), np.float32)
     halves[0, [3, 7]] = 0.5
     noise = np.zeros((1, 16), np.float32)
-    images = saved_model["blend"](digit=tf.constant(halves), tilt=tf.constant([0.0]), noise=tf.constant(noise))["images"]
+    images = saved_model["blend"](
+        digit=tf.constant(halves), tilt=tf.constant([0.0]), noise=tf.constant(noise)
+    )["images"]
     latents = np.concatenate([noise, halves, [[0]]], axis=-1).astype(np.float32)
     np.testing.assert_allclose(images, (model.generate(latents) + 1) / 2, atol=1e-5)
 
@@ -178,13 +232,27 @@ def test_blending_is_between(saved_model, model, agreed):
 def test_only_core_operations_and_a_batch_of_any_size(exported, session, agreed):
     from tensorflow.core.protobuf import saved_model_pb2
 
-    proto = saved_model_pb2.SavedModel.FromString((exported / NAME / "1" / "saved_model.pb").read_bytes())
+    proto = saved_model_pb2.SavedModel.FromString(
+        (exported / NAME / "1" / "saved_model.pb").read_bytes()
+    )
     graph = proto.meta_graphs[0].graph_def
-    operations = {node.op for nodes in (graph.node, *(function.node_def for function in graph.library.function)) for node in nodes}
-    registered = {op for op in operations if not op.startswith("__")} - {function.signature.name for function in graph.library.function}
+    operations = {
+        node.op
+        for nodes in (graph.node, *(function.node_def for function in graph.library.function))
+        for node in nodes
+    }
+    registered = {op for op in operations if not op.startswith("__")} - {
+        function.signature.name for function in graph.library.function
+    }
     assert not {op for op in registered if "Py" in op or "Custom" in op or "Xla" in op}
     for count in (0, 1, 33):  # a C++ process knows core operations only
-        assert session.run("serving_default", agreed.feeds("serving_default", latents=agreed.latent_spec.sample(count, 0)))["images"].shape[0] == count
+        assert (
+            session.run(
+                "serving_default",
+                agreed.feeds("serving_default", latents=agreed.latent_spec.sample(count, 0)),
+            )["images"].shape[0]
+            == count
+        )
 
 
 def test_warm_up_requests_are_few_and_answered(exported, saved_model, session):
@@ -196,9 +264,15 @@ def test_warm_up_requests_are_few_and_answered(exported, saved_model, session):
         assert {len(array) for array in outputs.values()} == {len(next(iter(feeds.values())))}
 
 
-def test_a_warm_up_request_that_fails_stops_the_export(exported, agreed, model, tmp_path, monkeypatch):
+def test_a_warm_up_request_that_fails_stops_the_export(
+    exported, agreed, model, tmp_path, monkeypatch
+):
     monkeypatch.setattr(
-        to_saved_model, "warm_up_requests", lambda directory: [("from_seed", agreed.feeds("serving_default", latents=agreed.latent_spec.sample(1, 0)))]
+        to_saved_model,
+        "warm_up_requests",
+        lambda directory: [
+            ("from_seed", agreed.feeds("serving_default", latents=agreed.latent_spec.sample(1, 0)))
+        ],
     )
     with pytest.raises(UserError, match="from_seed fails on its own warm-up request"):
         parity.measure(agreed, model, exported, [f"{NAME}/1"])
@@ -221,9 +295,13 @@ def test_a_warm_up_request_that_fails_stops_the_export(exported, agreed, model, 
         ("encode", "images", np.nan, "images: expected numbers from 0 to 1"),
     ],
 )
-def test_the_saved_model_refuses_what_is_out_of_range(saved_model, session, agreed, through, signature, name, value, part):
+def test_the_saved_model_refuses_what_is_out_of_range(
+    saved_model, session, agreed, through, signature, name, value, part
+):
     images = np.zeros((3, *agreed.image_shape), np.float32)
-    feeds = agreed.feeds(signature, latents=agreed.latent_spec.sample(3, 0), seeds=np.arange(3), images=images)
+    feeds = agreed.feeds(
+        signature, latents=agreed.latent_spec.sample(3, 0), seeds=np.arange(3), images=images
+    )
     feeds[name] = feeds[name].copy()
     feeds[name][1] = value
     if through == "Python":
@@ -236,7 +314,11 @@ def test_the_saved_model_refuses_what_is_out_of_range(saved_model, session, agre
 
 def test_the_saved_model_refuses_wrong_shapes_and_types(session, agreed):
     feeds = agreed.feeds("serving_default", latents=agreed.latent_spec.sample(3, 0))
-    for wrong in ({"noise": feeds["noise"][:, :5]}, {"digit": feeds["digit"].astype(np.float32)}, {"tilt": feeds["tilt"][:2]}):
+    for wrong in (
+        {"noise": feeds["noise"][:, :5]},
+        {"digit": feeds["digit"].astype(np.float32)},
+        {"tilt": feeds["tilt"][:2]},
+    ):
         with pytest.raises(UserError):
             session.run("serving_default", feeds | wrong)
     assert len(session.run("serving_default", feeds)["images"]) == 3
@@ -246,7 +328,11 @@ def test_the_saved_model_refuses_wrong_shapes_and_types(session, agreed):
 def every_kind(tmp_path_factory):
     """A run whose model has a code of every kind, the model, untrained, and its contract."""
     run, model = untrained("infogan", tmp_path_factory.mktemp("every"))
-    return run, model, dataclasses.replace(exporting.contract_of(run, {}), capabilities=model.capabilities)
+    return (
+        run,
+        model,
+        dataclasses.replace(exporting.contract_of(run, {}), capabilities=model.capabilities),
+    )
 
 
 @pytest.mark.parametrize(
@@ -267,7 +353,9 @@ def test_every_option_gives_the_same_images(every_kind, tmp_path, options):
     loaded = onnx_model.load(tmp_path / "generator.onnx")
     latents = agreed.latent_spec.sample(5, 0)
     images = model.generate(latents)
-    assert np.abs(loaded.generate(latents) - images).max() <= (1 / 255 + 2e-5 if agreed.image_type == "uint8" else 2e-5)
+    assert np.abs(loaded.generate(latents) - images).max() <= (
+        1 / 255 + 2e-5 if agreed.image_type == "uint8" else 2e-5
+    )
     assert loaded.contract == agreed
 
 
@@ -285,18 +373,29 @@ def test_every_model_gives_the_same_in_every_format(exported_untrained, tmp_path
     run, model, directory = exported_untrained(name)
     if form:
         directory = tmp_path
-        exporting.export(run, exporting.contract_of(run, {}, **form), directory, ["saved_model", "onnx"])
+        exporting.export(
+            run, exporting.contract_of(run, {}, **form), directory, ["saved_model", "onnx"]
+        )
     content, agreed = contract.read(directory / "generator.json")
     assert (agreed.capabilities, agreed.likelihood) == (model.capabilities, model.likelihood)
-    assert {row["signature"] for row in content["parity"]} == {*agreed.signatures(), *agreed.onnx_graphs()}
+    assert {row["signature"] for row in content["parity"]} == {
+        *agreed.signatures(),
+        *agreed.onnx_graphs(),
+    }
     loaded = onnx_model.load(directory / "generator.onnx")
-    assert (loaded.contract, loaded.capabilities, loaded.likelihood) == (agreed, model.capabilities, model.likelihood)
+    assert (loaded.contract, loaded.capabilities, loaded.likelihood) == (
+        agreed,
+        model.capabilities,
+        model.likelihood,
+    )
     assert _run_card(directory) == ["(1, 8, 8, 1)", "(1, 1, 8, 8)" if form else "(1, 8, 8, 1)"]
 
 
 def test_scores_come_under_the_exported_names(every_kind):
     _, _, agreed = every_kind
-    renamed = dataclasses.replace(agreed, latent_spec=agreed.latent_spec.renamed({"kind": "species"}))
+    renamed = dataclasses.replace(
+        agreed, latent_spec=agreed.latent_spec.renamed({"kind": "species"})
+    )
     metrics = {
         "evaluated": {"step": 3},
         "scores": {
@@ -307,7 +406,10 @@ def test_scores_come_under_the_exported_names(every_kind):
             "dci/slant": 0.1,
             "dci/completeness": 0.2,
         },
-        "details": {"confusion": {"kind": {"matches": {"0": "dog", "1": "cat"}}}, "category_shares": {"kind": [0.98, 0.01, 0.01]}},
+        "details": {
+            "confusion": {"kind": {"matches": {"0": "dog", "1": "cat"}}},
+            "category_shares": {"kind": [0.98, 0.01, 0.01]},
+        },
         "skipped": {},
         "alarms": [
             {"kind": "ignored_noise", "sentence": "The noise is ignored: ..."},
@@ -338,12 +440,26 @@ def test_scores_come_under_the_exported_names(every_kind):
 
 def test_a_contract_says_of_a_run_what_it_is(every_kind):
     run, _, _ = every_kind
-    agreed = exporting.contract_of(run, {"slant": "lean"}, categories="weights", image_type="uint8", image_layout="NCHW")
-    assert (agreed.model, agreed.title, agreed.dataset, agreed.license, agreed.step) == ("infogan", "InfoGAN", "digits", "CC BY 4.0", 0)
+    agreed = exporting.contract_of(
+        run, {"slant": "lean"}, categories="weights", image_type="uint8", image_layout="NCHW"
+    )
+    assert (agreed.model, agreed.title, agreed.dataset, agreed.license, agreed.step) == (
+        "infogan",
+        "InfoGAN",
+        "digits",
+        "CC BY 4.0",
+        0,
+    )
     assert [code.name for code in agreed.latent_spec.codes] == ["kind", "lean", "tilt", "smile"]
     assert agreed.trained_as == ("kind", "slant", "tilt", "smile")
-    assert (agreed.categories, agreed.image_type, agreed.image_layout) == ("weights", "uint8", "NCHW")
-    assert "secret" not in json.dumps(exporting.contract_of(dataclasses.replace(run, data_dir="/somewhere/secret"), {}).to_json())
+    assert (agreed.categories, agreed.image_type, agreed.image_layout) == (
+        "weights",
+        "uint8",
+        "NCHW",
+    )
+    assert "secret" not in json.dumps(
+        exporting.contract_of(dataclasses.replace(run, data_dir="/somewhere/secret"), {}).to_json()
+    )
 
 
 def test_an_export_of_the_first_contract_may_be_replaced(tmp_path):
@@ -356,7 +472,9 @@ def test_an_export_of_the_first_contract_may_be_replaced(tmp_path):
     export_dir.mkdir()
     shutil.copy(DATA / "contract_1.json", export_dir / "generator.json")
     exporting.check_output(exporting.contract_of(run, {"continuous_2": "width"}), export_dir)
-    other = dataclasses.replace(run, settings=dataclasses.replace(run.settings, codes="digit=categorical(10), 3*uniform"))
+    other = dataclasses.replace(
+        run, settings=dataclasses.replace(run.settings, codes="digit=categorical(10), 3*uniform")
+    )
     with pytest.raises(UserError, match="that has other images or codes"):
         exporting.check_output(exporting.contract_of(other, {}), export_dir)
 
@@ -367,11 +485,15 @@ def test_the_graph_is_lean_and_named(exported):
         onnx.checker.check_model(proto, full_check=True)
         assert [opset.version for opset in proto.opset_import if opset.domain == ""] == [18]
         assert {opset.domain for opset in proto.opset_import} <= {"", "ai.onnx.ml"}
-        # One layout inside: one change before the convolutions, one after; of gray images either is a reshape.
+        # One layout inside: one change before the convolutions, one after; of gray images
+        # either is a reshape.
         assert sum(node.op_type == "Transpose" for node in proto.graph.node) == transposes
         for value in (*proto.graph.input, *proto.graph.output):
             assert value.type.tensor_type.shape.dim[0].dim_param == "batch"
-    assert "prior: each with probability 1/10" in onnx.load(exported / "generator.onnx").graph.input[0].doc_string
+    assert (
+        "prior: each with probability 1/10"
+        in onnx.load(exported / "generator.onnx").graph.input[0].doc_string
+    )
 
 
 def test_the_model_card_loads_what_it_says(exported):
@@ -380,7 +502,9 @@ def test_the_model_card_loads_what_it_says(exported):
 
 
 def _run_card(directory):
-    """Runs the lines of a model card in Python, with TensorFlow and with ONNX Runtime, and returns the shapes of the images that they make, texts."""
+    """Runs the lines of a model card in Python, with TensorFlow and with ONNX Runtime, and returns
+    the shapes of the images that they make, texts.
+    """
     card, shapes = (directory / "README.md").read_text(), []
     assert "{{" not in card
     for block in re.findall(r"```python\n(.*?)```", card, re.DOTALL):
@@ -394,36 +518,56 @@ def _run_card(directory):
 def test_the_next_export_is_the_next_version(digits_run, tmp_path):
     output = tmp_path / "out"
     for version in (1, 2):
-        printed = succeed_here("export", f"--run_dir={digits_run}", f"--export_dir={output}", "--formats=saved_model")
+        printed = succeed_here(
+            "export", f"--run_dir={digits_run}", f"--export_dir={output}", "--formats=saved_model"
+        )
         assert str(output / NAME / str(version)) in printed.splitlines()
     assert sorted(path.name for path in (output / NAME).iterdir()) == ["1", "2"]
     assert [path for path in output.iterdir() if path.name.startswith(".exporting")] == []
 
 
 def _contents(directory):
-    return {path.relative_to(directory): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(directory): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
 
 
-def test_an_export_that_fails_leaves_the_old_one(exported, digits_run, agreed, tmp_path, monkeypatch):
+def test_an_export_that_fails_leaves_the_old_one(
+    exported, digits_run, agreed, tmp_path, monkeypatch
+):
     output = tmp_path / "out"
     shutil.copytree(exported, output)
     (output / ".exporting_of_a_killed_process").mkdir()
     before = _contents(output)
     monkeypatch.setattr(parity, "_FLOAT16", 1e-9)
-    with pytest.raises(UserError, match=r"generator_fp16\.onnx .* nothing was exported \(leave this file out with --nofp16\)"):
+    with pytest.raises(
+        UserError,
+        match=r"generator_fp16\.onnx .* nothing was exported \(leave this file out with --nofp16\)",
+    ):
         exporting.export(runs.read(digits_run), agreed, output, ["onnx"])
     assert _contents(output) == before
     assert not list(output.glob(".exporting*"))
 
 
 @pytest.mark.parametrize("failing", range(1, 14, 3))
-def test_a_fault_while_files_are_put_in_place_brings_the_old_ones_back(exported, digits_run, agreed, tmp_path, monkeypatch, failing):
+def test_a_fault_while_files_are_put_in_place_brings_the_old_ones_back(
+    exported, digits_run, agreed, tmp_path, monkeypatch, failing
+):
     output = tmp_path / "out"
     shutil.copytree(exported, output)
     before = _contents(output)
 
     def write(run, contract, directory, formats, fp16, saved_model):
-        names = ["README.md", "generator.png", "generator.onnx", "recognizer.onnx", saved_model, "generator.json"]
+        names = [
+            "README.md",
+            "generator.png",
+            "generator.onnx",
+            "recognizer.onnx",
+            saved_model,
+            "generator.json",
+        ]
         for name in names:
             (directory / name).parent.mkdir(exist_ok=True)
             (directory / name).write_text("new")
@@ -455,11 +599,24 @@ def test_a_killed_export_leaves_the_old_one(exported, digits_run, tmp_path):
     output = tmp_path / "out"
     shutil.copytree(exported, output)
     before = _contents(output)
-    process = subprocess.Popen([sys.executable, "-m", "keras_infogan.export", f"--run_dir={digits_run}", f"--export_dir={output}"], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "keras_infogan.export",
+            f"--run_dir={digits_run}",
+            f"--export_dir={output}",
+        ],
+        stderr=subprocess.DEVNULL,
+    )
     wait_until(lambda: list(output.glob(".exporting_*/written/*")), process)
     process.kill()
     process.wait()
-    assert {path: data for path, data in _contents(output).items() if not path.parts[0].startswith(".exporting")} == before
+    assert {
+        path: data
+        for path, data in _contents(output).items()
+        if not path.parts[0].startswith(".exporting")
+    } == before
 
 
 def test_an_export_killed_while_it_was_put_in_place_can_be_repeated(exported, agreed, tmp_path):
@@ -480,12 +637,23 @@ def test_a_full_disk_is_one_sentence(model, agreed, tmp_path, monkeypatch):
 
 
 def test_scores_need_no_tensorflow(exported, digits_run, tmp_path):
-    """And are those of the run itself, but for the images, for whose feature space TensorFlow would be needed."""
+    """And are those of the run itself, but for the images, for whose feature space TensorFlow
+    would be needed.
+    """
     copied = tmp_path / "files"
     shutil.copytree(exported, copied)
-    code = "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); runpy.run_module('keras_infogan.evaluate', run_name='__main__')"
+    code = (
+        "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); "
+        "runpy.run_module('keras_infogan.evaluate', run_name='__main__')"
+    )
     arguments = [f"--onnx={copied / 'generator.onnx'}", "--num=500"]
-    result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
     assert result.returncode == 0, result.stderr
     scored = json.loads((copied / "metrics.json").read_text())
     assert "a feature space takes TensorFlow" in scored["skipped"]["frechet_distance"]["reason"]
@@ -493,7 +661,10 @@ def test_scores_need_no_tensorflow(exported, digits_run, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(digits_run, copy)
     succeed_here("evaluate", f"--run_dir={copy}", "--num=500", "--metrics=generator,labels")
-    expected = {key.replace("/slant", "/tilt"): value for key, value in json.loads((copy / "metrics.json").read_text())["scores"].items()}
+    expected = {
+        key.replace("/slant", "/tilt"): value
+        for key, value in json.loads((copy / "metrics.json").read_text())["scores"].items()
+    }
     assert {"effect/noise", "clustering_accuracy/digit"} <= expected.keys()
     assert scored["scores"] == pytest.approx(expected, abs=1e-3)
     # An export after an evaluation says what was found, under the new names.
@@ -501,8 +672,16 @@ def test_scores_need_no_tensorflow(exported, digits_run, tmp_path):
     assert [path.name for path in (copy / "export").glob("generator_fp16*")] == []
     said = json.loads((copy / "export" / "generator.json").read_text())["evaluation"]
     assert said["scores"] == expected
-    assert said["labels_of_categories"]["digit"] == json.loads((copy / "metrics.json").read_text())["details"]["confusion"]["digit"]["matches"]
-    assert f"| clustering_accuracy/digit | {expected['clustering_accuracy/digit']:.3f} |" in (copy / "export" / "README.md").read_text()
+    assert (
+        said["labels_of_categories"]["digit"]
+        == json.loads((copy / "metrics.json").read_text())["details"]["confusion"]["digit"][
+            "matches"
+        ]
+    )
+    assert (
+        f"| clustering_accuracy/digit | {expected['clustering_accuracy/digit']:.3f} |"
+        in (copy / "export" / "README.md").read_text()
+    )
 
 
 @pytest.mark.parametrize(
@@ -510,50 +689,83 @@ def test_scores_need_no_tensorflow(exported, digits_run, tmp_path):
     [
         ([], "Give --run_dir"),
         (["--run_dir=nowhere"], "not a run directory"),
-        (["--run_dir=RUN", "--formats=tflite"], "--formats: expected one or more of saved_model, onnx, web, received 'tflite'"),
+        (
+            ["--run_dir=RUN", "--formats=tflite"],
+            "--formats: expected one or more of saved_model, onnx, web, received 'tflite'",
+        ),
         (["--run_dir=RUN", "--formats=saved_modl"], "did you mean 'saved_model'"),
         (["--run_dir=RUN", "--formats="], "received none"),
         (["--run_dir=RUN", "--rename=slant"], "cannot read 'slant'"),
         (["--run_dir=RUN", "--rename=slant=a,slant=b"], "each code once"),
         (["--run_dir=RUN", "--rename=slant=digit"], "'digit' is given twice"),
-        (["--run_dir=RUN", "--rename=slant=seed"], "the name 'seed' cannot be .* --rename=slant=NAME"),
+        (
+            ["--run_dir=RUN", "--rename=slant=seed"],
+            "the name 'seed' cannot be .* --rename=slant=NAME",
+        ),
         (["--run_dir=RUN", "--rename=color=hue"], "there is no code 'color'"),
         (["--run_dir=RUN", "--export_dir=occupied"], "is not empty and not an export"),
         (["--run_dir=RUN", "--output_dir=occupied"], "is not empty and not an export"),
         (["--run_dir=RUN", "--export_dir=newer"], "was exported by a newer keras-infogan"),
         (["--run_dir=RUN", "--export_dir=other"], "holds an export of mnist-infogan"),
-        (["--run_dir=RUN", "--export_dir=codes"], "holds an export of digits-infogan that has other images or codes"),
+        (
+            ["--run_dir=RUN", "--export_dir=codes"],
+            "holds an export of digits-infogan that has other images or codes",
+        ),
         (["--run_dir=RUN", "--export_dir=damaged"], "is damaged .* remove it, or give another"),
         (["--run_dir=RUN", "--export_dir=occupied/file"], "cannot write to"),
     ],
 )
-def test_bad_input_is_one_sentence_before_tensorflow_loads(digits_run, exported, tmp_path, arguments, part):
+def test_bad_input_is_one_sentence_before_tensorflow_loads(
+    digits_run, exported, tmp_path, arguments, part
+):
     (tmp_path / "occupied").mkdir()
     (tmp_path / "occupied" / "file").write_text("precious")
     (tmp_path / "other").mkdir()
     content = json.loads((exported / "generator.json").read_text())
-    (tmp_path / "other" / "generator.json").write_text(json.dumps(content | {"dataset": content["dataset"] | {"name": "mnist"}}))
+    (tmp_path / "other" / "generator.json").write_text(
+        json.dumps(content | {"dataset": content["dataset"] | {"name": "mnist"}})
+    )
     (tmp_path / "codes").mkdir()
-    (tmp_path / "codes" / "generator.json").write_text(json.dumps(content | {"inputs": [entry for entry in content["inputs"] if entry["name"] != "tilt"]}))
+    (tmp_path / "codes" / "generator.json").write_text(
+        json.dumps(
+            content | {"inputs": [entry for entry in content["inputs"] if entry["name"] != "tilt"]}
+        )
+    )
     (tmp_path / "newer").mkdir()
     (tmp_path / "newer" / "generator.json").write_text(json.dumps(content | {"contract": 3}))
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "generator.json").write_text("[]")
     before = _contents(tmp_path)
-    code = "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); runpy.run_module('keras_infogan.export', run_name='__main__')"
+    code = (
+        "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); "
+        "runpy.run_module('keras_infogan.export', run_name='__main__')"
+    )
     arguments = [argument.replace("RUN", str(digits_run)) for argument in arguments]
-    result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=PATIENCE, cwd=tmp_path, check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        cwd=tmp_path,
+        check=False,
+    )
     assert re.search(part, sentence(result))
     assert _contents(tmp_path) == before
 
 
 def test_a_second_export_at_the_same_time_is_turned_away(digits_run, tmp_path):
     with files.locked_directory(tmp_path, "--export_dir", "exporting"):
-        assert "another process is exporting in" in sentence(command("export", f"--run_dir={digits_run}", f"--export_dir={tmp_path}"))
+        assert "another process is exporting in" in sentence(
+            command("export", f"--run_dir={digits_run}", f"--export_dir={tmp_path}")
+        )
 
 
 def test_a_missing_package_is_named(monkeypatch):
     find = export_command.importlib.util.find_spec
-    monkeypatch.setattr(export_command.importlib.util, "find_spec", lambda name: None if name == "tf2onnx" else find(name))
+    monkeypatch.setattr(
+        export_command.importlib.util,
+        "find_spec",
+        lambda name: None if name == "tf2onnx" else find(name),
+    )
     with pytest.raises(UserError, match=r"needs tf2onnx, which is not installed; .*\[export\]"):
         export_command.parse_formats("onnx")

@@ -16,7 +16,16 @@ import time
 
 import numpy as np
 import pytest
-from conftest import PATIENCE, checkpoint, free_ports, sentence, succeed_here, wait_for_lines, wait_until, worker_environment
+from conftest import (
+    PATIENCE,
+    checkpoint,
+    free_ports,
+    sentence,
+    succeed_here,
+    wait_for_lines,
+    wait_until,
+    worker_environment,
+)
 
 from keras_infogan import checkpoints, runs
 
@@ -31,11 +40,27 @@ SMALL_LAYERS = (
 
 
 def _start(directory, *arguments, index=None, ports=None, log=None, **kwargs):
-    """Starts the train command, as worker `index` of those on `ports` if given, and returns the process."""
+    """Starts the train command, as worker `index` of those on `ports` if given, and
+    returns the process.
+    """
     environment = worker_environment(ports, index) if ports else None
-    command = [sys.executable, "-m", "keras_infogan.train", f"--run_dir={directory}", *SMALL_LAYERS, *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "keras_infogan.train",
+        f"--run_dir={directory}",
+        *SMALL_LAYERS,
+        *arguments,
+    ]
     if not log:
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **kwargs)
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            **kwargs,
+        )
     with open(log, "a") as output:
         return subprocess.Popen(command, stdout=output, stderr=output, env=environment, **kwargs)
 
@@ -50,8 +75,18 @@ def _train(directory, *arguments, **kwargs):
 
 
 def _train_here(directory, *arguments):
-    """Trains as `_train` does, in this process, and returns what is printed. Here are two virtual devices, all of which would be taken."""
-    return succeed_here("train", f"--run_dir={directory}", *SMALL_LAYERS, "--checkpoint_every_steps=5", "--devices=CPU:0", *arguments)
+    """Trains as `_train` does, in this process, and returns what is printed.
+
+    Here are two virtual devices, all of which would be taken.
+    """
+    return succeed_here(
+        "train",
+        f"--run_dir={directory}",
+        *SMALL_LAYERS,
+        "--checkpoint_every_steps=5",
+        "--devices=CPU:0",
+        *arguments,
+    )
 
 
 def _assert_same(directory, reference):
@@ -71,7 +106,8 @@ def reference(tmp_path_factory):
 
 
 def _kill_until_done(directory, reference, arguments, kills, log):
-    """Starts the same command again and again and kills it, the first time while a checkpoint is being written, the second at a random moment, and so on.
+    """Starts the same command again and again and kills it, the first time while a checkpoint is
+    being written, the second at a random moment, and so on.
 
     Where the run ends before, its end is compared with the reference and it begins anew.
 
@@ -82,14 +118,20 @@ def _kill_until_done(directory, reference, arguments, kills, log):
 
     def compare():
         _assert_same(directory, reference)
-        assert (directory / "metrics.jsonl").read_text() == (reference / "metrics.jsonl").read_text()
+        assert (directory / "metrics.jsonl").read_text() == (
+            reference / "metrics.jsonl"
+        ).read_text()
         shutil.rmtree(directory)
 
     while done < kills:
         process = _start(directory, *arguments, log=log)
         moment = time.monotonic() + random_moments.uniform(2, 15)
         while process.poll() is None:
-            if list(directory.glob("checkpoints/.writing_*")) if done % 2 == 0 else time.monotonic() > moment:
+            if (
+                list(directory.glob("checkpoints/.writing_*"))
+                if done % 2 == 0
+                else time.monotonic() > moment
+            ):
                 process.kill()
                 process.wait()
                 done += 1
@@ -104,24 +146,40 @@ def _kill_until_done(directory, reference, arguments, kills, log):
 
 
 def test_a_run_killed_while_it_saves_ends_with_the_same_weights(reference, tmp_path):
-    _kill_until_done(tmp_path / "run", reference, ["--steps=60", "--checkpoint_every_steps=5"], 1, tmp_path / "log")
+    _kill_until_done(
+        tmp_path / "run",
+        reference,
+        ["--steps=60", "--checkpoint_every_steps=5"],
+        1,
+        tmp_path / "log",
+    )
 
 
 @pytest.mark.slow
 def test_fifty_kills(tmp_path):
     arguments, undisturbed = ["--steps=1500", "--checkpoint_every_steps=5"], tmp_path / "reference"
     assert _start(undisturbed, *arguments, log=tmp_path / "log").wait() == 0
-    half_written, ends = _kill_until_done(tmp_path / "run", undisturbed, arguments, 50, tmp_path / "log")
-    print(f"50 kills, {half_written} of them left a half-written checkpoint; {ends} runs reached their end, all equal to the undisturbed one.")
+    half_written, ends = _kill_until_done(
+        tmp_path / "run", undisturbed, arguments, 50, tmp_path / "log"
+    )
+    print(
+        f"50 kills, {half_written} of them left a half-written checkpoint; {ends} runs reached "
+        "their end, all equal to the undisturbed one."
+    )
 
 
 def test_two_workers_of_which_one_is_killed_or_stopped(tmp_path):
-    """One of two workers is killed, then one is asked to stop: each time both end with a status that asks for a restart, and go on from the checkpoint."""
+    """One of two workers is killed, then one is asked to stop: each time both end with a status
+    that asks for a restart, and go on from the checkpoint.
+    """
     directory, ports = tmp_path / "run", free_ports(2)
 
     def both(steps, place=directory):
         arguments = (place, f"--steps={steps}", "--checkpoint_every_steps=5")
-        return [_start(*arguments, index=index, ports=ports, log=tmp_path / f"log_{index}") for index in (0, 1)]
+        return [
+            _start(*arguments, index=index, ports=ports, log=tmp_path / f"log_{index}")
+            for index in (0, 1)
+        ]
 
     workers = both(100_000)
     wait_for_lines(directory / "metrics.jsonl", workers[0], 8)
@@ -134,8 +192,17 @@ def test_two_workers_of_which_one_is_killed_or_stopped(tmp_path):
     wait_for_lines(directory / "metrics.jsonl", workers[0], killed_at + 8)
     workers[1].send_signal(signal.SIGTERM)
     assert [worker.wait(timeout=PATIENCE) for worker in workers] == [75, 75]
-    stopped = [int(re.findall(r"Stopped by SIGTERM at step (\d+)", (tmp_path / f"log_{index}").read_text())[0]) for index in (0, 1)]
-    assert stopped[0] == stopped[1] == checkpoints.step_of(checkpoints.paths(runs.read(directory))[0])
+    stopped = [
+        int(
+            re.findall(
+                r"Stopped by SIGTERM at step (\d+)", (tmp_path / f"log_{index}").read_text()
+            )[0]
+        )
+        for index in (0, 1)
+    ]
+    assert (
+        stopped[0] == stopped[1] == checkpoints.step_of(checkpoints.paths(runs.read(directory))[0])
+    )
 
     workers = both(stopped[0] + 5)
     assert [worker.wait(timeout=PATIENCE) for worker in workers] == [0, 0]
@@ -147,8 +214,13 @@ def test_two_workers_of_which_one_is_killed_or_stopped(tmp_path):
 
 def test_workers_with_different_flags_are_refused(tmp_path):
     ports = free_ports(2)
-    workers = [_start(tmp_path / "run", "--steps=5", f"--seed={index}", index=index, ports=ports) for index in (0, 1)]
-    assert {"workers were given different flags" in sentence(_finish(worker)) for worker in workers} == {True}
+    workers = [
+        _start(tmp_path / "run", "--steps=5", f"--seed={index}", index=index, ports=ports)
+        for index in (0, 1)
+    ]
+    assert {
+        "workers were given different flags" in sentence(_finish(worker)) for worker in workers
+    } == {True}
     assert not (tmp_path / "run" / "config.json").exists()
 
 
@@ -181,13 +253,20 @@ def test_a_second_process_is_turned_away_and_sigterm_saves_and_asks_for_a_restar
 
 
 def test_a_disk_that_is_full_loses_nothing(reference, tmp_path):
-    """No file may grow beyond what the checkpoints need less a little: what a full disk does, without one."""
+    """No file may grow beyond what the checkpoints need less a little: what a full disk
+    does, without one.
+    """
     directory = tmp_path / "run"
     _train_here(directory, "--steps=5")
     before = {path: path.read_bytes() for path in directory.glob("checkpoints/*")}
     limit = len(next(iter(before.values()))) - 1000
     result = _train(
-        directory, "--steps=60", "--checkpoint_every_steps=5", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        directory,
+        "--steps=60",
+        "--checkpoint_every_steps=5",
+        preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY)
+        ),
     )
     assert "cannot write a checkpoint" in sentence(result)
     assert {path: path.read_bytes() for path in directory.glob("checkpoints/*")} == before
@@ -231,7 +310,11 @@ def test_a_damaged_newest_checkpoint_costs_its_steps_only(reference, tmp_path, c
     else:
         middle = len(content) // 2
         flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-        newest.write_bytes({"cut": content[:middle], "garbage": os.urandom(len(content)), "one bit": flipped}[damage])
+        newest.write_bytes(
+            {"cut": content[:middle], "garbage": os.urandom(len(content)), "one bit": flipped}[
+                damage
+            ]
+        )
     assert "step 55 of 60" in _train_here(directory, "--steps=60")
     assert (f"{newest} cannot be read" in capsys.readouterr().err) == (damage != "deleted")
     _assert_same(directory, reference)

@@ -11,7 +11,14 @@ from keras_infogan import files
 from keras_infogan.config import UserError
 
 
-@pytest.mark.parametrize(("data", "written"), [("text \u00fc", "text \u00fc".encode()), (b"\x00\xff", b"\x00\xff"), ("a name \udcff", b"a name \xff")])
+@pytest.mark.parametrize(
+    ("data", "written"),
+    [
+        ("text \u00fc", "text \u00fc".encode()),
+        (b"\x00\xff", b"\x00\xff"),
+        ("a name \udcff", b"a name \xff"),
+    ],
+)
 def test_text_and_bytes_are_written_as_they_are(tmp_path, data, written):
     path = tmp_path / "file"
     path.write_text("before")
@@ -55,13 +62,28 @@ def test_a_directory_is_held_by_one_process_and_no_longer_than_it_lasts(tmp_path
     assert not files.is_locked(directory)
     code = (
         "import sys, pathlib; from keras_infogan import files\n"
-        "with files.locked_directory(pathlib.Path(sys.argv[1]), '--x', 'at work'): print(1, flush=True); input()"
+        "with files.locked_directory(pathlib.Path(sys.argv[1]), '--x', 'at work'): print(1, "
+        "flush=True); input()"
     )
-    with subprocess.Popen([sys.executable, "-c", code, directory], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, directory],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "1\n"
         assert files.is_locked(directory)
-        with pytest.raises(UserError, match=f"another process is at work in {directory}; wait until it ends, or give another --y"), _held(directory):
+        with (
+            pytest.raises(
+                UserError,
+                match=(
+                    f"another process is at work in {directory}; wait until it ends, "
+                    "or give another --y"
+                ),
+            ),
+            _held(directory),
+        ):
             pass
         process.kill()
     deadline = time.monotonic() + 60
@@ -78,7 +100,10 @@ def _held(directory):
 
 def test_a_directory_that_cannot_be_held_is_one_sentence(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"cannot write to .*; give a --y that can be written"), _held(tmp_path / "file" / "x"):
+    with (
+        pytest.raises(UserError, match=r"cannot write to .*; give a --y that can be written"),
+        _held(tmp_path / "file" / "x"),
+    ):
         pass
 
 

@@ -14,11 +14,15 @@ def _generate(latents):
 
 
 def test_range_is_mapped_to_bytes():
-    assert images.to_uint8(np.array([-1.0, 0.0, 1.0, 3.0]).reshape(4, 1, 1, 1))[:, 0, 0, 0].tolist() == [0, 128, 255, 255]
+    assert images.to_uint8(np.array([-1.0, 0.0, 1.0, 3.0]).reshape(4, 1, 1, 1))[
+        :, 0, 0, 0
+    ].tolist() == [0, 128, 255, 255]
 
 
 def test_small_images_are_enlarged_by_a_whole_factor():
-    picture = np.asarray(images.grid(np.linspace(-1, 1, 6).reshape(6, 1, 1, 1) * np.ones((6, 8, 8, 1)), 3))
+    picture = np.asarray(
+        images.grid(np.linspace(-1, 1, 6).reshape(6, 1, 1, 1) * np.ones((6, 8, 8, 1)), 3)
+    )
     assert picture.shape == (2 * 50 - 2, 3 * 50 - 2, 3)
     assert picture[0, 0, 0] == 0
     assert picture[-1, -1, 0] == 255
@@ -58,7 +62,8 @@ def test_pairs_stand_beside_each_other():
     picture = np.asarray(images.pairs(real, made, num_columns=2))
     assert picture.shape == (2 * 50 - 2, 4 * 50 - 2, 3)
     assert picture[24, 24::50, 0].tolist() == [0, 255, 0, 255]
-    assert picture[74, 24::50, 0].tolist() == [0, 255, 255, 255]  # the rest of the last row is left white
+    # The rest of the last row is left white.
+    assert picture[74, 24::50, 0].tolist() == [0, 255, 255, 255]
     assert images.pairs(real[:1], made[:1]).size == (2 * 50 - 2, 48)
 
 

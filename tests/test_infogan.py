@@ -1,4 +1,6 @@
-"""What is InfoGAN's own: its game, where the information's gradient goes, and what the recognizer may see."""
+"""What is InfoGAN's own: its game, where the information's gradient goes, and what the
+recognizer may see.
+"""
 
 import dataclasses
 import math
@@ -17,24 +19,48 @@ def _latents(model, images, use=0):
 
 
 def _moved_by_information(settings, batch, codes=("kind", "slant", "tilt", "smile")):
-    """Returns which networks have a gradient from the mutual information of some codes alone, in the optimizers' own objectives."""
+    """Returns which networks have a gradient from the mutual information of some codes alone, in
+    the optimizers' own objectives.
+    """
     model = models.build("infogan", settings, SHAPE)
     latents = tf.constant(model.latent_spec.sample(16, 0))
-    networks = {"generator": model.generator, "trunk": model.trunk, "recognizer": model.recognizer, "discriminator": model.discriminator}
+    networks = {
+        "generator": model.generator,
+        "trunk": model.trunk,
+        "recognizer": model.recognizer,
+        "discriminator": model.discriminator,
+    }
     moved = set()
     with tf.GradientTape(persistent=True) as tape:
         features = model.trunk(model.generator(latents, training=True), training=True)
-        information = {name: values for name, values in model._information(latents, features).items() if name in codes}
-        information = {code.name: information.get(code.name, 0.0) for code in model.latent_spec.codes}
+        information = {
+            name: values
+            for name, values in model._information(latents, features).items()
+            if name in codes
+        }
+        information = {
+            code.name: information.get(code.name, 0.0) for code in model.latent_spec.codes
+        }
         nothing = tf.zeros((16,))
-        minimized = model._with_information({"discriminator": nothing, "generator": nothing}, information)
+        minimized = model._with_information(
+            {"discriminator": nothing, "generator": nothing}, information
+        )
         objectives = {player: tf.reduce_mean(values) for player, values in minimized.items()}
     for player, objective in objectives.items():
         variables = model.players[player].variables
-        gradients = tape.gradient(objective, [variable.value for variable in variables], unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        owned = {variable.path: float(tf.norm(gradient)) for variable, gradient in zip(variables, gradients, strict=True)}
+        gradients = tape.gradient(
+            objective,
+            [variable.value for variable in variables],
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        owned = {
+            variable.path: float(tf.norm(gradient))
+            for variable, gradient in zip(variables, gradients, strict=True)
+        }
         for name, network in networks.items():
-            if any(owned.get(variable.path, 0.0) > 1e-7 for variable in network.trainable_variables):
+            if any(
+                owned.get(variable.path, 0.0) > 1e-7 for variable in network.trainable_variables
+            ):
                 moved.add(name)
     return moved
 
@@ -56,7 +82,10 @@ def test_the_information_moves_the_networks_it_should(settings, expected, small,
 FOLLOWING = {"real_information_weight": 3.0, "generator_follows": True}
 
 
-@pytest.mark.parametrize(("codes", "expected"), [(("kind", "smile"), {"generator"}), (("slant", "tilt"), {"generator", "trunk", "recognizer"})])
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [(("kind", "smile"), {"generator"}), (("slant", "tilt"), {"generator", "trunk", "recognizer"})],
+)
 def test_a_generator_that_follows_does_so_in_discrete_codes(codes, expected, small, batch):
     assert _moved_by_information(dataclasses.replace(small, **FOLLOWING), batch, codes) == expected
 
@@ -64,10 +93,18 @@ def test_a_generator_that_follows_does_so_in_discrete_codes(codes, expected, sma
 def test_what_real_images_teach_moves_trunk_and_recognizer(small, batch):
     model = models.build("infogan", dataclasses.replace(small, **FOLLOWING), SHAPE)
     with tf.GradientTape() as tape:
-        logged, grouping = model._information_of_real(batch["image"], model._features(batch["image"], 1))
-    assert logged.keys() == {f"{term}/{code}" for term in ("disagreement", "uncertainty") for code in ("kind", "smile")}
+        logged, grouping = model._information_of_real(
+            batch["image"], model._features(batch["image"], 1)
+        )
+    assert logged.keys() == {
+        f"{term}/{code}" for term in ("disagreement", "uncertainty") for code in ("kind", "smile")
+    }
     gradients = tape.gradient(grouping, [variable.value for variable in model.trainable_variables])
-    moved = {variable.path.split("/")[0] for variable, gradient in zip(model.trainable_variables, gradients, strict=True) if gradient is not None}
+    moved = {
+        variable.path.split("/")[0]
+        for variable, gradient in zip(model.trainable_variables, gradients, strict=True)
+        if gradient is not None
+    }
     assert moved == {"trunk", "recognizer"}
 
 
@@ -99,8 +136,17 @@ def test_weights_of_codes_scale_their_part(small):
 
 
 def test_every_draw_of_a_step_is_another_one(small, batch, monkeypatch):
-    """Latents and instance noise of all updates, which a number tells apart that each has for itself."""
-    settings = dataclasses.replace(small, share_fakes=False, generator_updates=2, instance_noise_std=0.1, augmentation="shift 0.1", **FOLLOWING)
+    """Latents and instance noise of all updates, which a number tells apart that
+    each has for itself.
+    """
+    settings = dataclasses.replace(
+        small,
+        share_fakes=False,
+        generator_updates=2,
+        instance_noise_std=0.1,
+        augmentation="shift 0.1",
+        **FOLLOWING,
+    )
     model = models.build("infogan", settings, SHAPE)
     uses, draw = [], model.draw
 
@@ -110,16 +156,27 @@ def test_every_draw_of_a_step_is_another_one(small, batch, monkeypatch):
 
     monkeypatch.setattr(type(model), "draw", lambda self, *arguments: counted(*arguments))
     model.train_step(batch)
-    # Latents three times; noise and augmentation of the images, twice two fakes and the copies; the copies.
+    # Latents three times; noise and augmentation of the images, twice two fakes and the
+    # copies; the copies.
     assert len(uses) == len(set(uses)) == 3 + 2 * 5 + 1
 
 
 def test_instance_noise_falls_to_zero(small, batch):
-    model = models.build("infogan", dataclasses.replace(small, instance_noise_std=0.5, instance_noise_steps=10), SHAPE)
+    model = models.build(
+        "infogan",
+        dataclasses.replace(small, instance_noise_std=0.5, instance_noise_steps=10),
+        SHAPE,
+    )
     deviations = []
     for step in (0, 5, 10, 20):
         model.steps_taken.assign(step)
-        deviations.append(float(tf.math.reduce_std(augment.with_instance_noise(model, batch["image"], use=1) - batch["image"])))
+        deviations.append(
+            float(
+                tf.math.reduce_std(
+                    augment.with_instance_noise(model, batch["image"], use=1) - batch["image"]
+                )
+            )
+        )
     assert deviations == pytest.approx([0.5, 0.25, 0, 0], abs=0.02)
 
 
@@ -138,24 +195,49 @@ def test_the_moving_average_is_that_of_the_generators_weights(small, batch):
 
 
 @pytest.mark.parametrize("recognizer_optimizer", ["generator", "discriminator", "separate"])
-def test_only_the_generator_is_averaged_whoever_moves_the_recognizer(small, batch, recognizer_optimizer):
-    model = models.build("infogan", dataclasses.replace(small, generator_average_decay=0.5, recognizer_optimizer=recognizer_optimizer), SHAPE)
+def test_only_the_generator_is_averaged_whoever_moves_the_recognizer(
+    small, batch, recognizer_optimizer
+):
+    model = models.build(
+        "infogan",
+        dataclasses.replace(
+            small, generator_average_decay=0.5, recognizer_optimizer=recognizer_optimizer
+        ),
+        SHAPE,
+    )
     for _ in range(2):
         model.train_step(batch)
-    others = [variable for network in (model.trunk, model.discriminator, model.recognizer) for variable in network.variables]
-    before, generator = [variable.numpy() for variable in others], model.generator.trainable_variables[0].numpy()
+    others = [
+        variable
+        for network in (model.trunk, model.discriminator, model.recognizer)
+        for variable in network.variables
+    ]
+    before, generator = (
+        [variable.numpy() for variable in others],
+        model.generator.trainable_variables[0].numpy(),
+    )
     model.use_average()
-    assert all(np.array_equal(variable.numpy(), value) for variable, value in zip(others, before, strict=True))
+    assert all(
+        np.array_equal(variable.numpy(), value)
+        for variable, value in zip(others, before, strict=True)
+    )
     assert not np.array_equal(model.generator.trainable_variables[0].numpy(), generator)
 
 
 def test_the_game_is_that_of_equation_6(small, batch):
     """The objectives of one step, computed by hand from the networks' outputs."""
-    model = models.build("infogan", dataclasses.replace(small, mutual_information_weight=0.7), SHAPE)
+    model = models.build(
+        "infogan", dataclasses.replace(small, mutual_information_weight=0.7), SHAPE
+    )
     latents = _latents(model, batch["image"])
     features = model.trunk(model.generator(latents, training=True), training=True)
-    fake, real = (model.discriminator(part).numpy()[:, 0] for part in (features, model.trunk(batch["image"], training=True)))
-    information = model.latent_spec.mutual_information(latents, model.recognizer(features, training=True))
+    fake, real = (
+        model.discriminator(part).numpy()[:, 0]
+        for part in (features, model.trunk(batch["image"], training=True))
+    )
+    information = model.latent_spec.mutual_information(
+        latents, model.recognizer(features, training=True)
+    )
     bound = sum(value.numpy().mean() for value in information.values())
     discriminator = np.mean(np.log1p(np.exp(-real)) + np.log1p(np.exp(fake)))
     generator = np.mean(np.log1p(np.exp(-fake)))
@@ -163,14 +245,20 @@ def test_the_game_is_that_of_equation_6(small, batch):
     minimized, logged = model.objectives(batch)
     assert list(minimized) == ["discriminator", "generator"]
     objectives = [values.numpy().mean() for values in minimized.values()]
-    assert objectives == pytest.approx([discriminator - 0.7 * bound, generator - 0.7 * bound], abs=1e-4)
+    assert objectives == pytest.approx(
+        [discriminator - 0.7 * bound, generator - 0.7 * bound], abs=1e-4
+    )
     assert logged["discriminator_loss"].numpy().mean() == pytest.approx(discriminator, abs=1e-4)
     assert logged["generator_loss"].numpy().mean() == pytest.approx(generator, abs=1e-4)
 
 
 def test_on_the_same_fakes_the_generators_side_is_the_same_alone(small, batch):
     """As it is played where each update of the generator gets fresh ones."""
-    model = models.build("infogan", dataclasses.replace(small, share_fakes=False, mutual_information_weight=0.7), SHAPE)
+    model = models.build(
+        "infogan",
+        dataclasses.replace(small, share_fakes=False, mutual_information_weight=0.7),
+        SHAPE,
+    )
     together, logged = model.objectives(batch)
     alone, of_generator = model._generator_objectives(batch, use=0)
     assert alone["generator"].numpy() == pytest.approx(together["generator"].numpy(), abs=1e-5)
@@ -179,7 +267,9 @@ def test_on_the_same_fakes_the_generators_side_is_the_same_alone(small, batch):
 
 
 @pytest.mark.parametrize("share_fakes", [True, False])
-def test_a_gradient_that_is_not_finite_spoils_the_loss_it_comes_from(small, batch, monkeypatch, share_fakes):
+def test_a_gradient_that_is_not_finite_spoils_the_loss_it_comes_from(
+    small, batch, monkeypatch, share_fakes
+):
     model = models.build("infogan", dataclasses.replace(small, share_fakes=share_fakes), SHAPE)
 
     @tf.custom_gradient

@@ -19,7 +19,9 @@ from keras_infogan.learner import Learner, Player, moving_average
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DuelSettings(config.Settings):
     title = "Duel"
-    decay: float = setting(0.0, "of the moving average of the maker's weights", minimum=0.0, maximum=0.999)
+    decay: float = setting(
+        0.0, "of the moving average of the maker's weights", minimum=0.0, maximum=0.999
+    )
     latent_spec = LatentSpec(Noise(3), ())
 
 
@@ -32,13 +34,23 @@ class Duel(Learner):
 
     def make_players(self):
         maker = keras.optimizers.Adam(1e-2, **moving_average(self.settings.decay))
-        return {"judge": Player(keras.optimizers.Adam(1e-2), (self.judge,)), "maker": Player(maker, (self.maker,), averaged=(self.maker,))}
+        return {
+            "judge": Player(keras.optimizers.Adam(1e-2), (self.judge,)),
+            "maker": Player(maker, (self.maker,), averaged=(self.maker,)),
+        }
 
     def objectives(self, batch):
         made = self.maker(self.draw(self.latent_spec.draw, batch["image"], use=0), training=True)
-        real, fake = self.judge(batch["image"], training=True)[:, 0], self.judge(made, training=True)[:, 0]
+        real, fake = (
+            self.judge(batch["image"], training=True)[:, 0],
+            self.judge(made, training=True)[:, 0],
+        )
         minimized = {"judge": tf.square(real - 1) + tf.square(fake), "maker": tf.square(fake - 1)}
-        return minimized, {"judge_loss": minimized["judge"], "maker_loss": minimized["maker"], "distance": real - fake}
+        return minimized, {
+            "judge_loss": minimized["judge"],
+            "maker_loss": minimized["maker"],
+            "distance": real - fake,
+        }
 
     def generate(self, latents):
         return self.maker(latents, training=False)
@@ -65,12 +77,19 @@ def test_every_player_moves_its_own_networks_by_its_own_loss(batch):
     with tf.GradientTape(persistent=True) as tape:
         minimized, logged = reference.objectives(batch)
         means = {name: tf.reduce_mean(values) for name, values in minimized.items()}
-    gradients = {name: tape.gradient(mean, [variable.value for variable in reference.players[name].variables]) for name, mean in means.items()}
+    gradients = {
+        name: tape.gradient(
+            mean, [variable.value for variable in reference.players[name].variables]
+        )
+        for name, mean in means.items()
+    }
     for name, player in reference.players.items():
         keras.optimizers.Adam(1e-2).apply(gradients[name], player.variables)
     for one, other in zip(model.trainable_variables, reference.trainable_variables, strict=True):
         assert one.numpy() == pytest.approx(other.numpy(), abs=1e-6)
-    assert {name: float(value) for name, value in report.items()} == pytest.approx({name: float(tf.reduce_mean(values)) for name, values in logged.items()})
+    assert {name: float(value) for name, value in report.items()} == pytest.approx(
+        {name: float(tf.reduce_mean(values)) for name, values in logged.items()}
+    )
     assert model.step == 1
 
 
@@ -78,7 +97,9 @@ def test_the_order_of_players_is_that_of_optimizers_and_checkpoints():
     model = _duel()
     assert list(model.players) == ["judge", "maker"]
     assert model.optimizers == [model.judge_optimizer, model.maker_optimizer]
-    assert {id(variable) for optimizer in model.optimizers for variable in optimizer.variables} <= {id(variable) for variable in model.state}
+    assert {id(variable) for optimizer in model.optimizers for variable in optimizer.variables} <= {
+        id(variable) for variable in model.state
+    }
 
 
 def test_a_player_may_sit_out(batch):
@@ -120,13 +141,22 @@ def test_a_game_of_its_own_is_written_with_play(batch):
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        (lambda losses: losses | {"jugde": losses["judge"]}, "a loss for 'jugde', which is no player; the players are judge, maker"),
+        (
+            lambda losses: losses | {"jugde": losses["judge"]},
+            "a loss for 'jugde', which is no player; the players are judge, maker",
+        ),
         (lambda losses: {"judge": losses["judge"]}, "no loss for 'maker', which is to move"),
         (
             lambda losses: losses | {"maker": losses["maker"][:, None]},
-            r"the loss of maker is to be one number per example, \(batch,\), and has the shape \(16, 1\)",
+            (
+                r"the loss of maker is to be one number per example, \(batch,\), "
+                r"and has the shape \(16, 1\)"
+            ),
         ),
-        (lambda losses: losses | {"maker": tf.ones(16)}, "the loss of maker does not depend on .*, which it is to move"),
+        (
+            lambda losses: losses | {"maker": tf.ones(16)},
+            "the loss of maker does not depend on .*, which it is to move",
+        ),
     ],
 )
 def test_losses_and_players_that_do_not_fit_are_said(batch, change, part):
@@ -162,7 +192,9 @@ def test_replicas_draw_different_rows_of_one_global_batch(batch, strategies):
     whole = _latents(_duel(), batch["image"]).numpy()
     with strategies[2].scope():
         model = _duel()
-    parts = strategies[2].experimental_local_results(strategies[2].run(lambda: _latents(model, batch["image"][:8])))
+    parts = strategies[2].experimental_local_results(
+        strategies[2].run(lambda: _latents(model, batch["image"][:8]))
+    )
     assert np.array_equal(np.concatenate([part.numpy() for part in parts]), whole)
 
 
@@ -190,7 +222,11 @@ def test_the_moving_average_is_that_of_what_is_averaged_only(batch):
     for _ in range(3):
         model.train_step(batch)
         current, judge = _values(model.maker.variables), _values(model.judge.variables)
-        expected = current if not expected else [0.5 * mean + 0.5 * value for mean, value in zip(expected, current, strict=True)]
+        expected = (
+            current
+            if not expected
+            else [0.5 * mean + 0.5 * value for mean, value in zip(expected, current, strict=True)]
+        )
     with model.averaged():
         for variable, mean in zip(model.maker.variables, expected, strict=True):
             assert variable.numpy() == pytest.approx(mean, abs=1e-5)
@@ -231,7 +267,9 @@ def _broken(values):
     return tf.identity(values), lambda upstream: upstream * float("inf")
 
 
-@pytest.mark.parametrize(("player", "shown"), [("maker", {"maker_loss"}), ("judge", {"judge_loss"})])
+@pytest.mark.parametrize(
+    ("player", "shown"), [("maker", {"maker_loss"}), ("judge", {"judge_loss"})]
+)
 def test_a_gradient_that_is_not_finite_shows_under_the_players_name(batch, player, shown):
     model = _duel()
 
@@ -249,7 +287,10 @@ def test_a_fault_of_a_player_that_nothing_is_named_after_shows_in_everything(bat
 
     def objectives():
         minimized, _ = model.objectives(batch)
-        return minimized | {"maker": _broken(minimized["maker"])}, {"distance": minimized["judge"], "other": minimized["judge"]}
+        return minimized | {"maker": _broken(minimized["maker"])}, {
+            "distance": minimized["judge"],
+            "other": minimized["judge"],
+        }
 
     assert all(math.isnan(float(value)) for value in model.play(objectives).values())
 
@@ -258,7 +299,11 @@ def test_with_loss_scaling_a_gradient_that_is_not_finite_skips_the_update(batch)
     model = _duel(precision="mixed_float16")
     for _ in range(4):
         model.train_step(batch)
-    skipped, scale, weights = model.skipped_updates, float(model.maker_optimizer.dynamic_scale.numpy()), _values(model.maker.variables)
+    skipped, scale, weights = (
+        model.skipped_updates,
+        float(model.maker_optimizer.dynamic_scale.numpy()),
+        _values(model.maker.variables),
+    )
 
     def objectives():
         minimized, logged = model.objectives(batch)
@@ -301,10 +346,19 @@ def test_what_a_model_does_not_read_it_cannot_use(batch):
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        (lambda images: tf.cast(images, tf.uint8), r"images: expected float32 \(batch, 8, 8, 1\) in \[-1, 1\], received uint8 \(16, 8, 8, 1\)"),
+        (
+            lambda images: tf.cast(images, tf.uint8),
+            (
+                r"images: expected float32 \(batch, 8, 8, 1\) in \[-1, 1\], "
+                r"received uint8 \(16, 8, 8, 1\)"
+            ),
+        ),
         (lambda images: images[:, :4], r"received float32 \(16, 4, 8, 1\)"),
         (lambda images: images[..., 0], r"received float32 \(16, 8, 8\)"),
-        (lambda images: {"picture": images}, "a Duel is trained on batches with image, received picture"),
+        (
+            lambda images: {"picture": images},
+            "a Duel is trained on batches with image, received picture",
+        ),
         (lambda images: {"image": (images, images)}, "received tuple"),
     ],
 )
@@ -312,7 +366,9 @@ def test_what_a_model_does_not_read_it_cannot_use(batch):
 def test_what_is_no_batch_of_images_is_one_sentence(batch, change, part, fitted):
     model, wrong = _duel(), change(batch["image"])
     with pytest.raises(UserError, match=part) as error:
-        model.fit(tf.data.Dataset.from_tensors(wrong), shuffle=False, verbose=0) if fitted else model.train_step(wrong)
+        model.fit(
+            tf.data.Dataset.from_tensors(wrong), shuffle=False, verbose=0
+        ) if fitted else model.train_step(wrong)
     assert len(str(error.value).splitlines()) == 1
     assert model.step == 0
 
@@ -329,7 +385,9 @@ def test_a_model_that_learns_from_labels_asks_for_them(batch):
 
     model = Labelled(LabelledSettings(), SHAPE)
     model.compile()
-    with pytest.raises(UserError, match="a Duel is trained on batches with image, label, received image"):
+    with pytest.raises(
+        UserError, match="a Duel is trained on batches with image, label, received image"
+    ):
         model.train_step(batch)
     model.train_step({**batch, "label": tf.zeros((16,), tf.int32)})
 
@@ -338,12 +396,18 @@ def test_keras_fits_it_on_a_dataset_of_images():
     """As any Keras model: images alone, batches of whatever size, the last one smaller."""
     images = np.random.default_rng(0).uniform(-1, 1, (40, *SHAPE)).astype(np.float32)
     model = _duel()
-    history = model.fit(tf.data.Dataset.from_tensor_slices(images).batch(16), epochs=2, shuffle=False, verbose=0)
+    history = model.fit(
+        tf.data.Dataset.from_tensor_slices(images).batch(16), epochs=2, shuffle=False, verbose=0
+    )
     assert model.step == 6
     assert set(history.history) == {"judge_loss", "maker_loss", "distance"}
     assert np.isfinite(history.history["maker_loss"]).all()
     with pytest.raises(UserError, match="received uint8"):
-        model.fit(tf.data.Dataset.from_tensor_slices(images.astype(np.uint8)).batch(16), shuffle=False, verbose=0)
+        model.fit(
+            tf.data.Dataset.from_tensor_slices(images.astype(np.uint8)).batch(16),
+            shuffle=False,
+            verbose=0,
+        )
 
 
 # What it leaves alone, and what it does not depend on.
@@ -358,7 +422,12 @@ def _trained(name, own, batch):
         try:
             model = models.build(name, TINY[name], SHAPE)
             assert keras.config.dtype_policy().name == own
-            model.fit(tf.data.Dataset.from_tensors(batch).repeat(), steps_per_epoch=2, shuffle=False, verbose=0)
+            model.fit(
+                tf.data.Dataset.from_tensors(batch).repeat(),
+                steps_per_epoch=2,
+                shuffle=False,
+                verbose=0,
+            )
             assert keras.config.dtype_policy().name == own
         finally:
             keras.config.set_dtype_policy("float32")
@@ -370,7 +439,9 @@ def _trained(name, own, batch):
 @pytest.mark.parametrize("name", models.MODELS)
 def test_the_users_own_policy_neither_changes_nor_matters(batch, name, policy):
     one, other = _trained(name, "float32", batch), _trained(name, policy, batch)
-    assert [variable.dtype for variable in one.state] == [variable.dtype for variable in other.state]
+    assert [variable.dtype for variable in one.state] == [
+        variable.dtype for variable in other.state
+    ]
     assert _equal(_values(one.state), _values(other.state))
 
 

@@ -1,4 +1,6 @@
-"""The load test against the local server, the stand-in for TensorFlow Serving over gRPC, and servers whose latency and errors are known."""
+"""The load test against the local server, the stand-in for TensorFlow Serving over gRPC, and
+servers whose latency and errors are known.
+"""
 
 import base64
 import contextlib
@@ -35,9 +37,11 @@ def url(exported):
 
 @contextlib.contextmanager
 def _slow_server(statuses=(200,), images=None, before=lambda index: None):
-    """Answers each predict request after LATENCY, with the statuses in turn; gives the address and a list of (connection, body), as they arrive.
+    """Answers each predict request after LATENCY, with the statuses in turn; gives the address and
+    a list of (connection, body), as they arrive.
 
-    An answer has as many PNG files as were asked for, or `images`; they are no pictures. Request `index` waits until `before(index)` returns.
+    An answer has as many PNG files as were asked for, or `images`; they are no pictures. Request
+    `index` waits until `before(index)` returns.
     """
     requests, arriving = [], threading.Lock()
 
@@ -56,7 +60,9 @@ def _slow_server(statuses=(200,), images=None, before=lambda index: None):
             before(index)
             time.sleep(LATENCY)
             status = statuses[index % len(statuses)]
-            files = [{"b64": base64.b64encode(b"picture").decode()}] * (images or len(body["inputs"]["seed"]))
+            files = [{"b64": base64.b64encode(b"picture").decode()}] * (
+                images or len(body["inputs"]["seed"])
+            )
             data = json.dumps({"outputs": files} if status == 200 else {"error": "busy"}).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(data)))
@@ -75,7 +81,9 @@ def _slow_server(statuses=(200,), images=None, before=lambda index: None):
 
 @pytest.fixture
 def measure(exported, monkeypatch):
-    """A function that measures a server, each time until so many requests of each connection have ended, however long that takes here; gives the rows."""
+    """A function that measures a server, each time until so many requests of each connection have
+    ended, however long that takes here; gives the rows.
+    """
     ended, each = threading.Semaphore(0), 0
 
     class Counted(load_test._Outcome):
@@ -84,7 +92,8 @@ def measure(exported, monkeypatch):
             ended.release()
 
     def wait(loops, seconds, return_when):
-        assert (seconds, return_when) in ((0.2, "FIRST_EXCEPTION"), (1.0, "FIRST_EXCEPTION"))  # the warm-up, and what is measured
+        # The warm-up, and what is measured.
+        assert (seconds, return_when) in ((0.2, "FIRST_EXCEPTION"), (1.0, "FIRST_EXCEPTION"))
         for _ in range(each * len(loops)):
             assert ended.acquire(timeout=PATIENCE)
 
@@ -94,7 +103,14 @@ def measure(exported, monkeypatch):
     def measure(url, batch_sizes, concurrencies, requests=5, signature="png"):
         nonlocal each
         rows, each = [], requests
-        load_test.measure_all(lambda: client.connect(url, exported, timeout=PATIENCE, retries=0), signature, batch_sizes, concurrencies, 1.0, rows)
+        load_test.measure_all(
+            lambda: client.connect(url, exported, timeout=PATIENCE, retries=0),
+            signature,
+            batch_sizes,
+            concurrencies,
+            1.0,
+            rows,
+        )
         return rows
 
     return measure
@@ -102,18 +118,34 @@ def measure(exported, monkeypatch):
 
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_a_known_latency_is_what_is_measured(measure, concurrency):
-    # The first requests of the warm-up, and then of the loops, are answered once as many are under way as there should be.
+    # The first requests of the warm-up, and then of the loops, are answered once as many are under
+    # way as there should be.
     together = threading.Barrier(concurrency)
-    with _slow_server(before=lambda index: together.wait(PATIENCE) if index < 2 * concurrency else None) as (url, requests):
+    with _slow_server(
+        before=lambda index: together.wait(PATIENCE) if index < 2 * concurrency else None
+    ) as (url, requests):
         start = time.perf_counter()
         (row,) = measure(url, [3], [concurrency], requests=15)
         seconds = time.perf_counter() - start
-    assert (row["batch_size"], row["concurrency"], row["errors"], row["first_error"]) == (3, concurrency, 0, None)
+    assert (row["batch_size"], row["concurrency"], row["errors"], row["first_error"]) == (
+        3,
+        concurrency,
+        0,
+        None,
+    )
     latency = row["latency_ms"]
-    assert 1000 * LATENCY <= latency["p50"] <= latency["p90"] <= latency["p95"] <= latency["p99"] <= latency["max"]
+    assert (
+        1000 * LATENCY
+        <= latency["p50"]
+        <= latency["p90"]
+        <= latency["p95"]
+        <= latency["p99"]
+        <= latency["max"]
+    )
     assert row["images"] == 3 * row["requests"]
     assert row["images_per_second"] == pytest.approx(row["images"] / row["seconds"], rel=0.01)
-    # Of those that were waited for, each connection may have had one that ended before the clock started.
+    # Of those that were waited for, each connection may have had one that ended before
+    # the clock started.
     assert 14 * concurrency <= row["requests"] <= len(requests)
     assert row["requests_per_second"] == pytest.approx(row["requests"] / row["seconds"], rel=0.01)
     assert row["requests_per_second"] <= 1.1 * concurrency / LATENCY
@@ -178,7 +210,10 @@ def test_every_signature_is_measured_on_the_local_server(url, measure, signature
 @pytest.fixture(scope="module")
 def grpc_address(exported):
     pytest.importorskip("tensorflow_serving")
-    with pytest.importorskip("tensorflow_serving_double").serve(exported / "digits-infogan") as (_, port):
+    with pytest.importorskip("tensorflow_serving_double").serve(exported / "digits-infogan") as (
+        _,
+        port,
+    ):
         yield f"grpc://localhost:{port}"
 
 
@@ -198,7 +233,8 @@ def test_every_grpc_client_has_a_connection_of_its_own(grpc_address, exported):
     def connections():
         files = [path for path in (table, table.with_name("tcp6")) if path.exists()]
         lines = [line.split() for path in files for line in path.read_text().splitlines()[1:]]
-        return sum(remote.endswith(port) and state == "01" for _, _, remote, state, *_ in lines)  # 01: established
+        # 01: established.
+        return sum(remote.endswith(port) and state == "01" for _, _, remote, state, *_ in lines)
 
     before = connections()
     clients = [client.connect(grpc_address, exported, timeout=PATIENCE) for _ in range(3)]
@@ -208,17 +244,37 @@ def test_every_grpc_client_has_a_connection_of_its_own(grpc_address, exported):
 
 
 def test_the_command_writes_its_files_without_tensorflow(url, exported, tmp_path):
-    code = "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); runpy.run_module('keras_infogan.serving.load_test', run_name='__main__')"
+    code = (
+        "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); "
+        "runpy.run_module('keras_infogan.serving.load_test', run_name='__main__')"
+    )
     directory = tmp_path / "new" / "measured"
-    flags = [f"--url={url}", f"--export_dir={exported}", "--batch_sizes=1, 8", "--concurrency=1,2", f"--output_dir={directory}"]
+    flags = [
+        f"--url={url}",
+        f"--export_dir={exported}",
+        "--batch_sizes=1, 8",
+        "--concurrency=1,2",
+        f"--output_dir={directory}",
+    ]
     for seconds in (0.2, 2.0, 20.0):  # a busy machine may need more until something is answered
-        result = subprocess.run([sys.executable, "-c", code, *flags, f"--seconds={seconds}"], capture_output=True, text=True, timeout=PATIENCE, check=False)
+        result = subprocess.run(
+            [sys.executable, "-c", code, *flags, f"--seconds={seconds}"],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
         assert result.returncode == 0, result.stderr
         if "nothing was answered" not in result.stdout:
             break
     lines = result.stdout.splitlines()
     assert lines[0].split()[:4] == ["batch", "size", "concurrency", "images/s"]
-    assert [line.split()[:2] for line in lines[1:5]] == [["1", "1"], ["1", "2"], ["8", "1"], ["8", "2"]]
+    assert [line.split()[:2] for line in lines[1:5]] == [
+        ["1", "1"],
+        ["1", "2"],
+        ["8", "1"],
+        ["8", "2"],
+    ]
     assert lines[5:] == [str(directory)]
     assert sorted(path.name for path in directory.iterdir()) == ["load_test.json", "load_test.png"]
     content = json.loads((directory / "load_test.json").read_text())
@@ -234,8 +290,15 @@ def test_the_command_writes_its_files_without_tensorflow(url, exported, tmp_path
     }
     assert content["client"]["cpu_count"] == os.cpu_count()
     assert set(content["client"]["versions"]) == {"keras_infogan", "python", "numpy", "urllib3"}
-    assert [(row["batch_size"], row["concurrency"]) for row in content["results"]] == [(1, 1), (1, 2), (8, 1), (8, 2)]
-    assert all(set(row["latency_ms"]) == {"p50", "p90", "p95", "p99", "max"} for row in content["results"])
+    assert [(row["batch_size"], row["concurrency"]) for row in content["results"]] == [
+        (1, 1),
+        (1, 2),
+        (8, 1),
+        (8, 2),
+    ]
+    assert all(
+        set(row["latency_ms"]) == {"p50", "p90", "p95", "p99", "max"} for row in content["results"]
+    )
     with Image.open(directory / "load_test.png") as picture:
         assert np.asarray(picture.convert("L")).std() > 5
 
@@ -244,14 +307,30 @@ def test_ctrl_c_writes_what_was_measured(exported, tmp_path):
     interrupted = threading.Event()
 
     def before(index):
-        # The command's own first request has a connection, and so has the first pair: the others are the second pair's, which must not end too early.
+        # The command's own first request has a connection, and so has the first pair: the others
+        # are the second pair's, which must not end too early.
         if len({connection for connection, _ in requests[: index + 1]}) > 2:
             interrupted.wait(PATIENCE)
 
     with _slow_server(before=before) as (url, requests):
-        flags = [f"--url={url}", f"--export_dir={exported}", "--batch_sizes=1", "--concurrency=1,2", "--seconds=1", f"--timeout={PATIENCE}"]
-        arguments = [sys.executable, "-m", "keras_infogan.serving.load_test", *flags, f"--output_dir={tmp_path}"]
-        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        flags = [
+            f"--url={url}",
+            f"--export_dir={exported}",
+            "--batch_sizes=1",
+            "--concurrency=1,2",
+            "--seconds=1",
+            f"--timeout={PATIENCE}",
+        ]
+        arguments = [
+            sys.executable,
+            "-m",
+            "keras_infogan.serving.load_test",
+            *flags,
+            f"--output_dir={tmp_path}",
+        ]
+        process = subprocess.Popen(
+            arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         assert process.stderr
         text = ""
         while "1/2" not in text:  # the bar: one pair of two is measured
@@ -262,7 +341,10 @@ def test_ctrl_c_writes_what_was_measured(exported, tmp_path):
         output, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, errors.splitlines()[-1]) == (130, "Interrupted.")
     assert str(tmp_path) in output
-    assert [row["concurrency"] for row in json.loads((tmp_path / "load_test.json").read_text())["results"]] == [1]
+    assert [
+        row["concurrency"]
+        for row in json.loads((tmp_path / "load_test.json").read_text())["results"]
+    ] == [1]
 
 
 def test_nothing_is_written_where_nothing_was_answered(url, exported, tmp_path):
@@ -276,10 +358,14 @@ def test_nothing_is_written_where_nothing_was_answered(url, exported, tmp_path):
         assert part in sentence(command("serving.load_test", *known, *flags, cwd=tmp_path))
         assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").touch()
-    assert "give another --output_dir" in sentence(command("serving.load_test", *known, f"--url={url}", "--output_dir=file/x", cwd=tmp_path))
+    assert "give another --output_dir" in sentence(
+        command("serving.load_test", *known, f"--url={url}", "--output_dir=file/x", cwd=tmp_path)
+    )
 
 
-@pytest.mark.parametrize("text", ["", "1,", "0", "-1", "1.5", "x", "10001", "9" * 5000, "²", "1,2,1"])
+@pytest.mark.parametrize(
+    "text", ["", "1,", "0", "-1", "1.5", "x", "10001", "9" * 5000, "²", "1,2,1"]
+)
 def test_lists_are_checked(text):
     with pytest.raises(UserError, match="--batch_sizes"):
         load_test._integers("batch_sizes", text, 10_000)
@@ -288,9 +374,15 @@ def test_lists_are_checked(text):
 @pytest.mark.parametrize(
     ("flags", "part"),
     [
-        (["--batch_sizes=0"], "--batch_sizes: expected integers from 1 to 10,000 separated by commas, received '0'"),
+        (
+            ["--batch_sizes=0"],
+            "--batch_sizes: expected integers from 1 to 10,000 separated by commas, received '0'",
+        ),
         (["--seconds=nan"], "--seconds: expected a number from 0.1 to 3600, received nan"),
-        (["--timeout=nan", "--model=m"], "--timeout: expected seconds from 0.01 to 86,400, received nan"),
+        (
+            ["--timeout=nan", "--model=m"],
+            "--timeout: expected seconds from 0.01 to 86,400, received nan",
+        ),
         ([], "which model?"),
     ],
 )
@@ -309,6 +401,19 @@ def test_help_needs_neither_tensorflow_nor_matplotlib():
         "import sys, runpy; sys.modules.update(tensorflow=None, keras=None, matplotlib=None); "
         "runpy.run_module('keras_infogan.serving.load_test', run_name='__main__')"
     )
-    result = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, timeout=PATIENCE, check=False)
-    for flag in ("--url", "--export_dir", "--batch_sizes", "--concurrency", "--seconds", "--output_dir"):
+    result = subprocess.run(
+        [sys.executable, "-c", code, "--help"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    for flag in (
+        "--url",
+        "--export_dir",
+        "--batch_sizes",
+        "--concurrency",
+        "--seconds",
+        "--output_dir",
+    ):
         assert flag in result.stdout

@@ -1,4 +1,6 @@
-"""The local REST server: the same answers as TensorFlow Serving's stand-in, limits, and hundreds of malformed requests."""
+"""The local REST server: the same answers as TensorFlow Serving's stand-in, limits, and hundreds of
+malformed requests.
+"""
 
 import contextlib
 import gc
@@ -13,7 +15,16 @@ import sys
 import numpy as np
 import pytest
 import urllib3
-from conftest import PATIENCE, command, free_ports, sentence, serve_locally, succeed_here, wait_for_lines, wait_until
+from conftest import (
+    PATIENCE,
+    command,
+    free_ports,
+    sentence,
+    serve_locally,
+    succeed_here,
+    wait_for_lines,
+    wait_until,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -51,8 +62,16 @@ def test_it_answers_as_tensorflow_serving_does(url, exported):
     noise = np.random.default_rng(0).uniform(-1, 1, (2, 16)).tolist()
     rows = [GOOD, GOOD | {"digit": 9, "tilt": -1, "seed": 2**32 - 1}]
     bodies = [
-        {"instances": [{"digit": 1, "tilt": 1, "noise": noise[0]}, {"digit": 2, "tilt": 0.5, "noise": noise[1]}]},
-        {"signature_name": "serving_default", "inputs": {"digit": [1, 2], "tilt": [1, 0.5], "noise": noise}},
+        {
+            "instances": [
+                {"digit": 1, "tilt": 1, "noise": noise[0]},
+                {"digit": 2, "tilt": 0.5, "noise": noise[1]},
+            ]
+        },
+        {
+            "signature_name": "serving_default",
+            "inputs": {"digit": [1, 2], "tilt": [1, 0.5], "noise": noise},
+        },
         {"signature_name": "from_seed", "instances": rows},
         {"signature_name": "png", "inputs": {name: [row[name] for row in rows] for name in NAMES}},
         {"signature_name": "png", "instances": rows},
@@ -65,36 +84,65 @@ def test_it_answers_as_tensorflow_serving_does(url, exported):
         status, answer = _post(url, body)
         _assert_alike(answer, double.rest_predict(model, json.dumps(body)))
         assert status == 200
-    own = urllib3.request("GET", f"{url}{MODEL}/metadata").json()["metadata"]["signature_def"]["signature_def"]
+    own = urllib3.request("GET", f"{url}{MODEL}/metadata").json()["metadata"]["signature_def"][
+        "signature_def"
+    ]
     theirs = model.metadata()["metadata"]["signature_def"]["signature_def"]
     assert set(own) == {"serving_default", "from_seed", "png", "encode"}
     for name, signature in own.items():
         for side in ("inputs", "outputs"):
-            listed = [{key: (tensor["dtype"], tensor["tensor_shape"]["dim"]) for key, tensor in one[name][side].items()} for one in (own, theirs)]
+            listed = [
+                {
+                    key: (tensor["dtype"], tensor["tensor_shape"]["dim"])
+                    for key, tensor in one[name][side].items()
+                }
+                for one in (own, theirs)
+            ]
             assert listed[0] == listed[1], signature
 
 
-@pytest.mark.parametrize(("name", "signatures"), [("dcgan", set()), ("vae", {"encode", "reconstruct", "log_likelihood"})])
-def test_other_models_are_answered_for_as_tensorflow_serving_does(exported_untrained, name, signatures):
+@pytest.mark.parametrize(
+    ("name", "signatures"), [("dcgan", set()), ("vae", {"encode", "reconstruct", "log_likelihood"})]
+)
+def test_other_models_are_answered_for_as_tensorflow_serving_does(
+    exported_untrained, name, signatures
+):
     pytest.importorskip("tensorflow_serving")
     double = pytest.importorskip("tensorflow_serving_double")
     _, model, directory = exported_untrained(name)
-    served, agreed = double.Model(directory / f"digits-{name}"), contract.read(directory / "generator.json")[1]
+    served, agreed = (
+        double.Model(directory / f"digits-{name}"),
+        contract.read(directory / "generator.json")[1],
+    )
     latents, seeds = model.latent_spec.sample(2, 0), np.arange(2)
     images = np.random.default_rng(0).random((2, 8, 8, 1), np.float32)
-    given = {"latents": latents, "seeds": seeds, "images": images, "noise": agreed.likelihood_noise.from_seeds(seeds)}
+    given = {
+        "latents": latents,
+        "seeds": seeds,
+        "images": images,
+        "noise": agreed.likelihood_noise.from_seeds(seeds),
+    }
     with serve_locally(directory) as url:
-        own = urllib3.request("GET", f"{url}/v1/models/digits-{name}/metadata").json()["metadata"]["signature_def"]["signature_def"]
+        own = urllib3.request("GET", f"{url}/v1/models/digits-{name}/metadata").json()["metadata"][
+            "signature_def"
+        ]["signature_def"]
         assert set(own) == {"serving_default", "from_seed", "latents", "png"} | signatures
         for signature in own:
-            body = {"signature_name": signature, "inputs": {key: array.tolist() for key, array in agreed.feeds(signature, **given).items()}}
+            body = {
+                "signature_name": signature,
+                "inputs": {
+                    key: array.tolist() for key, array in agreed.feeds(signature, **given).items()
+                },
+            }
             status, answer = _post(url, body, f"/v1/models/digits-{name}:predict")
             assert status == 200, answer
             _assert_alike(answer, double.rest_predict(served, json.dumps(body)))
 
 
 def _assert_alike(own, theirs):
-    """Asserts that two JSON values have one structure, equal texts, and numbers within 1e-4; of encoded files, that both are PNG."""
+    """Asserts that two JSON values have one structure, equal texts, and numbers within 1e-4; of
+    encoded files, that both are PNG.
+    """
     assert type(own) is type(theirs)
     if isinstance(own, dict):
         assert own.keys() == theirs.keys()
@@ -117,7 +165,9 @@ def test_weights_are_taken_where_the_file_takes_them(digits_run, few_latents, tm
         connected = client.connect(url, model="digits-infogan", timeout=PATIENCE)
         half = connected.generate(digit={2: 0.5, 7: 0.5}, slant=0.0, num=3)
         assert half.shape == (3, 16, 16, 1)
-        np.testing.assert_array_equal(connected.generate(digit={2: 1.0}, slant=0.0), connected.generate(digit=2, slant=0.0))
+        np.testing.assert_array_equal(
+            connected.generate(digit={2: 1.0}, slant=0.0), connected.generate(digit=2, slant=0.0)
+        )
         latents = np.zeros((1, 27)).tolist()
         assert _post(url, {"signature_name": "latents", "inputs": latents})[0] == 200
 
@@ -132,13 +182,24 @@ def test_state_health_and_metrics(url):
     assert json.loads(get("/health")[1]) == {"status": "ok"}
 
     def count():
-        return [line for line in get("/metrics")[1].splitlines() if line.startswith('images_total{signature="from_seed"}')]
+        return [
+            line
+            for line in get("/metrics")[1].splitlines()
+            if line.startswith('images_total{signature="from_seed"}')
+        ]
 
     _post(url, {"signature_name": "from_seed", "instances": [GOOD] * 5})
     before = float(count()[0].split()[1])
     _post(url, {"signature_name": "from_seed", "instances": [GOOD] * 5})
     assert float(count()[0].split()[1]) == before + 5
-    for path in ("/", "/v1/models/other", f"{MODEL}/versions/2", f"{MODEL}/labels/stable", "/v1/models/..%2f..%2fetc%2fpasswd", "/../../etc/passwd"):
+    for path in (
+        "/",
+        "/v1/models/other",
+        f"{MODEL}/versions/2",
+        f"{MODEL}/labels/stable",
+        "/v1/models/..%2f..%2fetc%2fpasswd",
+        "/../../etc/passwd",
+    ):
         status, text = get(path)
         assert status == 404, path
         assert "error" in json.loads(text)
@@ -161,31 +222,76 @@ def _bad(**changes):
         ([], "expected a JSON object, received []"),
         ({}, 'expected either "instances" or "inputs"'),
         ({"instances": [], "inputs": {}}, 'either "instances" or "inputs"'),
-        ({"signature_name": "serving", "instances": [GOOD]}, "the signature 'serving' is not known (did you mean 'serving_default'?)"),
+        (
+            {"signature_name": "serving", "instances": [GOOD]},
+            "the signature 'serving' is not known (did you mean 'serving_default'?)",
+        ),
         ({"signature_name": "blend", "instances": [GOOD]}, "export with --onnx_categories=weights"),
         ({"signature_name": 3, "instances": [GOOD]}, "signature_name: expected a text, received 3"),
-        ({"instances": [GOOD]}, "instance 0: expected an object with digit, tilt, noise, received 'digit', 'tilt', 'seed'"),
+        (
+            {"instances": [GOOD]},
+            (
+                "instance 0: expected an object with digit, tilt, noise, "
+                "received 'digit', 'tilt', 'seed'"
+            ),
+        ),
         ({"signature_name": "from_seed", "instances": []}, "instances: expected a list"),
         ({"signature_name": "from_seed", "instances": 3}, "instances: expected a list"),
-        ({"signature_name": "from_seed", "instances": [3]}, "instance 0: expected an object with digit, tilt, seed, received 3"),
-        ({"signature_name": "from_seed", "inputs": {"digit": 3, "tilt": 0.5, "seed": 7}}, "digit: expected a list"),
-        ({"signature_name": "from_seed", "inputs": {"digit": [3], "tilt": [0.5], "seed": []}}, "seed: expected a list"),
-        ({"signature_name": "from_seed", "inputs": {"digit": [3, 4], "tilt": [0.5], "seed": [7]}}, "2 of digit, 1 of tilt, 1 of seed"),
-        ({"signature_name": "from_seed", "instances": [GOOD] * 51}, "digit: expected at most 50 images at once, received 51"),
+        (
+            {"signature_name": "from_seed", "instances": [3]},
+            "instance 0: expected an object with digit, tilt, seed, received 3",
+        ),
+        (
+            {"signature_name": "from_seed", "inputs": {"digit": 3, "tilt": 0.5, "seed": 7}},
+            "digit: expected a list",
+        ),
+        (
+            {"signature_name": "from_seed", "inputs": {"digit": [3], "tilt": [0.5], "seed": []}},
+            "seed: expected a list",
+        ),
+        (
+            {
+                "signature_name": "from_seed",
+                "inputs": {"digit": [3, 4], "tilt": [0.5], "seed": [7]},
+            },
+            "2 of digit, 1 of tilt, 1 of seed",
+        ),
+        (
+            {"signature_name": "from_seed", "instances": [GOOD] * 51},
+            "digit: expected at most 50 images at once, received 51",
+        ),
         (_bad(digit=10), "digit: expected an integer from 0 to 9, and number 1 is not"),
         (_bad(digit=-1), "digit: expected an integer from 0 to 9"),
         (_bad(digit=3.0), "digit: expected int64 numbers, received 3.0"),
         (_bad(digit=True), "digit: expected int64 numbers, received True"),
         (_bad(digit="3"), "digit: expected int64 numbers, received '3'"),
         (_bad(digit=None), "digit: expected int64 numbers, received None"),
-        (_bad(digit=10**30), "digit: expected int64 of the shape (batch), received uneven lists or a number too large"),
+        (
+            _bad(digit=10**30),
+            (
+                "digit: expected int64 of the shape (batch), "
+                "received uneven lists or a number too large"
+            ),
+        ),
         (_bad(digit=[3]), "digit: expected int64 of the shape (batch), received uneven lists"),
         (_bad(tilt=float("nan")), "tilt: expected finite numbers, and number 1 is not"),
         (_bad(tilt=1e300), "tilt: expected finite numbers"),
         (_bad(seed=2**32), "seed: expected an integer from 0 to 4294967295"),
-        (_bad(color=3), "instance 1: expected an object with digit, tilt, seed, received 'digit', 'tilt', 'seed', 'color'"),
-        ({"signature_name": "encode", "instances": [[[0.5]]]}, "images: expected the shape (batch, 16, 16, 1), received (1, 1, 1)"),
-        ({"signature_name": "encode", "instances": [[[[2.0]] * 16] * 16]}, "images: expected numbers from 0 to 1"),
+        (
+            _bad(color=3),
+            (
+                "instance 1: expected an object with digit, tilt, seed, received 'digit', "
+                "'tilt', 'seed', 'color'"
+            ),
+        ),
+        (
+            {"signature_name": "encode", "instances": [[[0.5]]]},
+            "images: expected the shape (batch, 16, 16, 1), received (1, 1, 1)",
+        ),
+        (
+            {"signature_name": "encode", "instances": [[[[2.0]] * 16] * 16]},
+            "images: expected numbers from 0 to 1",
+        ),
     ],
 )
 def test_a_bad_request_is_refused_with_a_sentence(url, body, part):
@@ -196,11 +302,22 @@ def test_a_bad_request_is_refused_with_a_sentence(url, body, part):
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from((*NAMES, "noise", "images", "b64")) | st.text(max_size=4), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from((*NAMES, "noise", "images", "b64")) | st.text(max_size=4),
+            inner,
+            max_size=4,
+        )
+    ),
     max_leaves=12,
 )
 VALUE = st.integers(-2, 12) | st.floats() | st.integers() | JSON
-ROW = st.fixed_dictionaries({"digit": VALUE, "tilt": VALUE, "seed": VALUE}) | st.dictionaries(st.sampled_from(NAMES), VALUE) | JSON
+ROW = (
+    st.fixed_dictionaries({"digit": VALUE, "tilt": VALUE, "seed": VALUE})
+    | st.dictionaries(st.sampled_from(NAMES), VALUE)
+    | JSON
+)
 SIGNATURES = ("serving_default", "from_seed", "png", "encode", "blend", "latents", "")
 BODY = st.fixed_dictionaries(
     {},
@@ -236,7 +353,9 @@ def test_bodies_that_are_too_large_broken_off_or_slow(url, monkeypatch):
             return answer.readline()
 
     endless = socket.create_connection(host, timeout=PATIENCE)
-    endless.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n" + b"10000\r\n" + b" " * 0x10000 + b"\r\n")
+    endless.sendall(
+        head + b"Transfer-Encoding: chunked\r\n\r\n" + b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+    )
     with contextlib.suppress(OSError):  # it may be closed while we are sending
         for _ in range(10):
             endless.sendall(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
@@ -264,7 +383,12 @@ def test_more_requests_than_can_wait_are_sent_away_and_health_still_answers(expo
         with contextlib.ExitStack() as stack:
             for _ in range(2):
                 waiting = stack.enter_context(socket.create_connection(host, timeout=PATIENCE))
-                waiting.sendall(f"POST {MODEL}:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n".encode())
+                waiting.sendall(
+                    (
+                        f"POST {MODEL}:predict HTTP/1.1\r\nHost: localhost\r\n"
+                        "Content-Length: 10\r\n\r\n"
+                    ).encode()
+                )
             wait_until(lambda: ask()[0] != 200)
             assert ask() == (503, {"error": "2 requests are waiting; ask again in a moment."})
             assert urllib3.request("GET", f"{url}/health").status == 200
@@ -283,7 +407,12 @@ def test_memory_stays_flat(url):
 
     def ask(count):
         for index in range(count):
-            _post(url, {"signature_name": "from_seed", "instances": [GOOD] * 20} if index % 2 else b"[" * 50_000)
+            _post(
+                url,
+                {"signature_name": "from_seed", "instances": [GOOD] * 20}
+                if index % 2
+                else b"[" * 50_000,
+            )
 
     ask(200)
     before = resident()
@@ -293,15 +422,26 @@ def test_memory_stays_flat(url):
 
 def test_the_command_serves_without_tensorflow_until_it_is_told_to_stop(exported, tmp_path):
     (port,) = free_ports(1)
-    code = "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); runpy.run_module('keras_infogan.serving.local', run_name='__main__')"
+    code = (
+        "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); "
+        "runpy.run_module('keras_infogan.serving.local', run_name='__main__')"
+    )
     log = tmp_path / "log"
     with log.open("w") as file:
-        process = subprocess.Popen([sys.executable, "-c", code, f"--export_dir={exported}", f"--port={port}"], stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, f"--export_dir={exported}", f"--port={port}"],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
     try:
         wait_for_lines(log, process, 2)
-        images = client.connect(f"http://localhost:{port}", exported, timeout=PATIENCE).generate(digit=3, num=2)
+        images = client.connect(f"http://localhost:{port}", exported, timeout=PATIENCE).generate(
+            digit=3, num=2
+        )
         assert images.shape == (2, 16, 16, 1)
-        assert "error: cannot listen on localhost" in sentence(command("serving.local", f"--export_dir={exported}", f"--port={port}"))
+        assert "error: cannot listen on localhost" in sentence(
+            command("serving.local", f"--export_dir={exported}", f"--port={port}")
+        )
         with pytest.raises(OSError, match="refused"):
             socket.create_connection((_own_address(), port), timeout=5)
     finally:
@@ -333,12 +473,18 @@ def test_bad_flags_are_one_sentence(tmp_path, flags, part):
 
 
 def test_no_host_is_not_every_host(exported):
-    assert "--host is empty" in sentence(command("serving.local", f"--export_dir={exported}", "--host="))
-    assert "cannot listen on no.such.host.invalid" in sentence(command("serving.local", f"--export_dir={exported}", "--host=no.such.host.invalid"))
+    assert "--host is empty" in sentence(
+        command("serving.local", f"--export_dir={exported}", "--host=")
+    )
+    assert "cannot listen on no.such.host.invalid" in sentence(
+        command("serving.local", f"--export_dir={exported}", "--host=no.such.host.invalid")
+    )
     with local.listen("::1", 0) as listener:
         assert listener.family == socket.AF_INET6
 
 
 def test_an_export_without_onnx_is_one_sentence(exported, tmp_path):
     (tmp_path / "generator.json").write_bytes((exported / "generator.json").read_bytes())
-    assert "generator.onnx is not there" in sentence(command("serving.local", f"--export_dir={tmp_path}"))
+    assert "generator.onnx is not there" in sentence(
+        command("serving.local", f"--export_dir={tmp_path}")
+    )

@@ -1,4 +1,6 @@
-"""Scores against known answers: perfect, constant, shuffled, permuted, sign-flipped and duplicated codes, one case each worked by hand, and the libraries."""
+"""Scores against known answers: perfect, constant, shuffled, permuted, sign-flipped and duplicated
+codes, one case each worked by hand, and the libraries.
+"""
 
 import inspect
 import math
@@ -23,7 +25,9 @@ FACTOR_METRICS = [name for name, metric in METRICS.items() if metric.group == "f
 def factors():
     """Three independent factors of 4, 3 and 5 values, float (1500, 3)."""
     generator = np.random.default_rng(0)
-    return np.stack([generator.integers(size, size=1500) for size in (4, 3, 5)], axis=1).astype(float)
+    return np.stack([generator.integers(size, size=1500) for size in (4, 3, 5)], axis=1).astype(
+        float
+    )
 
 
 def _only(name, result):
@@ -47,7 +51,9 @@ def test_consistency_is_the_share_that_stays():
 
 
 def test_copies_are_moved_as_far_as_the_protocol_says():
-    """A dot in the middle stays near it, one off it turns and is scaled about it; no copy is like another, and the same seed gives the same."""
+    """A dot in the middle stays near it, one off it turns and is scaled about it; no copy is like
+    another, and the same seed gives the same.
+    """
     images = np.full((300, 33, 33, 2), -1, np.float32)
     images[:, 15:18, 23:26] = 1
     copies = changed_copies(images, np.random.default_rng(0))
@@ -55,7 +61,8 @@ def test_copies_are_moved_as_far_as_the_protocol_says():
     assert np.array_equal(copies[..., 0], copies[..., 1])
     weights = (copies[..., 0] + 1) / (copies[..., 0] + 1).sum(axis=(1, 2), keepdims=True)
     rows, columns = ((weights * places).sum(axis=(1, 2)) - 16 for places in np.mgrid[:33, :33])
-    # Eight pixels from the middle: scaled by at most 1 / 0.85, sheared by 0.2 / 0.85 across, moved by 2.5 pixels (and as much as that is scaled).
+    # Eight pixels from the middle: scaled by at most 1 / 0.85, sheared by 0.2 / 0.85 across, moved
+    # by 2.5 pixels (and as much as that is scaled).
     farthest = 8 / 0.85 * 1.03 + 33 * SHIFT / 0.85 * 1.5
     assert np.hypot(rows, columns).max() < farthest
     assert np.ptp(rows) > 5
@@ -65,7 +72,9 @@ def test_copies_are_moved_as_far_as_the_protocol_says():
 
 def test_clustering_accuracy_is_perfect_up_to_the_names_of_the_categories():
     assert clustering_accuracy(LABELS, (LABELS * 2 + 3) % 5) == 1.0
-    assert match_categories(LABELS, (LABELS * 2 + 3) % 5) == {(label * 2 + 3) % 5: label for label in range(5)}
+    assert match_categories(LABELS, (LABELS * 2 + 3) % 5) == {
+        (label * 2 + 3) % 5: label for label in range(5)
+    }
 
 
 def test_shuffled_categories_are_near_chance():
@@ -79,7 +88,12 @@ def test_shuffled_categories_are_near_chance():
 
 @pytest.mark.parametrize(
     ("name", "perfect", "constant"),
-    [("clustering_accuracy", 1, 0.2), ("many_to_one_accuracy", 1, 0.2), ("normalized_mutual_information", 1, 0), ("adjusted_rand_index", 1, 0)],
+    [
+        ("clustering_accuracy", 1, 0.2),
+        ("many_to_one_accuracy", 1, 0.2),
+        ("normalized_mutual_information", 1, 0),
+        ("adjusted_rand_index", 1, 0),
+    ],
 )
 def test_perfect_and_constant_categories(name, perfect, constant):
     assert SCORE[name](LABELS, 4 - LABELS) == pytest.approx(perfect)
@@ -87,17 +101,30 @@ def test_perfect_and_constant_categories(name, perfect, constant):
 
 
 def test_clustering_cases_worked_by_hand():
-    # Counts: class 0 is {a: 3, b: 2}, class 1 is {a: 3, b: 0}. One to one, a=1 and b=0 agree in 3 + 2 of 8; many to one, a's commonest class holds 3, b's 2.
+    # Counts: class 0 is {a: 3, b: 2}, class 1 is {a: 3, b: 0}. One to one, a=1 and b=0 agree in 3 +
+    # 2 of 8; many to one, a's commonest class holds 3, b's 2.
     labels, categories = [0, 0, 0, 0, 0, 1, 1, 1], [7, 7, 7, 9, 9, 7, 7, 7]
     assert clustering_accuracy(labels, categories) == 5 / 8
     assert match_categories(labels, categories) == {7: 1, 9: 0}
     assert SCORE["many_to_one_accuracy"](labels, categories) == 5 / 8
-    # Pairs in agreement, of 28: 15 + 1 in the categories, 10 + 3 in the classes, 3 + 3 + 1 in both; expected 16 * 13 / 28.
+    # Pairs in agreement, of 28: 15 + 1 in the categories, 10 + 3 in the classes, 3 + 3 + 1 in both;
+    # expected 16 * 13 / 28.
     expected = 16 * 13 / 28
-    assert SCORE["adjusted_rand_index"](labels, categories) == pytest.approx((7 - expected) / ((16 + 13) / 2 - expected))
-    classes, groups = 5 / 8 * math.log(8 / 5) + 3 / 8 * math.log(8 / 3), 6 / 8 * math.log(8 / 6) + 2 / 8 * math.log(8 / 2)
-    shared = 3 / 8 * math.log((3 / 8) / (5 / 8 * 6 / 8)) + 2 / 8 * math.log((2 / 8) / (5 / 8 * 2 / 8)) + 3 / 8 * math.log((3 / 8) / (3 / 8 * 6 / 8))
-    assert SCORE["normalized_mutual_information"](labels, categories) == pytest.approx(shared / ((classes + groups) / 2))
+    assert SCORE["adjusted_rand_index"](labels, categories) == pytest.approx(
+        (7 - expected) / ((16 + 13) / 2 - expected)
+    )
+    classes, groups = (
+        5 / 8 * math.log(8 / 5) + 3 / 8 * math.log(8 / 3),
+        6 / 8 * math.log(8 / 6) + 2 / 8 * math.log(8 / 2),
+    )
+    shared = (
+        3 / 8 * math.log((3 / 8) / (5 / 8 * 6 / 8))
+        + 2 / 8 * math.log((2 / 8) / (5 / 8 * 2 / 8))
+        + 3 / 8 * math.log((3 / 8) / (3 / 8 * 6 / 8))
+    )
+    assert SCORE["normalized_mutual_information"](labels, categories) == pytest.approx(
+        shared / ((classes + groups) / 2)
+    )
 
 
 def test_more_categories_than_classes_leave_some_unmatched():
@@ -126,8 +153,12 @@ def test_the_effects_of_independent_inputs_are_their_shares_of_the_variance():
     assert SCORE["effect"](2 * a_again + b, 2 * a + b) == pytest.approx(0.8, abs=0.02)
     assert SCORE["effect"](2 * a + b_again, 2 * a + b) == pytest.approx(0.2, abs=0.02)
     assert SCORE["effect"](2 * a + b, 2 * a + b) == 0
-    assert SCORE["gray_level_change"](np.full((2, 1, 1, 1), 1.0), np.full((2, 1, 1, 1), -1.0)) == 255
-    assert SCORE["gray_level_change"](np.array([0.0, 0.0]), np.array([0.0, 0.2])) == pytest.approx(math.sqrt(0.02) * 127.5)
+    assert (
+        SCORE["gray_level_change"](np.full((2, 1, 1, 1), 1.0), np.full((2, 1, 1, 1), -1.0)) == 255
+    )
+    assert SCORE["gray_level_change"](np.array([0.0, 0.0]), np.array([0.0, 0.2])) == pytest.approx(
+        math.sqrt(0.02) * 127.5
+    )
 
 
 def test_equal_images_have_no_effect_to_speak_of():
@@ -139,9 +170,13 @@ def test_isolation_of_codes_apart_alike_and_half():
     changes = np.random.default_rng(0).normal(size=(200, 1))
     apart = {"a": changes * [1, 0, 0], "b": changes * [0, 1, 0], "still": np.zeros((200, 3))}
     assert SCORE["isolation"](apart) == pytest.approx({"a": 1, "b": 1, "still": 0})
-    assert SCORE["isolation"]({"a": apart["a"], "b": -2 * apart["a"], "c": apart["b"]}) == pytest.approx({"a": 0, "b": 0, "c": 1}, abs=1e-6)
+    assert SCORE["isolation"](
+        {"a": apart["a"], "b": -2 * apart["a"], "c": apart["b"]}
+    ) == pytest.approx({"a": 0, "b": 0, "c": 1}, abs=1e-6)
     # b goes along (1, 1): half of what a changes lies along it, half across.
-    assert SCORE["isolation"]({"a": changes * [1, 0], "b": changes * [1, 1]}) == pytest.approx({"a": 0.5, "b": 0.5})
+    assert SCORE["isolation"]({"a": changes * [1, 0], "b": changes * [1, 1]}) == pytest.approx(
+        {"a": 0.5, "b": 0.5}
+    )
     with pytest.raises(ValueError, match="only one code"):
         SCORE["isolation"]({"a": changes})
 
@@ -153,13 +188,16 @@ def test_isolation_of_codes_apart_alike_and_half():
 def test_perfect_codes_score_high_constant_and_shuffled_ones_low(name, factors):
     perfect = SCORE[name](factors, factors)
     values = perfect.values() if isinstance(perfect, dict) else [perfect]
-    # The gap of SAP is to chance, which is 1/3 to 1/5 here; a linear machine on one code does not part values in the middle from both sides.
+    # The gap of SAP is to chance, which is 1/3 to 1/5 here; a linear machine on one code does not
+    # part values in the middle from both sides.
     assert min(values) > (0.25 if name == "separated_attribute_predictability" else 0.97)
     shuffled = np.random.default_rng(1).permutation(factors)
     constant = np.zeros_like(factors)
     for codes in (shuffled, constant):
         assert np.isfinite(_only(name, SCORE[name](codes, factors)))
-        assert _only(name, SCORE[name](codes, factors)) < _only(name, perfect) - (0.15 if name == "separated_attribute_predictability" else 0.3)
+        assert _only(name, SCORE[name](codes, factors)) < _only(name, perfect) - (
+            0.15 if name == "separated_attribute_predictability" else 0.3
+        )
 
 
 @pytest.mark.parametrize("name", FACTOR_METRICS)
@@ -167,31 +205,44 @@ def test_the_order_and_the_sign_of_codes_do_not_matter(name, factors):
     generator = np.random.default_rng(2)
     codes = factors + generator.normal(size=factors.shape) * 0.3
     expected = _only(name, SCORE[name](codes, factors))
-    assert _only(name, SCORE[name](codes[:, [2, 0, 1]], factors)) == pytest.approx(expected, abs=0.03)
+    assert _only(name, SCORE[name](codes[:, [2, 0, 1]], factors)) == pytest.approx(
+        expected, abs=0.03
+    )
     assert _only(name, SCORE[name](-codes, factors)) == pytest.approx(expected, abs=0.03)
 
 
 @pytest.mark.parametrize("name", ["mutual_information_gap", "separated_attribute_predictability"])
 def test_duplicated_codes_have_no_gap(name, factors):
-    assert SCORE[name](np.concatenate([factors, factors], axis=1), factors) == pytest.approx(0, abs=1e-9)
+    assert SCORE[name](np.concatenate([factors, factors], axis=1), factors) == pytest.approx(
+        0, abs=1e-9
+    )
 
 
 def test_duplicated_codes_are_less_complete(factors):
-    once, twice = (SCORE["dci"](codes, factors) for codes in (factors, np.concatenate([factors, factors], axis=1)))
+    once, twice = (
+        SCORE["dci"](codes, factors)
+        for codes in (factors, np.concatenate([factors, factors], axis=1))
+    )
     assert twice["completeness"] < once["completeness"] - 0.2
     assert twice["disentanglement"] == pytest.approx(once["disentanglement"], abs=0.05)
 
 
-# Explicitness asks whether a factor can be read at all, and BetaVAE's linear classifier undoes the mixing.
-@pytest.mark.parametrize("name", [name for name in FACTOR_METRICS if name not in ("explicitness", "beta_vae_score")])
+# Explicitness asks whether a factor can be read at all, and BetaVAE's linear classifier
+# undoes the mixing.
+@pytest.mark.parametrize(
+    "name", [name for name in FACTOR_METRICS if name not in ("explicitness", "beta_vae_score")]
+)
 def test_mixed_codes_score_below_separate_ones(name, factors):
     standardized = (factors - factors.mean(axis=0)) / factors.std(axis=0)
     mixed = standardized @ np.array([[1, 1, 0], [0, 1, 1], [1, 0, 1]])
-    assert _only(name, SCORE[name](mixed, factors)) < _only(name, SCORE[name](factors, factors)) - 0.05
+    assert (
+        _only(name, SCORE[name](mixed, factors)) < _only(name, SCORE[name](factors, factors)) - 0.05
+    )
 
 
 def test_factor_scores_worked_by_hand():
-    # 600 points: code 0 is factor 0 (two values); code 1 is factor 1 (two values) half of the time; the factors are independent.
+    # 600 points: code 0 is factor 0 (two values); code 1 is factor 1 (two values) half of the time;
+    # the factors are independent.
     quarter = np.arange(600) // 2 % 4
     factors = np.stack([quarter // 2, quarter % 2], axis=1).astype(float)
     codes = factors.copy()
@@ -199,27 +250,37 @@ def test_factor_scores_worked_by_hand():
     # MIG: I(c0; f0) = ln 2, the other code 0; I(c1; f1) = ln 2 / 2. Gaps 1 and 1/2.
     assert SCORE["mutual_information_gap"](codes, factors) == pytest.approx(0.75)
     assert SCORE["modularity"](codes, factors) == pytest.approx(1)
-    # A third code that tells factor 0 wholly and factor 1 half: modularity 1 - (ln 2 / 2)^2 / (ln 2)^2 = 3/4.
+    # A third code that tells factor 0 wholly and factor 1 half: modularity 1 - (ln 2 / 2)^2
+    # / (ln 2)^2 = 3/4.
     both = codes[:, :1] * 2 + codes[:, 1:]
     assert SCORE["modularity"](both, factors) == pytest.approx(3 / 4)
-    # IRS of code 1: among points that share factor 1's value it is 0 or 0.5 (1 or 0.5), 0.25 from its mean; at most 0.5 from its mean overall: 1 - 1/2.
-    # Code 0 never moves while factor 0 is fixed: 1. Both weigh 0.5.
+    # IRS of code 1: among points that share factor 1's value it is 0 or 0.5 (1 or 0.5), 0.25 from
+    # its mean; at most 0.5 from its mean overall: 1 - 1/2. Code 0 never moves while factor 0 is
+    # fixed: 1. Both weigh 0.5.
     assert SCORE["interventional_robustness"](codes, factors) == pytest.approx(0.75)
-    # A code that is the factor predicts a continuous factor wholly; y = x + noise of the same variance explains half of it.
+    # A code that is the factor predicts a continuous factor wholly; y = x + noise of the same
+    # variance explains half of it.
     x, y = np.random.default_rng(0).normal(size=(2, 30_000))
-    assert SCORE["separated_attribute_predictability"](np.stack([x, y], axis=1), (x + y)[:, None]) == pytest.approx(0, abs=0.02)
-    assert SCORE["separated_attribute_predictability"](x[:, None], (x + y)[:, None]) == pytest.approx(0.5, abs=0.02)
+    assert SCORE["separated_attribute_predictability"](
+        np.stack([x, y], axis=1), (x + y)[:, None]
+    ) == pytest.approx(0, abs=0.02)
+    assert SCORE["separated_attribute_predictability"](
+        x[:, None], (x + y)[:, None]
+    ) == pytest.approx(0.5, abs=0.02)
 
 
 def test_votes_elect_a_code_per_factor():
-    # One code for two factors: whichever factor is fixed it varies least, so the vote can be right for one of them only.
+    # One code for two factors: whichever factor is fixed it varies least, so the vote can be right
+    # for one of them only.
     factors = np.random.default_rng(0).integers(2, size=(3000, 2)).astype(float)
     assert SCORE["factor_vae_score"](factors[:, :1], factors) == pytest.approx(0.5, abs=0.03)
 
 
 def test_codes_that_hardly_move_are_pruned(factors):
     noise = np.random.default_rng(0).normal(size=(len(factors), 1)) * 0.01
-    assert SCORE["factor_vae_score"](np.concatenate([factors, noise], axis=1), factors) == SCORE["factor_vae_score"](factors, factors)
+    assert SCORE["factor_vae_score"](np.concatenate([factors, noise], axis=1), factors) == SCORE[
+        "factor_vae_score"
+    ](factors, factors)
     assert SCORE["factor_vae_score"](noise, factors) == 0
 
 
@@ -240,11 +301,21 @@ def test_scores_that_compare_factors_refuse_a_single_one(name, factors):
         SCORE[name](factors, np.stack([factors[:, 0], rare], axis=1))
 
 
-@pytest.mark.parametrize("name", ["mutual_information_gap", "separated_attribute_predictability", "explicitness", "interventional_robustness"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mutual_information_gap",
+        "separated_attribute_predictability",
+        "explicitness",
+        "interventional_robustness",
+    ],
+)
 def test_factors_that_do_not_change_among_the_training_points_do_not_count(name, factors):
     rare = np.zeros(len(factors))
     rare[-3:] = 1
-    assert SCORE[name](factors, np.concatenate([factors, rare[:, None]], axis=1)) == pytest.approx(SCORE[name](factors, factors))
+    assert SCORE[name](factors, np.concatenate([factors, rare[:, None]], axis=1)) == pytest.approx(
+        SCORE[name](factors, factors)
+    )
 
 
 @pytest.mark.parametrize("name", FACTOR_METRICS)
@@ -253,13 +324,18 @@ def test_one_code_continuous_factors_and_rare_values_give_numbers(name, factors)
     continuous = generator.normal(size=(len(factors), 2))
     rare = np.zeros(len(factors))
     rare[:2] = 1  # among the training points only
-    for codes, truth in ((continuous[:, :1], continuous), (continuous, np.concatenate([factors, rare[:, None]], axis=1))):
+    for codes, truth in (
+        (continuous[:, :1], continuous),
+        (continuous, np.concatenate([factors, rare[:, None]], axis=1)),
+    ):
         assert 0 <= _only(name, SCORE[name](codes, truth)) <= 1
 
 
 def test_classes_and_bins():
     assert as_classes(np.array([0.5, -1, 0.5, 9])).tolist() == [1, 0, 1, 2]
-    assert np.bincount(as_classes(np.random.default_rng(0).normal(size=2000))).tolist() == [100] * 20
+    assert (
+        np.bincount(as_classes(np.random.default_rng(0).normal(size=2000))).tolist() == [100] * 20
+    )
     # Nearly all points at one end, many values at the other: two classes, whichever end it is.
     for many in (0.0, 1.0):
         skewed = np.where(np.arange(4000) < 3900, many, np.linspace(0.1, 0.9, 4000))
@@ -286,20 +362,27 @@ def features():
 def test_frechet_distance_is_that_of_scipy_and_of_the_closed_form(features):
     first, second = features[0], features[1] * 2 + 1
     covariances = np.cov(first, rowvar=False), np.cov(second, rowvar=False)
-    expected = np.square(first.mean(0) - second.mean(0)).sum() + np.trace(sum(covariances) - 2 * scipy.linalg.sqrtm(covariances[0] @ covariances[1]).real)
+    expected = np.square(first.mean(0) - second.mean(0)).sum() + np.trace(
+        sum(covariances) - 2 * scipy.linalg.sqrtm(covariances[0] @ covariances[1]).real
+    )
     assert SCORE["frechet_distance"](first, second) == pytest.approx(expected)
     assert SCORE["frechet_distance"](first, first) == pytest.approx(0, abs=1e-9)
     assert SCORE["frechet_distance"](first, first + 3) == pytest.approx(8 * 9)
     # Standard deviations 1 and 2 in one dimension: (1 - 2)^2.
     line = first[:, :1] / first[:, 0].std(ddof=1)
-    assert SCORE["frechet_distance"](line, 2 * (line - line.mean()) + line.mean()) == pytest.approx(1)
+    assert SCORE["frechet_distance"](line, 2 * (line - line.mean()) + line.mean()) == pytest.approx(
+        1
+    )
 
 
 def test_kernel_distance(features):
     assert SCORE["kernel_distance"](*features) == pytest.approx(0, abs=0.01)
     assert SCORE["kernel_distance"](features[0], features[1] + 1) > 0.5
-    # Two points each, d = 1, kernel (xy + 1)^3: within {0, 1} it is k(0, 1) = 1, within {1, 2} it is 27; across the mean of k(0,1), k(0,2), k(1,1), k(1,2).
-    assert SCORE["kernel_distance"](np.array([[0.0], [1]]), np.array([[1.0], [2]])) == pytest.approx(1 + 27 - 2 * (1 + 1 + 8 + 27) / 4)
+    # Two points each, d = 1, kernel (xy + 1)^3: within {0, 1} it is k(0, 1) = 1, within {1, 2} it
+    # is 27; across the mean of k(0,1), k(0,2), k(1,1), k(1,2).
+    assert SCORE["kernel_distance"](
+        np.array([[0.0], [1]]), np.array([[1.0], [2]])
+    ) == pytest.approx(1 + 27 - 2 * (1 + 1 + 8 + 27) / 4)
 
 
 def test_precision_recall_density_and_coverage(features):
@@ -308,25 +391,41 @@ def test_precision_recall_density_and_coverage(features):
     assert same["recall"] > 0.6
     assert same["density"] == pytest.approx(1, abs=0.15)
     assert same["coverage"] > 0.9
-    far = SCORE["precision_recall"](features[0], features[1] + 100) | SCORE["density_coverage"](features[0], features[1] + 100)
+    far = SCORE["precision_recall"](features[0], features[1] + 100) | SCORE["density_coverage"](
+        features[0], features[1] + 100
+    )
     assert set(far.values()) == {0}
     # One mode of two: what is generated is real, but half of what is real is missing.
     real = np.concatenate([features[0], features[0] + 100])
-    half = SCORE["precision_recall"](real, features[1]) | SCORE["density_coverage"](real, features[1])
+    half = SCORE["precision_recall"](real, features[1]) | SCORE["density_coverage"](
+        real, features[1]
+    )
     assert half["precision"] > 0.6
     assert half["recall"] < 0.5
     assert half["coverage"] < 0.55
 
 
 def test_balls_worked_by_hand():
-    # Real points at 0, 1, ..., 5: the third neighbor of 0 is 3 away, of 1 it is 2; the ball of 5 reaches from 2 to 8. 8 lies in that of 5 only, 9 in none.
+    # Real points at 0, 1, ..., 5: the third neighbor of 0 is 3 away, of 1 it is 2; the ball of 5
+    # reaches from 2 to 8. 8 lies in that of 5 only, 9 in none.
     real = np.arange(6.0)[:, None]
     assert SCORE["precision_recall"](real, np.array([[8.0], [9], [10], [11]]))["precision"] == 1 / 4
-    # The fifth neighbor: the radii are 5, 4, 3, 3, 4, 5. 8 lies in the balls of 4 and 5, 9 and 10 in that of 5: density (2 + 1 + 1) / (5 * 4).
-    assert SCORE["density_coverage"](real, np.array([[8.0], [9], [10], [11]])) == pytest.approx({"density": 4 / 20, "coverage": 2 / 6})
+    # The fifth neighbor: the radii are 5, 4, 3, 3, 4, 5. 8 lies in the balls of 4 and 5, 9 and 10
+    # in that of 5: density (2 + 1 + 1) / (5 * 4).
+    assert SCORE["density_coverage"](real, np.array([[8.0], [9], [10], [11]])) == pytest.approx(
+        {"density": 4 / 20, "coverage": 2 / 6}
+    )
 
 
-@pytest.mark.parametrize(("name", "count"), [("frechet_distance", 8), ("kernel_distance", 1), ("precision_recall", 3), ("density_coverage", 5)])
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("frechet_distance", 8),
+        ("kernel_distance", 1),
+        ("precision_recall", 3),
+        ("density_coverage", 5),
+    ],
+)
 def test_too_few_images_are_refused(name, count, features):
     with pytest.raises(ValueError, match="it needs"):
         SCORE[name](features[0, :count], features[1, :count])
@@ -335,21 +434,34 @@ def test_too_few_images_are_refused(name, count, features):
 def test_agreement_with_scikit_learn():
     generator = np.random.default_rng(0)
     labels, categories = generator.integers(7, size=(2, 500))
-    assert SCORE["normalized_mutual_information"](labels, categories) == sklearn.metrics.normalized_mutual_info_score(labels, categories)
-    assert SCORE["adjusted_rand_index"](labels, categories) == sklearn.metrics.adjusted_rand_score(labels, categories)
+    assert SCORE["normalized_mutual_information"](
+        labels, categories
+    ) == sklearn.metrics.normalized_mutual_info_score(labels, categories)
+    assert SCORE["adjusted_rand_index"](labels, categories) == sklearn.metrics.adjusted_rand_score(
+        labels, categories
+    )
     counts = sklearn.metrics.confusion_matrix(labels, categories)
-    assert SCORE["many_to_one_accuracy"](labels, categories) == pytest.approx(counts.max(axis=0).sum() / 500)
+    assert SCORE["many_to_one_accuracy"](labels, categories) == pytest.approx(
+        counts.max(axis=0).sum() / 500
+    )
 
 
 # Classes, reconstructions and likelihoods.
 
 
 def test_class_shares_are_those_of_the_nearest_real_images():
-    # Three classes of 20 points each, at 0, 100 and 200; of ten images six are near the first, four near the second, none near the third.
+    # Three classes of 20 points each, at 0, 100 and 200; of ten images six are near the first, four
+    # near the second, none near the third.
     real = np.concatenate([np.arange(20.0) + 100 * label for label in range(3)])[:, None]
     generated = np.array([5.0] * 6 + [105.0] * 4)[:, None]
     shares = SCORE["class_shares"](real, np.repeat([3, 5, 8], 20), generated)
-    assert shares == pytest.approx({"smallest": 0, "largest": 0.6, "perplexity": math.exp(-0.6 * math.log(0.6) - 0.4 * math.log(0.4))})
+    assert shares == pytest.approx(
+        {
+            "smallest": 0,
+            "largest": 0.6,
+            "perplexity": math.exp(-0.6 * math.log(0.6) - 0.4 * math.log(0.4)),
+        }
+    )
     even = SCORE["class_shares"](real, np.repeat([3, 5, 8], 20), real)
     assert even == pytest.approx({"smallest": 1 / 3, "largest": 1 / 3, "perplexity": 3})
     with pytest.raises(ValueError, match="it needs at least 10 real images, and there are 9"):
@@ -358,10 +470,15 @@ def test_class_shares_are_those_of_the_nearest_real_images():
 
 def test_reconstruction_error_of_the_images_themselves_and_of_their_mean():
     images = np.random.default_rng(0).uniform(-1, 1, (50, 4, 4, 1))
-    assert SCORE["reconstruction_error"](images, images) == {"mean_squared": 0, "unexplained_variance": 0}
+    assert SCORE["reconstruction_error"](images, images) == {
+        "mean_squared": 0,
+        "unexplained_variance": 0,
+    }
     mean = np.broadcast_to(images.mean(axis=0), images.shape)
     # In [0, 1] a difference is half of what it is in [-1, 1], and its square a quarter.
-    assert SCORE["reconstruction_error"](images, mean) == pytest.approx({"mean_squared": ((images - mean) ** 2).mean() / 4, "unexplained_variance": 1})
+    assert SCORE["reconstruction_error"](images, mean) == pytest.approx(
+        {"mean_squared": ((images - mean) ** 2).mean() / 4, "unexplained_variance": 1}
+    )
     with pytest.raises(ValueError, match="all real images are the same"):
         SCORE["reconstruction_error"](mean, images)
 
@@ -372,24 +489,44 @@ def test_log_likelihood_is_a_mean_and_stands_beside_independent_pixels():
     gray = generator.normal(size=(500, 2, 2, 1)) * 0.3
     scores = SCORE["log_likelihood"](nats, gray, False)
     assert (scores["bound"], scores["importance_sampled"]) == (-4, -2)
-    fitted = scipy.stats.norm(gray.mean(axis=0), gray.std(axis=0)).logpdf(gray).sum(axis=(1, 2, 3)).mean()
+    fitted = (
+        scipy.stats.norm(gray.mean(axis=0), gray.std(axis=0))
+        .logpdf(gray)
+        .sum(axis=(1, 2, 3))
+        .mean()
+    )
     assert scores["independent_pixels"] == pytest.approx(fitted)
     binary = np.where(generator.random((500, 2, 2, 1)) < 0.3, 1, -1)
-    fitted = scipy.stats.bernoulli((binary.mean(axis=0) + 1) / 2).logpmf((binary + 1) // 2).sum(axis=(1, 2, 3)).mean()
-    assert SCORE["log_likelihood"](nats, binary, True)["independent_pixels"] == pytest.approx(fitted)
+    fitted = (
+        scipy.stats.bernoulli((binary.mean(axis=0) + 1) / 2)
+        .logpmf((binary + 1) // 2)
+        .sum(axis=(1, 2, 3))
+        .mean()
+    )
+    assert SCORE["log_likelihood"](nats, binary, True)["independent_pixels"] == pytest.approx(
+        fitted
+    )
     # Pixels that never change say nothing.
-    assert SCORE["log_likelihood"](nats, np.ones((5, 2, 2, 1)), True)["independent_pixels"] == pytest.approx(0, abs=1e-9)
+    assert SCORE["log_likelihood"](nats, np.ones((5, 2, 2, 1)), True)[
+        "independent_pixels"
+    ] == pytest.approx(0, abs=1e-9)
 
 
 def test_bits_per_dimension_are_nats_in_other_units():
     images = np.zeros((2, 4, 4, 3))
-    scores = SCORE["bits_per_dimension"]({"bound": np.array([-48 * np.log(2), -96 * np.log(2)])}, images)
+    scores = SCORE["bits_per_dimension"](
+        {"bound": np.array([-48 * np.log(2), -96 * np.log(2)])}, images
+    )
     assert scores == {"bound": pytest.approx(1.5)}
 
 
 def test_the_reconstruction_error_does_not_depend_on_parts():
     generator = np.random.default_rng(0)
-    images, answers = (generator.uniform(-1, 1, (2500, 2, 2, 1)).astype(np.float32) for _ in range(2))
+    images, answers = (
+        generator.uniform(-1, 1, (2500, 2, 2, 1)).astype(np.float32) for _ in range(2)
+    )
     scores = SCORE["reconstruction_error"](images, answers)
     assert scores["mean_squared"] == pytest.approx(np.mean((images - answers) ** 2) / 4, rel=1e-5)
-    assert scores["unexplained_variance"] == pytest.approx(np.mean((images - answers) ** 2) / images.var(axis=0).mean(), rel=1e-5)
+    assert scores["unexplained_variance"] == pytest.approx(
+        np.mean((images - answers) ** 2) / images.var(axis=0).mean(), rel=1e-5
+    )

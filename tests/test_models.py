@@ -14,17 +14,32 @@ from keras_infogan import models, trained
 
 # By model: settings that change how it computes or trains.
 # What every model is tried with, and beside it settings of its own.
-COMMON = {"default": {}, "bfloat16": {"precision": "mixed_bfloat16"}, "float16": {"precision": "mixed_float16"}}
+COMMON = {
+    "default": {},
+    "bfloat16": {"precision": "mixed_bfloat16"},
+    "float16": {"precision": "mixed_float16"},
+}
 OWN = {
     "infogan": {
         "fresh fakes": {"share_fakes": False},
         "two generator updates": {"share_fakes": False, "generator_updates": 2},
         "generator's recognizer": {"recognizer_optimizer": "generator"},
         "separate recognizer": {"recognizer_optimizer": "separate"},
-        "separate recognizer, fresh fakes": {"recognizer_optimizer": "separate", "share_fakes": False},
+        "separate recognizer, fresh fakes": {
+            "recognizer_optimizer": "separate",
+            "share_fakes": False,
+        },
         "only watching": {"mutual_information_weight": 0.0},
-        "only watching, separate recognizer": {"mutual_information_weight": 0.0, "recognizer_optimizer": "separate"},
-        "stabilized": {"spectral_norm": True, "label_smoothing": 0.1, "instance_noise_std": 0.2, "generator_average_decay": 0.9},
+        "only watching, separate recognizer": {
+            "mutual_information_weight": 0.0,
+            "recognizer_optimizer": "separate",
+        },
+        "stabilized": {
+            "spectral_norm": True,
+            "label_smoothing": 0.1,
+            "instance_noise_std": 0.2,
+            "generator_average_decay": 0.9,
+        },
         "fixed deviation": {"posterior_std": 1.0},
         "no noise": {"noise_size": 0},
         "taught by real images": {
@@ -41,7 +56,12 @@ OWN = {
         },
     },
     "dcgan": {
-        "stabilized": {"spectral_norm": True, "label_smoothing": 0.1, "instance_noise_std": 0.2, "generator_average_decay": 0.9},
+        "stabilized": {
+            "spectral_norm": True,
+            "label_smoothing": 0.1,
+            "instance_noise_std": 0.2,
+            "generator_average_decay": 0.9,
+        },
         "Glorot's weights, normal noise": {"weight_std": 0.0, "noise_distribution": "normal"},
     },
     "vae": {
@@ -66,14 +86,19 @@ def _settings(name, variant="default", **changes):
 def _logged(name, model):
     """Returns the names of what a model logs, where they are known."""
     spec = model.latent_spec
-    taught = [code.name for code in spec.codes if not code.continuous and getattr(model.settings, "real_information_weight", 0)]
+    taught = [
+        code.name
+        for code in spec.codes
+        if not code.continuous and getattr(model.settings, "real_information_weight", 0)
+    ]
     gan = {"generator_loss", "discriminator_loss"}
     return {
         "infogan": gan
         | {f"mutual_information/{code.name}" for code in spec.codes}
         | {f"{term}/{code}" for term in ("disagreement", "uncertainty") for code in taught},
         "dcgan": gan,
-        "vae": {"negative_bound", "reconstruction"} | {f"divergence/{code.name}" for code in spec.codes},
+        "vae": {"negative_bound", "reconstruction"}
+        | {f"divergence/{code.name}" for code in spec.codes},
     }.get(name)
 
 
@@ -87,13 +112,19 @@ _SCALE_SETTLED = 10
 
 @functools.cache
 def _traced(name, variant):
-    """Returns a model, its step as a traced function, and the state that it began with. Once for all tests: to trace a step takes longer than to take many."""
+    """Returns a model, its step as a traced function, and the state that it began with.
+
+    Once for all tests: to trace a step takes longer than to take many.
+    """
     model = models.build(name, _settings(name, variant), SHAPE)
     return model, tf.function(model.train_step), _weights(model)
 
 
 def _begun(name, variant):
-    """Returns a model as it is built, and its step as a traced function. Both are shared: another call begins anew."""
+    """Returns a model as it is built, and its step as a traced function.
+
+    Both are shared: another call begins anew.
+    """
     model, step, beginning = _traced(name, variant)
     for variable, value in zip(model.state, beginning, strict=True):
         variable.assign(value)
@@ -131,7 +162,10 @@ def test_a_step_is_finite_and_moves_every_trainable_weight(name, variant, batch)
     assert model.step == count
 
 
-@pytest.mark.parametrize(("name", "variant"), _chosen("default", "separate recognizer", "stabilized", "fresh fakes", "binarized", "float16"))
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    _chosen("default", "separate recognizer", "stabilized", "fresh fakes", "binarized", "float16"),
+)
 def test_save_and_restore_give_the_same_next_step(name, variant, batch, tmp_path):
     settings = _settings(name, variant)
     model, step = _begun(name, variant)
@@ -146,30 +180,48 @@ def test_save_and_restore_give_the_same_next_step(name, variant, batch, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("name", "variant"), _chosen("default", "fresh fakes", "stabilized", "separate recognizer", "taught by real images", "binarized", "float16")
+    ("name", "variant"),
+    _chosen(
+        "default",
+        "fresh fakes",
+        "stabilized",
+        "separate recognizer",
+        "taught by real images",
+        "binarized",
+        "float16",
+    ),
 )
 def test_two_replicas_equal_one(name, variant, batch, strategies):
     alone, step = _begun(name, variant)
     _steps(step, batch, 3)
     with strategies[2].scope():
         model = models.build(name, _settings(name, variant), SHAPE)
-    model.fit(tf.data.Dataset.from_tensors(batch).repeat(), steps_per_epoch=3, verbose=0, shuffle=False)
+    model.fit(
+        tf.data.Dataset.from_tensors(batch).repeat(), steps_per_epoch=3, verbose=0, shuffle=False
+    )
     for one, two in zip(_weights(alone), _weights(model), strict=True):
-        # float16 rounds a thousand times more coarsely, and differently where a replica has half the batch.
+        # float16 rounds a thousand times more coarsely, and differently where a replica
+        # has half the batch.
         assert one == pytest.approx(two, abs=2e-2 if variant == "float16" else 2e-4)
 
 
 @pytest.mark.parametrize("name", models.MODELS)
 @pytest.mark.parametrize("replicas", [1, 2])
-def test_a_gradient_beyond_float16_skips_the_update_on_all_replicas(name, replicas, batch, strategies):
-    """Only the second half of the batch, one replica's part of two, has images that no float16 holds."""
+def test_a_gradient_beyond_float16_skips_the_update_on_all_replicas(
+    name, replicas, batch, strategies
+):
+    """Only the second half of the batch, one replica's part of two, has images that
+    no float16 holds.
+    """
     strategy = strategies[replicas]
     with strategy.scope():
         model = models.build(name, _settings(name, "float16"), SHAPE)
 
     def step(images):
         parts = strategy.experimental_distribute_values_from_function(
-            lambda context: {"image": tf.constant(np.split(images, replicas)[context.replica_id_in_sync_group])}
+            lambda context: {
+                "image": tf.constant(np.split(images, replicas)[context.replica_id_in_sync_group])
+            }
         )
         train(parts)
 
@@ -183,10 +235,14 @@ def test_a_gradient_beyond_float16_skips_the_update_on_all_replicas(name, replic
     images[-1] = 1e6
     step(images)
     assert model.step == _SCALE_SETTLED + 1
-    assert model.skipped_updates == skipped + 1  # a discriminator's; a generator never sees a real image
+    # A discriminator's; a generator never sees a real image.
+    assert model.skipped_updates == skipped + 1
     assert optimizer.dynamic_scale.numpy() == scale / 2
     for variable, old in zip(player.variables, before, strict=True):
-        assert all(np.array_equal(copy.numpy(), old) for copy in strategy.experimental_local_results(variable.value))
+        assert all(
+            np.array_equal(copy.numpy(), old)
+            for copy in strategy.experimental_local_results(variable.value)
+        )
 
 
 @pytest.mark.parametrize("name", models.MODELS)
@@ -200,7 +256,10 @@ def test_sample_and_encode(name):
     if "encode" not in model.capabilities:
         return
     answers = model.latent_spec.describe(model.encode(images))
-    expected = {(code.name, f"{code.name}_std" if code.continuous else f"{code.name}_probability") for code in model.latent_spec.codes}
+    expected = {
+        (code.name, f"{code.name}_std" if code.continuous else f"{code.name}_probability")
+        for code in model.latent_spec.codes
+    }
     assert set(answers) == {column for pair in expected for column in pair}
     assert all(len(column) == 7 for column in answers.values())
 
@@ -224,10 +283,19 @@ def test_the_seed_alone_makes_the_weights(name):
         random.seed(before)
         keras.utils.set_random_seed(before)
         state = random.getstate()
-        weights.append([variable.numpy() for variable in models.build(name, _settings(name, seed=seed), SHAPE).trainable_variables])
+        weights.append(
+            [
+                variable.numpy()
+                for variable in models.build(
+                    name, _settings(name, seed=seed), SHAPE
+                ).trainable_variables
+            ]
+        )
         assert random.getstate() == state
     assert all(np.array_equal(one, other) for one, other in zip(*weights[:2], strict=True))
-    assert not all(np.array_equal(one, other) for one, other in zip(weights[0], weights[2], strict=True))
+    assert not all(
+        np.array_equal(one, other) for one, other in zip(weights[0], weights[2], strict=True)
+    )
 
 
 @pytest.mark.parametrize("name", models.MODELS)
@@ -237,6 +305,11 @@ def test_the_precision_asked_for_is_that_of_the_networks_only(name):
         model = models.build(name, settings, SHAPE, precision)
         assert model.settings.precision == "mixed_float16"
         assert model.latent_spec == settings.latent_spec
-        kernels = [layer for network in model.layers for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
+        kernels = [
+            layer
+            for network in model.layers
+            for layer in network.layers
+            if isinstance(layer, keras.layers.Conv2D)
+        ]
         assert {layer.compute_dtype for layer in kernels[:1]} == {expected}
         assert {variable.dtype for variable in model.trainable_variables} == {"float32"}

@@ -18,7 +18,10 @@ class Recorder(named.Named):
     title, image_shape = "Recorder", (4, 4, 1)
 
     def __init__(self, codes=CODES, noise_size=3, capabilities=tuple(CAPABILITIES)):
-        self.latent_spec, self.capabilities = LatentSpec(Noise(noise_size), parse_codes(codes)), capabilities
+        self.latent_spec, self.capabilities = (
+            LatentSpec(Noise(noise_size), parse_codes(codes)),
+            capabilities,
+        )
 
     def _generate(self, inputs, seeds, blended):
         self.inputs, self.seeds, self.blended = inputs, seeds, blended
@@ -39,13 +42,24 @@ def recorder():
 
 
 def test_codes_go_in_by_name_one_value_or_one_each(recorder):
-    assert recorder.generate(digit=3, slant=[0.1, 0.2], smile=1, seed=5, num=2).shape == (2, 4, 4, 1)
-    assert {name: (str(array.dtype), array.tolist()) for name, array in recorder.inputs.items()} == {
+    assert recorder.generate(digit=3, slant=[0.1, 0.2], smile=1, seed=5, num=2).shape == (
+        2,
+        4,
+        4,
+        1,
+    )
+    assert {
+        name: (str(array.dtype), array.tolist()) for name, array in recorder.inputs.items()
+    } == {
         "digit": ("int64", [3, 3]),
         "slant": ("float32", [pytest.approx(0.1), pytest.approx(0.2)]),
         "smile": ("int64", [1, 1]),
     }
-    assert (recorder.seeds.tolist(), recorder.seeds.dtype, recorder.blended) == ([5, 6], np.int64, False)
+    assert (recorder.seeds.tolist(), recorder.seeds.dtype, recorder.blended) == (
+        [5, 6],
+        np.int64,
+        False,
+    )
 
 
 def test_codes_not_given_are_drawn_from_their_priors_with_the_seed(recorder):
@@ -63,7 +77,11 @@ def test_one_blend_makes_weights_of_every_discrete_code(recorder, codes):
     recorder.generate(codes, num=3)
     assert recorder.blended
     shapes = {name: (str(array.dtype), array.shape) for name, array in recorder.inputs.items()}
-    assert shapes == {"digit": ("float32", (3, 10)), "slant": ("float32", (3,)), "smile": ("float32", (3,))}
+    assert shapes == {
+        "digit": ("float32", (3, 10)),
+        "slant": ("float32", (3,)),
+        "smile": ("float32", (3,)),
+    }
     assert recorder.inputs["digit"].sum(axis=1) == pytest.approx([1, 1, 1])
 
 
@@ -84,7 +102,13 @@ def test_a_model_without_codes_has_seeds_alone():
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        ({"dgit": 3}, r"there is no code 'dgit' \(did you mean 'digit'\?\); the codes are digit, slant, smile"),
+        (
+            {"dgit": 3},
+            (
+                r"there is no code 'dgit' \(did you mean 'digit'\?\); "
+                r"the codes are digit, slant, smile"
+            ),
+        ),
         ({"digit": 10}, "digit: expected a number from 0 to 9, received 10"),
         ({"digit": [1, 2, 3]}, r"digit: expected one value or 2, received the shape \(3,\)"),
         ({"digit": [[1, 2]]}, r"digit: expected one value or 2, received the shape \(1, 2\)"),
@@ -116,7 +140,9 @@ def test_a_code_given_twice_is_one_sentence(recorder):
 
 
 def test_uneven_lists_are_no_images(recorder):
-    with pytest.raises(UserError, match="images: expected an array, received lists of uneven lengths"):
+    with pytest.raises(
+        UserError, match="images: expected an array, received lists of uneven lengths"
+    ):
         recorder.encode([[1.0], [1.0, 2.0]])
 
 
@@ -144,7 +170,10 @@ def test_images_are_bytes_or_numbers_from_0_to_1(recorder, method, images, expec
 @pytest.mark.parametrize(
     ("images", "part"),
     [
-        (np.zeros((0, 4, 4, 1)), r"images: expected the shape \(count, 4, 4, 1\), received \(0, 4, 4, 1\)"),
+        (
+            np.zeros((0, 4, 4, 1)),
+            r"images: expected the shape \(count, 4, 4, 1\), received \(0, 4, 4, 1\)",
+        ),
         (np.zeros((4, 4, 1)), r"received \(4, 4, 1\)"),
         (np.zeros((2, 8, 8, 1)), r"received \(2, 8, 8, 1\)"),
         (3, r"received \(\)"),
@@ -169,7 +198,9 @@ def test_what_a_model_cannot_do_is_one_sentence():
         (lambda: recorder.encode(images), "encode"),
         (lambda: recorder.reconstruct(images), "reconstruct"),
     ):
-        with pytest.raises(UserError, match=rf"^a Recorder cannot {what}; it can say how likely images are\.$"):
+        with pytest.raises(
+            UserError, match=rf"^a Recorder cannot {what}; it can say how likely images are\.$"
+        ):
             ask()
 
 

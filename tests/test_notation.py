@@ -8,15 +8,22 @@ from keras_infogan.notation import check_names, parse_codes, with_continuous_wei
 
 
 def test_parses_what_a_person_types():
-    assert parse_codes("digit=categorical(10), slant=uniform, 2*uniform(weight=0.5), Bernoulli") == (
+    assert parse_codes(
+        "digit=categorical(10), slant=uniform, 2*uniform(weight=0.5), Bernoulli"
+    ) == (
         Categorical("digit", 10),
         Uniform("slant"),
         Uniform("continuous_1", weight=0.5),
         Uniform("continuous_2", weight=0.5),
         Bernoulli("binary_1"),
     )
-    assert parse_codes("smile=bernoulli(0.2, weight=3), tilt = gaussian()") == (Bernoulli("smile", 0.2, 3.0), Gaussian("tilt"))
-    assert [code.name for code in parse_codes("10*categorical(10)")] == [f"categorical_{index}" for index in range(1, 11)]
+    assert parse_codes("smile=bernoulli(0.2, weight=3), tilt = gaussian()") == (
+        Bernoulli("smile", 0.2, 3.0),
+        Gaussian("tilt"),
+    )
+    assert [code.name for code in parse_codes("10*categorical(10)")] == [
+        f"categorical_{index}" for index in range(1, 11)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -56,11 +63,18 @@ def test_who_gives_the_names_is_said():
 
 def test_a_weight_for_all_continuous_codes_becomes_one_of_each():
     """As runs of version 2 have it."""
-    text = "kind=categorical(3, weight=2), slant=uniform(weight=0.5), 2*gaussian, smile=bernoulli(0.3)"
+    text = (
+        "kind=categorical(3, weight=2), slant=uniform(weight=0.5), 2*gaussian, smile=bernoulli(0.3)"
+    )
     assert with_continuous_weight(text, 1.0) == text
     codes, weighted = parse_codes(text), parse_codes(with_continuous_weight(text, 0.1))
-    assert [(code.name, type(code)) for code in weighted] == [(code.name, type(code)) for code in codes]
+    assert [(code.name, type(code)) for code in weighted] == [
+        (code.name, type(code)) for code in codes
+    ]
     assert [code.weight for code in weighted] == pytest.approx([2, 0.05, 0.1, 0.1, 1])
     assert (weighted[0].num_categories, weighted[-1].probability) == (3, 0.3)
     # As a person would write them: a run is told by its codes' text.
-    assert with_continuous_weight("digit=categorical(10), 2*uniform", 0.1) == "digit=categorical(10), 2*uniform(weight=0.1)"
+    assert (
+        with_continuous_weight("digit=categorical(10), 2*uniform", 0.1)
+        == "digit=categorical(10), 2*uniform(weight=0.1)"
+    )

@@ -23,7 +23,12 @@ def test_the_files_give_what_the_model_gives_for_any_number_of_images(exported, 
     assert [code.name for code in restored.latent_spec.codes] == ["digit", "tilt"]
     assert restored.contract.settings == run.to_json()["settings"]
     assert (restored.step, restored.provider) == (6, "cpu")
-    assert (restored.title, restored.image_shape, restored.capabilities, restored.takes_weights) == ("InfoGAN", (16, 16, 1), ("generate", "encode"), False)
+    assert (
+        restored.title,
+        restored.image_shape,
+        restored.capabilities,
+        restored.takes_weights,
+    ) == ("InfoGAN", (16, 16, 1), ("generate", "encode"), False)
     for count in (0, 1, 7, 300):
         latents = model.latent_spec.sample(count, 0)
         images = model.generate(latents) if count else np.zeros((0, 16, 16, 1), np.float32)
@@ -42,8 +47,18 @@ def test_a_provider_that_cannot_be_had_is_not_pretended(exported, tmp_path):
     for provider in ("cuda", "tensorrt"):
         restored = onnx_model.load(exported / "generator.onnx", provider=provider)
         assert restored.provider == "cpu"
-    result = command("sample", f"--onnx={exported / 'generator.onnx'}", "--provider=cuda", "--num=2", "--rows=2", f"--output_dir={tmp_path}")
-    assert (result.returncode, result.stderr.strip()) == (0, "cuda could not be had from onnxruntime here; running on cpu.")
+    result = command(
+        "sample",
+        f"--onnx={exported / 'generator.onnx'}",
+        "--provider=cuda",
+        "--num=2",
+        "--rows=2",
+        f"--output_dir={tmp_path}",
+    )
+    assert (result.returncode, result.stderr.strip()) == (
+        0,
+        "cuda could not be had from onnxruntime here; running on cpu.",
+    )
 
 
 def test_bound_buffers_are_used_in_place(exported):
@@ -60,7 +75,10 @@ def test_bound_buffers_are_used_in_place(exported):
 
 
 @pytest.mark.parametrize("file", ["generator.onnx", "generator_fp16.onnx"])
-@pytest.mark.parametrize(("name", "value"), [("digit", 10), ("digit", -1), ("tilt", np.nan), ("tilt", np.inf), ("noise", np.nan)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("digit", 10), ("digit", -1), ("tilt", np.nan), ("tilt", np.inf), ("noise", np.nan)],
+)
 def test_an_image_of_a_bad_input_is_nan_and_no_other(exported, file, name, value):
     restored = onnx_model.load(exported / file, needs=("generate",))
     feeds = restored.contract.feeds("generator", latents=restored.latent_spec.sample(3, 0))
@@ -90,7 +108,12 @@ def test_wrong_shapes_types_and_names_are_errors(exported):
     session, _ = onnx_model.open_session(exported / "generator.onnx")
     restored = onnx_model.load(exported / "generator.onnx")
     feeds = restored.contract.feeds("generator", latents=restored.latent_spec.sample(3, 0))
-    for wrong in ({"noise": feeds["noise"][:, :5]}, {"digit": feeds["digit"].astype(np.float32)}, {"tilt": feeds["tilt"][:2]}, {"color": feeds["tilt"]}):
+    for wrong in (
+        {"noise": feeds["noise"][:, :5]},
+        {"digit": feeds["digit"].astype(np.float32)},
+        {"tilt": feeds["tilt"][:2]},
+        {"color": feeds["tilt"]},
+    ):
         with pytest.raises(Exception, match=r"."):
             session.run(None, feeds | wrong)
 
@@ -98,17 +121,43 @@ def test_wrong_shapes_types_and_names_are_errors(exported):
 def test_sample_and_encode_do_not_load_tensorflow(exported, tmp_path):
     (tmp_path / "images").mkdir()
     for index in range(3):
-        Image.fromarray(np.full((20, 20), 60 * index, np.uint8)).save(tmp_path / "images" / f"{index}.png")
-    code = "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); name = sys.argv.pop(1); runpy.run_module(name, run_name='__main__')"
+        Image.fromarray(np.full((20, 20), 60 * index, np.uint8)).save(
+            tmp_path / "images" / f"{index}.png"
+        )
+    code = (
+        "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); name = "
+        "sys.argv.pop(1); runpy.run_module(name, run_name='__main__')"
+    )
 
     def run(name, *arguments):
         flags = (f"keras_infogan.{name}", *arguments)
-        result = subprocess.run([sys.executable, "-c", code, *flags], capture_output=True, text=True, timeout=PATIENCE, check=False)
+        result = subprocess.run(
+            [sys.executable, "-c", code, *flags],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
         assert result.returncode == 0, result.stderr
 
-    run("sample", f"--onnx={exported / 'generator.onnx'}", f"--output_dir={tmp_path}", "--num=20", "--rows=2")
-    assert {path.name for path in tmp_path.glob("*.png")} == {"samples.png", "traversal_digit.png", "traversal_tilt.png"}
-    run("encode", f"--onnx={exported / 'recognizer.onnx'}", f"--images={tmp_path / 'images'}", f"--output={tmp_path / 'codes.csv'}")
+    run(
+        "sample",
+        f"--onnx={exported / 'generator.onnx'}",
+        f"--output_dir={tmp_path}",
+        "--num=20",
+        "--rows=2",
+    )
+    assert {path.name for path in tmp_path.glob("*.png")} == {
+        "samples.png",
+        "traversal_digit.png",
+        "traversal_tilt.png",
+    }
+    run(
+        "encode",
+        f"--onnx={exported / 'recognizer.onnx'}",
+        f"--images={tmp_path / 'images'}",
+        f"--output={tmp_path / 'codes.csv'}",
+    )
     header, *lines = (tmp_path / "codes.csv").read_text().splitlines()
     assert header == "image,digit,digit_probability,tilt,tilt_std"
     assert len(lines) == 3
@@ -139,11 +188,22 @@ def test_files_that_are_not_ours_are_refused(exported, tmp_path):
     proto = onnx.load(exported / "recognizer.onnx")
     proto.graph.output.pop()
     onnx.save(proto, tmp_path / "other.onnx")
-    with pytest.raises(UserError, match=r"other\.onnx gives digit, digit_probabilities, tilt, tilt_std, not what its metadata say"):
+    with pytest.raises(
+        UserError,
+        match=(
+            r"other\.onnx gives digit, digit_probabilities, tilt, tilt_std, "
+            r"not what its metadata say"
+        ),
+    ):
         onnx_model.load(tmp_path / "other.onnx")
-    for inputs, part in (([{"name": "a"}], "cannot read"), ([{"kind": "color"}], r"generator\.onnx: the kind of code 'color' is not known here")):
+    for inputs, part in (
+        ([{"name": "a"}], "cannot read"),
+        ([{"kind": "color"}], r"generator\.onnx: the kind of code 'color' is not known here"),
+    ):
         proto = onnx.load(exported / "generator.onnx")
-        onnx.helper.set_model_props(proto, {"keras_infogan": json.dumps({**about, "inputs": inputs})})
+        onnx.helper.set_model_props(
+            proto, {"keras_infogan": json.dumps({**about, "inputs": inputs})}
+        )
         onnx.save(proto, tmp_path / "generator.onnx")
         with pytest.raises(UserError, match=part):
             onnx_model.load(tmp_path / "generator.onnx")
@@ -160,7 +220,10 @@ def test_any_of_the_files_opens_the_model_and_only_what_is_needed_must_be_there(
     shutil.copy(exported / "recognizer.onnx", tmp_path)
     alone = onnx_model.load(tmp_path / "recognizer.onnx", needs=("encode",))
     assert alone.capabilities == ("encode",)
-    assert alone.encode(np.zeros((2, 16, 16, 1), np.float32)).shape == (2, alone.latent_spec.total_parameters)
+    assert alone.encode(np.zeros((2, 16, 16, 1), np.float32)).shape == (
+        2,
+        alone.latent_spec.total_parameters,
+    )
     with pytest.raises(UserError, match="an InfoGAN cannot generate from latents; it can encode"):
         alone.sample(2, 0)
     with pytest.raises(UserError, match="an InfoGAN cannot reconstruct"):
@@ -171,10 +234,36 @@ def _as_version_0_1_0(source, target):
     """Copies an .onnx file with the contract that keras-infogan 0.1.0 would have written."""
     proto = onnx.load(source)
     content = json.loads(proto.metadata_props[0].value)
-    old = {key: content[key] for key in ("name", "step", "inputs", "images", "categories", "signatures", "onnx", "invalid_inputs")}
+    old = {
+        key: content[key]
+        for key in (
+            "name",
+            "step",
+            "inputs",
+            "images",
+            "categories",
+            "signatures",
+            "onnx",
+            "invalid_inputs",
+        )
+    }
     settings = content["settings"] | {"continuous_weight": 1.0, "max_posterior_std": 1.0}
-    run = {"version": 2, "model": "infogan", "dataset": "digits", "data_dir": None, "fingerprint": None, "image_shape": [16, 16, 1], "settings": settings}
-    old |= {"contract": 1, "keras_infogan": "0.1.0", "run": run, "dataset": {"name": "digits", "license": "CC BY 4.0"}, "renamed": {"slant": "tilt"}}
+    run = {
+        "version": 2,
+        "model": "infogan",
+        "dataset": "digits",
+        "data_dir": None,
+        "fingerprint": None,
+        "image_shape": [16, 16, 1],
+        "settings": settings,
+    }
+    old |= {
+        "contract": 1,
+        "keras_infogan": "0.1.0",
+        "run": run,
+        "dataset": {"name": "digits", "license": "CC BY 4.0"},
+        "renamed": {"slant": "tilt"},
+    }
     onnx.helper.set_model_props(proto, {"keras_infogan": json.dumps(old)})
     onnx.save(proto, target)
 
@@ -183,7 +272,11 @@ def test_files_of_the_first_contract_load(exported, tmp_path):
     for name in ("generator.onnx", "recognizer.onnx"):
         _as_version_0_1_0(exported / name, tmp_path / name)
     old, new = (onnx_model.load(directory / "generator.onnx") for directory in (tmp_path, exported))
-    assert (old.latent_spec, old.capabilities, old.step) == (new.latent_spec, new.capabilities, new.step)
+    assert (old.latent_spec, old.capabilities, old.step) == (
+        new.latent_spec,
+        new.capabilities,
+        new.step,
+    )
     images = new.sample(3, 0)
     np.testing.assert_array_equal(old.sample(3, 0), images)
     np.testing.assert_array_equal(old.encode(images), new.encode(images))

@@ -9,12 +9,18 @@ GRADIENTS = np.random.default_rng(0).normal(size=(5, 3, 2)).astype(np.float32)
 
 
 def _after_updates(kind, strategy):
-    """Returns weights and state of an optimizer after some updates, each replica with its part of the gradient."""
+    """Returns weights and state of an optimizer after some updates, each replica with its part
+    of the gradient.
+    """
     with strategy.scope():
         variable = keras.Variable(np.arange(6.0, dtype=np.float32).reshape(3, 2))
         optimizer = kind(0.1, 0.5, use_ema=True, ema_momentum=0.9)
         optimizer.build([variable])
-    step = tf.function(lambda part: strategy.run(lambda gradient: optimizer.apply([tf.identity(gradient)], [variable]), (part,)))
+    step = tf.function(
+        lambda part: strategy.run(
+            lambda gradient: optimizer.apply([tf.identity(gradient)], [variable]), (part,)
+        )
+    )
     for gradient in GRADIENTS:
         step(tf.constant(gradient / strategy.num_replicas_in_sync))
     return [variable.numpy(), *(state.numpy() for state in optimizer.variables)]
@@ -22,5 +28,8 @@ def _after_updates(kind, strategy):
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_adam_is_keras_s(count, strategies):
-    for theirs, ours in zip(*(_after_updates(kind, strategies[count]) for kind in (keras.optimizers.Adam, Adam)), strict=True):
+    for theirs, ours in zip(
+        *(_after_updates(kind, strategies[count]) for kind in (keras.optimizers.Adam, Adam)),
+        strict=True,
+    ):
         assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-6)

@@ -63,7 +63,10 @@ def test_a_directory_with_other_files_is_left_alone(new_run):
     ("change", "part"),
     [
         ({"version": 99}, "newer keras-infogan"),
-        ({"model": "outfogan"}, "is a run of 'outfogan', and this keras-infogan has no such model; it has infogan"),
+        (
+            {"model": "outfogan"},
+            "is a run of 'outfogan', and this keras-infogan has no such model; it has infogan",
+        ),
         ({"settings": {"stepz": 3}}, "damaged"),
         ({"settings": []}, "damaged"),
         ({"settings": None}, "damaged"),
@@ -74,7 +77,10 @@ def test_a_directory_with_other_files_is_left_alone(new_run):
         ({"version": 1e999}, "damaged"),
         ({"settings": {"codes": 5}}, "damaged|--codes: expected str, received 5"),
         ({"model": "vae", "settings": {"steps": 10.5}}, "--steps: expected int, received 10.5"),
-        ({"model": "vae", "settings": {"binarize": "no"}}, "--binarize: expected bool, received 'no'"),
+        (
+            {"model": "vae", "settings": {"binarize": "no"}},
+            "--binarize: expected bool, received 'no'",
+        ),
     ],
 )
 def test_a_strange_config_json_is_one_sentence(new_run, change, part):
@@ -124,7 +130,9 @@ def test_a_setting_of_another_version_is_named(new_run):
     content = json.loads(path.read_text())
     content["settings"]["temperature"] = 3
     path.write_text(json.dumps(content))
-    with pytest.raises(UserError, match=r"InfoGAN has no setting 'temperature' here; update keras-infogan"):
+    with pytest.raises(
+        UserError, match=r"InfoGAN has no setting 'temperature' here; update keras-infogan"
+    ):
         runs.read(run.directory)
 
 
@@ -137,7 +145,9 @@ def test_every_models_settings_are_read_back(tmp_path, name):
 
 
 def _run_of_version_2(directory, **settings):
-    """Writes the config.json of a run that keras-infogan 0.1.0 trained, with other settings if given, and reads it."""
+    """Writes the config.json of a run that keras-infogan 0.1.0 trained, with other settings if
+    given, and reads it.
+    """
     content = json.loads((DATA / "config_2.json").read_text())
     content["settings"] |= settings
     (directory / "config.json").write_text(json.dumps(content))
@@ -155,11 +165,18 @@ def test_a_run_of_version_2_loads(tmp_path):
 
 def test_a_weight_of_all_continuous_codes_is_now_one_of_each(tmp_path):
     codes = _run_of_version_2(tmp_path, continuous_weight=0.1).settings.latent_spec.codes
-    assert [(code.name, code.weight) for code in codes] == [("digit", 1.0), ("continuous_1", 0.1), ("continuous_2", 0.1)]
+    assert [(code.name, code.weight) for code in codes] == [
+        ("digit", 1.0),
+        ("continuous_1", 0.1),
+        ("continuous_2", 0.1),
+    ]
 
 
 def test_a_run_with_a_limit_that_is_gone_says_which_version_has_it(tmp_path):
-    with pytest.raises(UserError, match=r"trained with --max_posterior_std, which keras-infogan 0.1.0 was the last to have"):
+    with pytest.raises(
+        UserError,
+        match=r"trained with --max_posterior_std, which keras-infogan 0.1.0 was the last to have",
+    ):
         _run_of_version_2(tmp_path, max_posterior_std=2.0)
 
 
@@ -174,12 +191,25 @@ def test_a_run_directory_takes_one_process_at_a_time(new_run):
 
 
 def _metrics(**changed):
-    empty = {key: {} for key in ("evaluated", "scores", "protocols", "seconds", "details", "counts", "skipped")}
+    empty = {
+        key: {}
+        for key in ("evaluated", "scores", "protocols", "seconds", "details", "counts", "skipped")
+    }
     return json.dumps(empty | {"commands": [], "alarms": []} | changed)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"scores": {}}', _metrics(alarms=5), _metrics(alarms=[3]), _metrics(skipped=[1]), _metrics(skipped={"dci": 1})]
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"scores": {}}',
+        _metrics(alarms=5),
+        _metrics(alarms=[3]),
+        _metrics(skipped=[1]),
+        _metrics(skipped={"dci": 1}),
+    ],
 )
 def test_damaged_metrics_are_none(new_run, text):
     run = new_run("a")
@@ -191,16 +221,28 @@ def test_damaged_metrics_are_none(new_run, text):
 def test_metrics_of_version_0_1_0_had_texts_alone(new_run):
     run = new_run("a")
     run.directory.mkdir()
-    empty = {key: {} for key in ("evaluated", "scores", "protocols", "seconds", "details", "counts")}
-    old = empty | {"commands": [], "alarms": ["The noise is ignored."], "skipped": {"dci": "the data set has no ground-truth factors"}}
+    empty = {
+        key: {} for key in ("evaluated", "scores", "protocols", "seconds", "details", "counts")
+    }
+    old = empty | {
+        "commands": [],
+        "alarms": ["The noise is ignored."],
+        "skipped": {"dci": "the data set has no ground-truth factors"},
+    }
     run.metrics.write_text(json.dumps(old))
     content = runs.read_metrics(run)
     assert content is not None
     assert content["alarms"] == [{"kind": "unknown", "sentence": "The noise is ignored."}]
-    assert content["skipped"] == {"dci": {"reason": "the data set has no ground-truth factors", "kind": "missing"}}
+    assert content["skipped"] == {
+        "dci": {"reason": "the data set has no ground-truth factors", "kind": "missing"}
+    }
     run.metrics.write_text(json.dumps(content))
     assert runs.read_metrics(run) == content
-    run.metrics.write_text(json.dumps(old | {"skipped": {"dci": "the generator's images are not finite for 3 of 5 inputs"}}))
+    run.metrics.write_text(
+        json.dumps(
+            old | {"skipped": {"dci": "the generator's images are not finite for 3 of 5 inputs"}}
+        )
+    )
     content = runs.read_metrics(run)
     assert content is not None
     assert content["skipped"]["dci"]["kind"] == "not_finite"

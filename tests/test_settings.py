@@ -1,4 +1,7 @@
-"""Each model's own settings: what they refuse, what they make of what is left open. None needs TensorFlow."""
+"""Each model's own settings: what they refuse, what they make of what is left open.
+
+None needs TensorFlow.
+"""
 
 import dataclasses
 import subprocess
@@ -15,7 +18,8 @@ def test_settings_and_presets_load_without_tensorflow():
     code = (
         "import sys; sys.modules.update(tensorflow=None, keras=None)\n"
         "from keras_infogan import models\n"
-        "for name in models.MODELS: [preset.latent_spec for preset in models.presets(name).values()]"
+        "for name in models.MODELS: [preset.latent_spec for preset in "
+        "models.presets(name).values()]"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -23,7 +27,9 @@ def test_settings_and_presets_load_without_tensorflow():
 @pytest.mark.parametrize("name", models.MODELS)
 def test_a_models_settings_are_those_of_all_models_and_its_own(name):
     kind = models.settings_class(name)
-    own, shared = ([field.name for field in dataclasses.fields(settings)] for settings in (kind, Settings))
+    own, shared = (
+        [field.name for field in dataclasses.fields(settings)] for settings in (kind, Settings)
+    )
     assert own[: len(shared)] == shared
     assert len(own) > len(shared)
     # What is gone is not there, and what a preset is called is free for every data set's name.
@@ -36,7 +42,12 @@ def test_a_models_settings_are_those_of_all_models_and_its_own(name):
 def test_settings_are_read_back_from_json(name):
     for settings in models.presets(name).values():
         assert type(settings).from_json(dataclasses.asdict(settings)) == settings
-    with pytest.raises(UserError, match=f"{models.settings_class(name).title} has no setting 'stepz' here; update keras-infogan"):
+    with pytest.raises(
+        UserError,
+        match=(
+            f"{models.settings_class(name).title} has no setting 'stepz' here; update keras-infogan"
+        ),
+    ):
         models.settings_class(name).from_json(dataclasses.asdict(settings) | {"stepz": 3})
 
 
@@ -50,8 +61,16 @@ def test_settings_are_read_back_from_json(name):
         ("dcgan", {"discriminator_layers": "dense 8, conv 8/2"}, "--discriminator_layers"),
         ("dcgan", {"generator_layers": "conf 8"}, "expected a layer such as"),
         ("vae", {"codes": ""}, "the latents of a VAE are gaussian, and there are none"),
-        ("vae", {"codes": "2*gaussian, kind=categorical(3)"}, "the latents of a VAE are gaussian, and kind is categorical"),
-        ("vae", {"binarize": True, "likelihood": "gaussian"}, "--likelihood=bernoulli is the one that fits"),
+        (
+            "vae",
+            {"codes": "2*gaussian, kind=categorical(3)"},
+            "the latents of a VAE are gaussian, and kind is categorical",
+        ),
+        (
+            "vae",
+            {"binarize": True, "likelihood": "gaussian"},
+            "--likelihood=bernoulli is the one that fits",
+        ),
         ("vae", {"likelihood": "poisson"}, "--likelihood must be one of bernoulli, gaussian"),
         ("vae", {"encoder_layers": "dense 8, conv 8/2"}, "--encoder_layers"),
     ],
@@ -62,10 +81,17 @@ def test_settings_that_cannot_be_are_one_sentence(name, settings, part):
 
 
 def test_what_each_model_generates_from():
-    infogan, dcgan, vae = (models.settings_class(name)().latent_spec for name in ("infogan", "dcgan", "vae"))
+    infogan, dcgan, vae = (
+        models.settings_class(name)().latent_spec for name in ("infogan", "dcgan", "vae")
+    )
     assert (infogan.noise.size, len(infogan.codes), infogan.posterior) == (62, 3, Posterior())
     assert (dcgan.noise.size, len(dcgan.codes), dcgan.total_parameters) == (100, 0, 0)
-    assert (vae.noise.size, len(vae.codes), vae.posterior, vae.total_parameters) == (0, 10, LogVariancePosterior(), 20)
+    assert (vae.noise.size, len(vae.codes), vae.posterior, vae.total_parameters) == (
+        0,
+        10,
+        LogVariancePosterior(),
+        20,
+    )
 
 
 @pytest.mark.parametrize("name", models.MODELS)
@@ -73,7 +99,9 @@ def test_layers_left_open_are_filled_in_for_the_images(name):
     kind = models.settings_class(name)
     layers = [field.name for field in dataclasses.fields(kind) if field.name.endswith("_layers")]
     filled = kind().for_images((32, 32, 3))
-    assert [getattr(filled, setting) for setting in layers] != [getattr(kind(), setting) for setting in layers]
+    assert [getattr(filled, setting) for setting in layers] != [
+        getattr(kind(), setting) for setting in layers
+    ]
     assert filled.for_images((32, 32, 3)) == filled
     with pytest.raises(UserError, match=r"30x30"):
         kind().for_images((30, 30, 3))

@@ -1,4 +1,6 @@
-"""The sweep command as a user gives it: it ends with a table, resumes, survives a failed run, and stops cleanly."""
+"""The sweep command as a user gives it: it ends with a table, resumes, survives a failed run,
+and stops cleanly.
+"""
 
 import csv
 import json
@@ -14,12 +16,24 @@ from keras_infogan import checkpoints, files, runs, sweeps
 from keras_infogan.config import UserError
 from keras_infogan.sweep import parse_seeds
 
-SMALL = ["--batch_size=32", "--codes=digit=categorical(10), slant=uniform", "--log_every_steps=1", "--metrics=labels,read_back_r2"]
+SMALL = [
+    "--batch_size=32",
+    "--codes=digit=categorical(10), slant=uniform",
+    "--log_every_steps=1",
+    "--metrics=labels,read_back_r2",
+]
 
 
 def test_a_sweep_trains_scores_and_sums_up_then_resumes_without_repeating(tmp_path):
     # A rate of 1e30 makes the loss of one run infinite; the other goes on.
-    arguments = [f"--sweep_dir={tmp_path}", "--seeds=0", "--steps=3", "--generator_learning_rate=1e30,0.001", "--devices=CPU:0", *SMALL]
+    arguments = [
+        f"--sweep_dir={tmp_path}",
+        "--seeds=0",
+        "--steps=3",
+        "--generator_learning_rate=1e30,0.001",
+        "--devices=CPU:0",
+        *SMALL,
+    ]
     result = command("sweep", *arguments)
     assert result.returncode == 1
     assert "1 of 2 runs failed: generator_learning_rate_1e_30-seed_0" in result.stderr
@@ -31,35 +45,71 @@ def test_a_sweep_trains_scores_and_sums_up_then_resumes_without_repeating(tmp_pa
     assert good["status"] == "finished"
     with open(tmp_path / "summary.csv") as file:
         table = list(csv.DictReader(file))
-    assert [row["run"] for row in table[-4:]] == [f"{name} of generator_learning_rate=0.001" for name in ("mean", "standard_deviation", "best", "worst")]
-    assert float(table[1]["clustering_accuracy/digit"]) == good["scores"]["clustering_accuracy/digit"]
+    assert [row["run"] for row in table[-4:]] == [
+        f"{name} of generator_learning_rate=0.001"
+        for name in ("mean", "standard_deviation", "best", "worst")
+    ]
+    assert (
+        float(table[1]["clustering_accuracy/digit"]) == good["scores"]["clustering_accuracy/digit"]
+    )
     assert "| clustering_accuracy/digit | 1 | " in (tmp_path / "summary.md").read_text()
     assert (tmp_path / "summary.png").read_bytes().startswith(b"\x89PNG")
 
     before = (tmp_path / "generator_learning_rate_0.001-seed_0" / "metrics.json").stat().st_mtime_ns
     result = command("sweep", *arguments)
     assert "2 runs, 1 of them finished already" in result.stdout
-    assert (tmp_path / "generator_learning_rate_0.001-seed_0" / "metrics.json").stat().st_mtime_ns == before
+    assert (
+        tmp_path / "generator_learning_rate_0.001-seed_0" / "metrics.json"
+    ).stat().st_mtime_ns == before
 
 
 def test_statistics_over_seeds_know_which_end_is_better():
     rows = [
-        {"seed": seed, "scores": {"dci/completeness": value, "frechet_distance": 10 * value, "effect/z": value}}
+        {
+            "seed": seed,
+            "scores": {
+                "dci/completeness": value,
+                "frechet_distance": 10 * value,
+                "effect/z": value,
+            },
+        }
         for seed, value in ((3, 0.5), (5, 0.8), (8, 0.2))
     ]
     rows.append({"seed": 9, "scores": {}})
     found = sweeps._statistics(rows)
     expected = {"count": 3, "mean": pytest.approx(0.5), "standard_deviation": pytest.approx(0.3)}
-    assert found["dci/completeness"] == expected | {"best": 0.8, "best_seed": 5, "worst": 0.2, "worst_seed": 8}
-    assert (found["frechet_distance"]["best_seed"], found["frechet_distance"]["worst_seed"]) == (8, 5)
+    assert found["dci/completeness"] == expected | {
+        "best": 0.8,
+        "best_seed": 5,
+        "worst": 0.2,
+        "worst_seed": 8,
+    }
+    assert (found["frechet_distance"]["best_seed"], found["frechet_distance"]["worst_seed"]) == (
+        8,
+        5,
+    )
     assert found["effect/z"] == expected, "neither end is better"
     assert sweeps._statistics(rows[:1])["dci/completeness"]["standard_deviation"] == 0
 
 
 def test_a_run_is_chosen_by_what_needs_no_labels():
     rows = [
-        {"name": "a", "scores": {"consistency/kind": 0.9, "consistency/smile": 0.6, "clustering_accuracy/kind": 0.99}},
-        {"name": "b", "scores": {"consistency/kind": 0.8, "consistency/smile": 0.8, "clustering_accuracy/kind": 0.3}},
+        {
+            "name": "a",
+            "scores": {
+                "consistency/kind": 0.9,
+                "consistency/smile": 0.6,
+                "clustering_accuracy/kind": 0.99,
+            },
+        },
+        {
+            "name": "b",
+            "scores": {
+                "consistency/kind": 0.8,
+                "consistency/smile": 0.8,
+                "clustering_accuracy/kind": 0.3,
+            },
+        },
         {"name": "c", "scores": {"clustering_accuracy/kind": 1.0}},
     ]
     chosen = sweeps._chosen(rows)
@@ -76,7 +126,10 @@ def test_the_last_words_of_a_command_are_its_error():
 
 def test_names_of_runs_are_names_of_files():
     assert sweeps.run_name("", 3) == "seed_3"
-    assert sweeps.run_name("codes=a=categorical(3), b=uniform", 0) == "codes_a_categorical_3_b_uniform-seed_0"
+    assert (
+        sweeps.run_name("codes=a=categorical(3), b=uniform", 0)
+        == "codes_a_categorical_3_b_uniform-seed_0"
+    )
     long = [sweeps.run_name(f"generator_layers={'conv 64/2 bn, ' * 30}{end}", 0) for end in "ab"]
     assert max(map(len, long)) < 120
     assert long[0] != long[1]
@@ -94,7 +147,15 @@ def test_gpus_are_counted_among_the_visible_ones(monkeypatch):
 
 
 def test_a_signal_stops_the_run_under_way_which_saves_and_the_sweep_goes_on_later(tmp_path):
-    arguments = [sys.executable, "-m", "keras_infogan.sweep", f"--sweep_dir={tmp_path}", "--seeds=0:2", "--steps=100000", *SMALL]
+    arguments = [
+        sys.executable,
+        "-m",
+        "keras_infogan.sweep",
+        f"--sweep_dir={tmp_path}",
+        "--seeds=0:2",
+        "--steps=100000",
+        *SMALL,
+    ]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for_lines(tmp_path / "seed_0" / "metrics.jsonl", process)
     process.send_signal(signal.SIGINT)
@@ -109,7 +170,9 @@ def test_a_signal_stops_the_run_under_way_which_saves_and_the_sweep_goes_on_late
     assert [row["status"].startswith("step ") for row in summary["runs"]] == [True, True]
 
 
-@pytest.mark.parametrize(("text", "seeds"), [("0:3", [0, 1, 2]), ("4", [4]), ("1,5,7:9", [1, 5, 7, 8])])
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("0:3", [0, 1, 2]), ("4", [4]), ("1,5,7:9", [1, 5, 7, 8])]
+)
 def test_seeds(text, seeds):
     assert parse_seeds(text) == seeds
 

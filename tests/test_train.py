@@ -19,22 +19,44 @@ def test_the_command_trains_on_the_embedded_digits(digits_run):
     assert all("mutual_information/digit" in line for line in lines)
 
 
-@pytest.mark.parametrize(("name", "logged"), [("dcgan", {"generator_loss", "discriminator_loss"}), ("vae", {"negative_bound", "divergence/continuous_1"})])
+@pytest.mark.parametrize(
+    ("name", "logged"),
+    [
+        ("dcgan", {"generator_loss", "discriminator_loss"}),
+        ("vae", {"negative_bound", "divergence/continuous_1"}),
+    ],
+)
 def test_another_model_is_trained_by_its_name(run_of, name, logged):
     directory = run_of(name)
     content = json.loads((directory / "config.json").read_text())
-    assert (content["model"], content["dataset"], content["settings"]["steps"]) == (name, "digits", 4)
+    assert (content["model"], content["dataset"], content["settings"]["steps"]) == (
+        name,
+        "digits",
+        4,
+    )
     lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4]
     assert logged <= lines[-1].keys()
     assert (directory / "samples" / "step_00000004.png").exists()
     codes = {path.name for path in (directory / "traversals").iterdir()}
-    assert codes == (set() if name == "dcgan" else {f"continuous_{index}" for index in range(1, 11)})
+    assert codes == (
+        set() if name == "dcgan" else {f"continuous_{index}" for index in range(1, 11)}
+    )
 
 
 def test_ctrl_c_saves_and_the_same_command_continues(tmp_path):
-    arguments = [f"--run_dir={tmp_path / 'run'}", "--steps=100000", "--batch_size=32", "--log_every_steps=1"]
-    process = subprocess.Popen([sys.executable, "-m", "keras_infogan.train", *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    arguments = [
+        f"--run_dir={tmp_path / 'run'}",
+        "--steps=100000",
+        "--batch_size=32",
+        "--log_every_steps=1",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "keras_infogan.train", *arguments],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     wait_for_lines(tmp_path / "run" / "metrics.jsonl", process)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=PATIENCE)
@@ -50,7 +72,10 @@ def test_help_answers_at_once_without_tensorflow():
     result = command("train", "--help")
     assert "python -m keras_infogan.train --dataset=mnist" in result.stdout
     assert "--mutual_information_weight" in result.stdout
-    code = "import sys; sys.argv=['train']; import keras_infogan.train, keras_infogan.sample; assert not {'tensorflow', 'keras', 'sklearn'} & set(sys.modules)"
+    code = (
+        "import sys; sys.argv=['train']; import keras_infogan.train, keras_infogan.sample; assert "
+        "not {'tensorflow', 'keras', 'sklearn'} & set(sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

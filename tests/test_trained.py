@@ -15,7 +15,9 @@ from keras_infogan.latents import Noise
 def test_a_run_without_checkpoint_says_how_to_train(new_run):
     run = new_run("a")
     runs.create(run)
-    with pytest.raises(UserError, match=r"no checkpoint yet; train first: python -m keras_infogan\.train"):
+    with pytest.raises(
+        UserError, match=r"no checkpoint yet; train first: python -m keras_infogan\.train"
+    ):
         loaded.load_run(run.directory)
 
 
@@ -29,16 +31,26 @@ def test_a_run_computes_in_float32_whatever_it_was_trained_in(new_run, precision
     _, restored = loaded.load_run(run.directory)
     assert restored.step == 3
     assert {layer.compute_dtype for layer in restored.learner.generator.layers} == {"float32"}
-    assert np.array_equal(restored.learner.generator.trainable_variables[0].numpy(), model.generator.trainable_variables[0].numpy())
+    assert np.array_equal(
+        restored.learner.generator.trainable_variables[0].numpy(),
+        model.generator.trainable_variables[0].numpy(),
+    )
 
 
 def _trained(name, **settings):
-    return trained.TrainedLearner(models.build(name, dataclasses.replace(TINY[name], **settings), SHAPE))
+    return trained.TrainedLearner(
+        models.build(name, dataclasses.replace(TINY[name], **settings), SHAPE)
+    )
 
 
 def test_it_says_what_it_is():
     model = _trained("infogan")
-    assert (model.title, model.image_shape, model.step, model.takes_weights) == ("InfoGAN", SHAPE, 0, True)
+    assert (model.title, model.image_shape, model.step, model.takes_weights) == (
+        "InfoGAN",
+        SHAPE,
+        0,
+        True,
+    )
     assert (model.latent_spec, model.likelihood) == (TINY["infogan"].latent_spec, None)
 
 
@@ -51,7 +63,9 @@ def test_it_computes_what_the_networks_do_in_any_number():
     np.testing.assert_array_equal(model.sample(300, 0), images)
     parameters = model.encode(images)
     assert parameters.shape == (300, model.latent_spec.total_parameters)
-    np.testing.assert_allclose(parameters[:5], model.learner.encode(tf.constant(images[:5])), atol=1e-4)
+    np.testing.assert_allclose(
+        parameters[:5], model.learner.encode(tf.constant(images[:5])), atol=1e-4
+    )
     assert model.generate(latents[:0]).shape == (0, *SHAPE)
     assert model.encode(images[:1]).shape == (1, model.latent_spec.total_parameters)
 
@@ -76,7 +90,9 @@ def test_the_average_is_what_is_loaded(new_run, batch):
     images = trained.TrainedLearner(learner).generate(latents)
     assert not np.array_equal(restored.generate(latents), images)
     learner.use_average()
-    np.testing.assert_allclose(restored.generate(latents), trained.TrainedLearner(learner).generate(latents), atol=1e-6)
+    np.testing.assert_allclose(
+        restored.generate(latents), trained.TrainedLearner(learner).generate(latents), atol=1e-6
+    )
 
 
 def test_what_a_model_cannot_do_is_one_sentence():
@@ -85,7 +101,10 @@ def test_what_a_model_cannot_do_is_one_sentence():
     for function in (model.encode, model.reconstruct, model.log_likelihood):
         with pytest.raises(UserError, match=r"a DCGAN cannot .*; it can generate from latents"):
             function(images)
-    with pytest.raises(UserError, match="an InfoGAN cannot say how likely images are; it can generate from latents, encode"):
+    with pytest.raises(
+        UserError,
+        match="an InfoGAN cannot say how likely images are; it can generate from latents, encode",
+    ):
         _trained("infogan").require("log_likelihood")
 
 
@@ -96,7 +115,10 @@ def test_images_are_reconstructed_from_the_likeliest_codes():
     np.testing.assert_allclose(model.reconstruct(images), model.generate(means), atol=1e-6)
     # Where there is no noise that codes leave open, an InfoGAN can too.
     model = _trained("infogan", noise_size=0)
-    assert np.array_equal(model.reconstruct(images), model.generate(model.latent_spec.vectors(model.latent_spec.outputs(model.encode(images)))))
+    assert np.array_equal(
+        model.reconstruct(images),
+        model.generate(model.latent_spec.vectors(model.latent_spec.outputs(model.encode(images)))),
+    )
 
 
 def test_a_likelihood_is_drawn_with_seeds_and_more_samples_come_nearer():

@@ -21,13 +21,37 @@ def _weights(run):
 def test_a_run_leaves_everything_it_should(new_run, image_set):
     run = new_run("a")
     assert training.train(run, ONE).step == 4
-    assert [json.loads(line)["step"] for line in run.metrics_log.read_text().splitlines()] == [1, 2, 3, 4]
-    assert [path.name for path in checkpoints.paths(run)] == ["step_00000004.weights.h5", "step_00000002.weights.h5"]
+    assert [json.loads(line)["step"] for line in run.metrics_log.read_text().splitlines()] == [
+        1,
+        2,
+        3,
+        4,
+    ]
+    assert [path.name for path in checkpoints.paths(run)] == [
+        "step_00000004.weights.h5",
+        "step_00000002.weights.h5",
+    ]
     assert (run.samples / "step_00000004.png").exists()
-    assert {path.parent.name for path in run.traversals.glob("*/step_00000004.png")} == {"kind", "slant", "tilt", "smile"}
+    assert {path.parent.name for path in run.traversals.glob("*/step_00000004.png")} == {
+        "kind",
+        "slant",
+        "tilt",
+        "smile",
+    }
 
 
-@pytest.mark.parametrize("settings", [{}, {"share_fakes": False, "spectral_norm": True, "instance_noise_std": 0.1, "generator_average_decay": 0.9}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {
+            "share_fakes": False,
+            "spectral_norm": True,
+            "instance_noise_std": 0.1,
+            "generator_average_decay": 0.9,
+        },
+    ],
+)
 def test_an_interrupted_run_ends_with_the_same_weights(new_run, image_set, settings):
     whole, parts = new_run("whole", steps=7, **settings), new_run("parts", steps=7, **settings)
     training.train(whole, ONE)
@@ -56,13 +80,19 @@ def test_nan_in_training_keeps_the_last_good_checkpoint(new_run, image_set):
     run = new_run("a", steps=8, generator_learning_rate=1e30, discriminator_learning_rate=1e30)
     with pytest.raises(UserError, match=r"became nan at step|no longer finite at step"):
         training.train(run, ONE)
-    assert all(np.isfinite(value).all() for path in checkpoints.paths(run)[:1] for value in _weights(run))
+    assert all(
+        np.isfinite(value).all() for path in checkpoints.paths(run)[:1] for value in _weights(run)
+    )
 
 
 @pytest.mark.parametrize(
     ("message", "error", "part"),
     [
-        ("OOM when allocating tensor with shape[4096,64,32,32]", UserError, "--batch_size=16 does not fit in the memory"),
+        (
+            "OOM when allocating tensor with shape[4096,64,32,32]",
+            UserError,
+            "--batch_size=16 does not fit in the memory",
+        ),
         ("events.out.tfevents.1; No space left on device", OSError, "No space left on device"),
     ],
 )

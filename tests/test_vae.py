@@ -1,4 +1,6 @@
-"""What is the VAE's own: the bound of equation 3, its terms, and what beta and the likelihood make of them."""
+"""What is the VAE's own: the bound of equation 3, its terms, and what beta and the
+likelihood make of them.
+"""
 
 import dataclasses
 
@@ -26,7 +28,11 @@ def _objective(settings, batch):
     """Returns a fresh model, what its one player minimizes, and what it logs."""
     model = models.build("vae", settings, SHAPE)
     minimized, logged = model.objectives(batch)
-    return model, minimized["autoencoder"].numpy(), {name: value.numpy() for name, value in logged.items()}
+    return (
+        model,
+        minimized["autoencoder"].numpy(),
+        {name: value.numpy() for name, value in logged.items()},
+    )
 
 
 def test_the_divergence_is_that_of_two_gaussians(batch):
@@ -40,7 +46,11 @@ def test_the_divergence_is_that_of_two_gaussians(batch):
 def test_the_reconstruction_is_a_cross_entropy_summed_over_pixels(batch):
     model, minimized, logged = _objective(SETTINGS, batch)
     mean, log_variance = _moments(model, batch["image"])
-    noise = model.draw(lambda count, seed: tf.random.stateless_normal((count, model.latent_spec.size), seed), batch["image"], use=0).numpy()
+    noise = model.draw(
+        lambda count, seed: tf.random.stateless_normal((count, model.latent_spec.size), seed),
+        batch["image"],
+        use=0,
+    ).numpy()
     shares = (model.generate(mean + np.exp(log_variance / 2) * noise).numpy() + 1) / 2
     gray = (batch["image"].numpy() + 1) / 2
     expected = -(gray * np.log(shares) + (1 - gray) * np.log(1 - shares)).sum(axis=(1, 2, 3))
@@ -54,7 +64,8 @@ def test_beta_weighs_the_divergence_alone(batch):
     _, weighted, weighted_logged = _objective(dataclasses.replace(SETTINGS, beta=4.0), batch)
     divergence = sum(value for name, value in logged.items() if name.startswith("divergence/"))
     assert weighted - plain == pytest.approx(3 * divergence, abs=1e-3)
-    assert weighted_logged["negative_bound"] == pytest.approx(logged["negative_bound"], rel=1e-5)  # reported is the bound itself, whatever beta
+    # Reported is the bound itself, whatever beta.
+    assert weighted_logged["negative_bound"] == pytest.approx(logged["negative_bound"], rel=1e-5)
 
 
 def test_a_gaussian_likelihood_is_scipys(batch):
@@ -63,13 +74,19 @@ def test_a_gaussian_likelihood_is_scipys(batch):
     noise = np.zeros((16, model.latent_spec.size), np.float32)
     mean, log_variance = _moments(model, batch["image"])
     images = batch["image"].numpy()
-    expected = scipy.stats.norm(model.generate(mean).numpy(), 0.2).logpdf(images).sum(axis=(1, 2, 3))
-    expected += scipy.stats.norm().logpdf(mean).sum(axis=1) - scipy.stats.norm(mean, np.exp(log_variance / 2)).logpdf(mean).sum(axis=1)
+    expected = (
+        scipy.stats.norm(model.generate(mean).numpy(), 0.2).logpdf(images).sum(axis=(1, 2, 3))
+    )
+    expected += scipy.stats.norm().logpdf(mean).sum(axis=1) - scipy.stats.norm(
+        mean, np.exp(log_variance / 2)
+    ).logpdf(mean).sum(axis=1)
     assert model.log_likelihood(batch["image"], noise).numpy() == pytest.approx(expected, rel=1e-4)
 
 
 def test_where_the_decoder_ignores_its_latents_the_likelihood_is_known(batch):
-    """Then p(x|z) is p(x), the bound lies below it by the divergence, and importance samples close the gap."""
+    """Then p(x|z) is p(x), the bound lies below it by the divergence, and importance
+    samples close the gap.
+    """
     model = models.build("vae", SETTINGS, SHAPE)
     model.decoder.layers[1].kernel.assign(tf.zeros_like(model.decoder.layers[1].kernel))
     images = np.where(batch["image"].numpy() > 0, 1, -1).astype(np.float32)
@@ -78,7 +95,9 @@ def test_where_the_decoder_ignores_its_latents_the_likelihood_is_known(batch):
     mean, log_variance = _moments(model, images)
     divergence = (-0.5 * (1 + log_variance - mean**2 - np.exp(log_variance))).sum(axis=1)
     face = trained.TrainedLearner(model)
-    one_each = np.mean([face.log_likelihood(images, seed=100 * draw) for draw in range(200)], axis=0)
+    one_each = np.mean(
+        [face.log_likelihood(images, seed=100 * draw) for draw in range(200)], axis=0
+    )
     assert one_each == pytest.approx(exact - divergence, abs=0.3)
     assert face.log_likelihood(images, num_samples=2000) == pytest.approx(exact, abs=0.15)
 
@@ -96,10 +115,17 @@ def test_binarized_pixels_are_black_or_white_with_the_gray_level_as_probability(
 
 
 def test_a_part_of_the_images_has_the_likelihoods_that_the_whole_has(batch):
-    """Each image's draws are its own, so that scores do not depend on how images are cut into parts."""
-    face, images = trained.TrainedLearner(models.build("vae", SETTINGS, SHAPE)), batch["image"].numpy()
+    """Each image's draws are its own, so that scores do not depend on how images
+    are cut into parts.
+    """
+    face, images = (
+        trained.TrainedLearner(models.build("vae", SETTINGS, SHAPE)),
+        batch["image"].numpy(),
+    )
     whole = face.log_likelihood(images, seed=7, num_samples=3)
-    assert face.log_likelihood(images[5:], seed=7 + 5 * 3, num_samples=3) == pytest.approx(whole[5:], rel=1e-5)
+    assert face.log_likelihood(images[5:], seed=7 + 5 * 3, num_samples=3) == pytest.approx(
+        whole[5:], rel=1e-5
+    )
     with pytest.raises(UserError, match="num_samples: expected at least 1, received 0"):
         face.log_likelihood(images, num_samples=0)
 
@@ -109,13 +135,18 @@ def test_it_reconstructs_the_decoder_of_the_mean(batch):
     mean, _ = _moments(model, batch["image"])
     face = trained.TrainedLearner(model)
     assert face.capabilities == ("generate", "encode", "reconstruct", "log_likelihood")
-    assert face.reconstruct(batch["image"].numpy()) == pytest.approx(model.generate(mean).numpy(), abs=1e-6)
+    assert face.reconstruct(batch["image"].numpy()) == pytest.approx(
+        model.generate(mean).numpy(), abs=1e-6
+    )
 
 
 @pytest.mark.parametrize(
     ("settings", "part"),
     [
-        ({"codes": "digit=categorical(10)"}, "the latents of a VAE are gaussian, and digit is categorical"),
+        (
+            {"codes": "digit=categorical(10)"},
+            "the latents of a VAE are gaussian, and digit is categorical",
+        ),
         ({"codes": ""}, "there are none"),
         ({"codes": "2*gaussian(weight=5)"}, "give --beta, which weighs the divergence of all"),
         ({"beta": -1.0}, "--beta must be at least 0"),

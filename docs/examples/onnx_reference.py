@@ -1,4 +1,7 @@
-"""Generates images with onnx's reference evaluator, which is slow and needs numpy only: python onnx_reference.py EXPORT_DIR"""
+"""Generates images with onnx's reference evaluator, which is slow and needs numpy only:
+
+python onnx_reference.py EXPORT_DIR
+"""
 
 import json
 import sys
@@ -8,7 +11,9 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 model = onnx.load(f"{sys.argv[1]}/generator.onnx")
-contract = json.loads(next(entry.value for entry in model.metadata_props if entry.key == "keras_infogan"))
+contract = json.loads(
+    next(entry.value for entry in model.metadata_props if entry.key == "keras_infogan")
+)
 first = contract["inputs"][0]
 categories = np.arange(first["range"][1] + 1)
 

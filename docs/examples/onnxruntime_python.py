@@ -1,4 +1,7 @@
-"""Generates images with ONNX Runtime, knowing nothing but the file: python onnxruntime_python.py EXPORT_DIR"""
+"""Generates images with ONNX Runtime, knowing nothing but the file:
+
+python onnxruntime_python.py EXPORT_DIR
+"""
 
 import json
 import sys

@@ -1,4 +1,5 @@
-"""Scores a generator that draws every pixel by itself, from a Gaussian with the mean and deviation of training images: the floor under a generator's scores.
+"""Scores a generator that draws every pixel by itself, from a Gaussian with the mean and deviation
+of training images: the floor under a generator's scores.
 
 python docs/results/pixelwise_gaussian.py mnist [DATA_DIR]
 """
@@ -16,10 +17,18 @@ class PixelwiseGaussian(Trained):
     def __init__(self, images):
         values = datasets.to_float(np.asarray(images[:10_000]))
         self._mean, self._std = values.mean(axis=0), values.std(axis=0)
-        super().__init__("pixelwise Gaussian", LatentSpec(Noise(self._mean.size, "normal"), ()), self._mean.shape, 0, ("generate",))
+        super().__init__(
+            "pixelwise Gaussian",
+            LatentSpec(Noise(self._mean.size, "normal"), ()),
+            self._mean.shape,
+            0,
+            ("generate",),
+        )
 
     def _compute(self, capability, latents):
-        return np.clip(self._mean + self._std * latents.reshape(-1, *self.image_shape), -1, 1).astype(np.float32)
+        return np.clip(
+            self._mean + self._std * latents.reshape(-1, *self.image_shape), -1, 1
+        ).astype(np.float32)
 
 
 def main(dataset, data_dir=None):
@@ -27,7 +36,10 @@ def main(dataset, data_dir=None):
     model = PixelwiseGaussian(datasets.load(dataset, "train", shape, data_dir).images)
     split = datasets.evaluation_split(dataset, data_dir)
     found = evidence.Evidence(
-        model, lambda: datasets.load(dataset, split, shape, data_dir), lambda: features.build("learned", dataset, shape, data_dir), num_images=10_000
+        model,
+        lambda: datasets.load(dataset, split, shape, data_dir),
+        lambda: features.build("learned", dataset, shape, data_dir),
+        num_images=10_000,
     )
     scoring.score_all(metrics.chosen("images"), found)
 

@@ -1,7 +1,8 @@
 """Data sets by name, and the pipeline that feeds training.
 
-A data set is a row of `DATASETS`: facts (image size, channels) and where its images come from. `load` returns an `ImageSet` of uint8
-images, decoded once and kept in a cache on disk where decoding takes time; `batches` turns it into an endless tf.data.Dataset whose order is a function of
+A data set is a row of `DATASETS`: facts (image size, channels) and where its images come from.
+`load` returns an `ImageSet` of uint8 images, decoded once and kept in a cache on disk where
+decoding takes time; `batches` turns it into an endless tf.data.Dataset whose order is a function of
 (seed, step) alone, so that a run resumes at any step with the very batches it would have seen.
 """
 
@@ -40,27 +41,107 @@ class Facts:
 
 
 DATASETS = {
-    "digits": Facts(digits.read, 16, 1, "embedded", "1,797 handwritten digits that come with scikit-learn", "CC BY 4.0", digits.SPLITS),
-    "sprites": Facts(sprites.read, 64, 1, "embedded", "drawn shapes with the 737,280 factor combinations of dSprites", "none needed: drawn images"),
-    "sprites_32x32": Facts(sprites.read, 32, 1, "embedded", "the same, half the size", "none needed: drawn images"),
-    "mnist": Facts(prepared.read, 28, 1, "prepared", "handwritten digits (tensorflow-datasets)", "CC BY-SA 3.0"),
-    "fashion_mnist": Facts(prepared.read, 28, 1, "prepared", "clothes (tensorflow-datasets)", "MIT"),
-    "svhn_cropped": Facts(prepared.read, 32, 3, "prepared", "house numbers (tensorflow-datasets)", "non-commercial use only"),
-    "celeb_a": Facts(prepared.read, 32, 3, "prepared", "faces, cropped to the middle 148x148 (tensorflow-datasets)", "non-commercial research only"),
-    "cifar10": Facts(prepared.read, 32, 3, "prepared", "small photographs (tensorflow-datasets)", "not stated"),
-    "dsprites": Facts(prepared.read, 64, 1, "prepared", "shapes with true factors (tensorflow-datasets)", "Apache 2.0"),
-    "shapes3d": Facts(prepared.read, 64, 3, "prepared", "rendered rooms with true factors (tensorflow-datasets)", "Apache 2.0"),
-    "faces_3d": Facts(folder.read, 32, 1, "folder", "your folder of rendered faces, --data_dir=FOLDER", "not known: the images were given"),
-    "chairs_3d": Facts(folder.read, 64, 1, "folder", "your folder of rendered chairs, --data_dir=FOLDER", "not known: the images were given"),
-    "folder": Facts(folder.read, 64, None, "folder", "your own images, --data_dir=FOLDER or a .zip", "not known: the images were given"),
+    "digits": Facts(
+        digits.read,
+        16,
+        1,
+        "embedded",
+        "1,797 handwritten digits that come with scikit-learn",
+        "CC BY 4.0",
+        digits.SPLITS,
+    ),
+    "sprites": Facts(
+        sprites.read,
+        64,
+        1,
+        "embedded",
+        "drawn shapes with the 737,280 factor combinations of dSprites",
+        "none needed: drawn images",
+    ),
+    "sprites_32x32": Facts(
+        sprites.read, 32, 1, "embedded", "the same, half the size", "none needed: drawn images"
+    ),
+    "mnist": Facts(
+        prepared.read, 28, 1, "prepared", "handwritten digits (tensorflow-datasets)", "CC BY-SA 3.0"
+    ),
+    "fashion_mnist": Facts(
+        prepared.read, 28, 1, "prepared", "clothes (tensorflow-datasets)", "MIT"
+    ),
+    "svhn_cropped": Facts(
+        prepared.read,
+        32,
+        3,
+        "prepared",
+        "house numbers (tensorflow-datasets)",
+        "non-commercial use only",
+    ),
+    "celeb_a": Facts(
+        prepared.read,
+        32,
+        3,
+        "prepared",
+        "faces, cropped to the middle 148x148 (tensorflow-datasets)",
+        "non-commercial research only",
+    ),
+    "cifar10": Facts(
+        prepared.read, 32, 3, "prepared", "small photographs (tensorflow-datasets)", "not stated"
+    ),
+    "dsprites": Facts(
+        prepared.read,
+        64,
+        1,
+        "prepared",
+        "shapes with true factors (tensorflow-datasets)",
+        "Apache 2.0",
+    ),
+    "shapes3d": Facts(
+        prepared.read,
+        64,
+        3,
+        "prepared",
+        "rendered rooms with true factors (tensorflow-datasets)",
+        "Apache 2.0",
+    ),
+    "faces_3d": Facts(
+        folder.read,
+        32,
+        1,
+        "folder",
+        "your folder of rendered faces, --data_dir=FOLDER",
+        "not known: the images were given",
+    ),
+    "chairs_3d": Facts(
+        folder.read,
+        64,
+        1,
+        "folder",
+        "your folder of rendered chairs, --data_dir=FOLDER",
+        "not known: the images were given",
+    ),
+    "folder": Facts(
+        folder.read,
+        64,
+        None,
+        "folder",
+        "your own images, --data_dir=FOLDER or a .zip",
+        "not known: the images were given",
+    ),
 }
 
 # Any further data set of tensorflow-datasets.
-OTHER_PREPARED = Facts(prepared.read, 32, None, "prepared", "a data set of tensorflow-datasets", "see the data set's own terms")
+OTHER_PREPARED = Facts(
+    prepared.read,
+    32,
+    None,
+    "prepared",
+    "a data set of tensorflow-datasets",
+    "see the data set's own terms",
+)
 
 
 def facts(name):
-    """Returns the Facts of a data set; for a name not in DATASETS, those of a data set of tensorflow-datasets.
+    """Returns the Facts of a data set; for a name not in DATASETS, those of a data set of
+    tensorflow-datasets.
 
     Raises:
       UserError: if tensorflow-datasets does not know the name either.
@@ -69,7 +150,8 @@ def facts(name):
         return DATASETS[name]
     if name.lower() in DATASETS or not prepared.is_known(name):
         raise UserError(
-            f"unknown data set {name!r}{did_you_mean(name, DATASETS)}; give one of {', '.join(DATASETS)}, or the name of a data set of tensorflow-datasets."
+            f"unknown data set {name!r}{did_you_mean(name, DATASETS)}; give one of "
+            f"{', '.join(DATASETS)}, or the name of a data set of tensorflow-datasets."
         )
     return OTHER_PREPARED
 
@@ -85,25 +167,37 @@ def image_shape(name, data_dir=None, image_size=None):
     if not 8 <= size <= 1024:
         raise UserError(f"--image_size must be between 8 and 1024 pixels, not {size}.")
     if known.source == "embedded" and size != known.image_size:
-        raise UserError(f"{name} has images of {known.image_size}x{known.image_size} pixels only; leave out --image_size={size}.")
+        raise UserError(
+            f"{name} has images of {known.image_size}x{known.image_size} pixels only; leave out "
+            f"--image_size={size}."
+        )
     channels = known.channels
     if channels is None:
-        channels = folder.channels(data_dir) if known.source == "folder" else prepared.channels(name, data_dir)
+        channels = (
+            folder.channels(data_dir)
+            if known.source == "folder"
+            else prepared.channels(name, data_dir)
+        )
     return size, size, channels
 
 
 def fingerprint(name, data_dir=None):
-    """Returns a short text that tells a user's own images from others, None for a data set whose name says what it is."""
+    """Returns a short text that tells a user's own images from others, None for a data set whose
+    name says what it is.
+    """
     return folder.fingerprint(data_dir) if facts(name).source == "folder" else None
 
 
 def evaluation_split(name, data_dir=None):
-    """Returns the name of the split that scores are computed on: "test", or "train" for a data set without one.
+    """Returns the name of the split that scores are computed on: "test", or "train" for a data
+    set without one.
 
     Raises:
       UserError: if the data set cannot be opened.
     """
-    splits = prepared.splits(name, data_dir) if facts(name).source == "prepared" else facts(name).splits
+    splits = (
+        prepared.splits(name, data_dir) if facts(name).source == "prepared" else facts(name).splits
+    )
     return "test" if "test" in splits else "train"
 
 
@@ -127,7 +221,9 @@ def load(name, split, shape, data_dir=None):
     Raises:
       UserError: if there is no such split, or the images cannot be read.
     """
-    image_set = facts(name).read(name, split, pathlib.Path(data_dir) if data_dir else None, tuple(shape))
+    image_set = facts(name).read(
+        name, split, pathlib.Path(data_dir) if data_dir else None, tuple(shape)
+    )
     return dataclasses.replace(image_set, split=split)
 
 
@@ -140,17 +236,26 @@ def check_batch_size(image_set, batch_size):
     """Raises UserError unless the data fills one batch."""
     count = len(image_set.images)
     if count < batch_size:
-        remedy = f"give --batch_size={2 ** (count.bit_length() - 1)} or less" if count > 1 else "add images"
-        raise UserError(f"the data has {count} images, fewer than one batch of {batch_size}; {remedy}.")
+        remedy = (
+            f"give --batch_size={2 ** (count.bit_length() - 1)} or less"
+            if count > 1
+            else "add images"
+        )
+        raise UserError(
+            f"the data has {count} images, fewer than one batch of {batch_size}; {remedy}."
+        )
 
 
 def batches(image_set, batch_size, seed, start_step=0, num_workers=1, worker=0):
-    """Returns an endless tf.data.Dataset of {"image": float32 (batch_size, height, width, channels) in [-1, 1]}, beginning with the batch of `start_step`.
+    """Returns an endless tf.data.Dataset of {"image": float32 (batch_size, height, width, channels)
+    in [-1, 1]}, beginning with the batch of `start_step`.
 
-    Every pass over the data has its own order, a permutation computed from (seed, pass); the remainder that fills no batch is dropped from that pass.
+    Every pass over the data has its own order, a permutation computed from (seed, pass); the
+    remainder that fills no batch is dropped from that pass.
 
-    Of several workers each reads only its own part of every global batch, the rows that its replicas take: the batches it gets here are `num_workers` such
-    parts, one step after another, which a tf.distribute strategy cuts into what its replicas take in turn.
+    Of several workers each reads only its own part of every global batch, the rows that its
+    replicas take: the batches it gets here are `num_workers` such parts, one step after another,
+    which a tf.distribute strategy cuts into what its replicas take in turn.
 
     Args:
       image_set: the ImageSet.
@@ -174,15 +279,29 @@ def batches(image_set, batch_size, seed, start_step=0, num_workers=1, worker=0):
         return tf.random.experimental.index_shuffle(position % used, key, count - 1)  # pyright: ignore[reportAttributeAccessIssue]  # the stub lacks it
 
     def read(indices):
-        images = tf.numpy_function(lambda chosen: np.ascontiguousarray(image_set.images[chosen]), [indices], tf.uint8)
-        return {"image": tf.cast(tf.ensure_shape(images, (batch_size, *image_set.images.shape[1:])), tf.float32) / 127.5 - 1.0}
+        images = tf.numpy_function(
+            lambda chosen: np.ascontiguousarray(image_set.images[chosen]), [indices], tf.uint8
+        )
+        return {
+            "image": tf.cast(
+                tf.ensure_shape(images, (batch_size, *image_set.images.shape[1:])), tf.float32
+            )
+            / 127.5
+            - 1.0
+        }
 
     positions = tf.data.Dataset.range(start_step * batch_size, tf.int64.max)
     if num_workers > 1:
         positions = positions.batch(batch_size // num_workers).shard(num_workers, worker).unbatch()
-    dataset = positions.map(shuffled).batch(batch_size, drop_remainder=True).map(read).prefetch(tf.data.AUTOTUNE)
+    dataset = (
+        positions.map(shuffled)
+        .batch(batch_size, drop_remainder=True)
+        .map(read)
+        .prefetch(tf.data.AUTOTUNE)
+    )
     options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF  # the parts are made above
+    # The parts are made above.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return dataset.with_options(options)
 
 

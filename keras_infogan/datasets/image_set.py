@@ -15,7 +15,8 @@ import numpy as np
 from keras_infogan.config import UserError
 from keras_infogan.files import cache_directory
 
-# Raised when images are decoded differently than before, so that the cache does not bring back the old ones.
+# Raised when images are decoded differently than before, so that the cache does not bring
+# back the old ones.
 _DECODING_VERSION = 1
 
 
@@ -24,7 +25,8 @@ class ImageSet:
     """Images with what is known about them.
 
     Attributes:
-      images: uint8 (count, height, width, channels): an array, a memory-mapped file, or an object that renders `images[indices]` on demand.
+      images: uint8 (count, height, width, channels): an array, a memory-mapped file, or an object
+        that renders `images[indices]` on demand.
       labels: int (count,), or None.
       label_names: the classes' names, or ().
       factors: float (count, factors), ground truth or attributes, or None.
@@ -51,9 +53,12 @@ def cached(key, count, shape, decode):
       key: text that names the content: data set, version, split, sizes.
       count: number of images.
       shape: (height, width, channels).
-      decode: function (images) -> dict of the other fields of ImageSet; fills the uint8 array (count, *shape) it is given.
+      decode: function (images) -> dict of the other fields of ImageSet; fills the uint8 array
+        (count, *shape) it is given.
     """
-    digest = hashlib.sha256(f"{_DECODING_VERSION} {key}".encode(errors="surrogateescape")).hexdigest()[:16]
+    digest = hashlib.sha256(
+        f"{_DECODING_VERSION} {key}".encode(errors="surrogateescape")
+    ).hexdigest()[:16]
     name = "".join(letter if letter.isalnum() else "_" for letter in key[:40]) + "_" + digest
     entry = cache_directory() / name
     if not (entry / "facts.json").exists():
@@ -62,12 +67,16 @@ def cached(key, count, shape, decode):
             temporary = pathlib.Path(tempfile.mkdtemp(prefix=f"{name}.", dir=entry.parent))
         except OSError as error:
             raise UserError(
-                f"cannot keep decoded images in {entry.parent} ({error.strerror}); set XDG_CACHE_HOME to a directory that can be written."
+                f"cannot keep decoded images in {entry.parent} ({error.strerror}); set "
+                "XDG_CACHE_HOME to a directory that can be written."
             ) from None
         try:
-            images = np.lib.format.open_memmap(temporary / "images.npy", "w+", np.uint8, (count, *shape))
+            images = np.lib.format.open_memmap(
+                temporary / "images.npy", "w+", np.uint8, (count, *shape)
+            )
             if hasattr(os, "posix_fallocate"):
-                # The file is sparse: a full disk would end the process at some write to the map, with a signal and not an error.
+                # The file is sparse: a full disk would end the process at some write to the map,
+                # with a signal and not an error.
                 with open(temporary / "images.npy", "r+b") as file:
                     os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
             known = decode(images)
@@ -75,17 +84,31 @@ def cached(key, count, shape, decode):
             for field in ("labels", "factors"):
                 if known.get(field) is not None:
                     np.save(temporary / f"{field}.npy", known[field], allow_pickle=False)
-            texts = {field: list(known.get(field, ())) for field in ("label_names", "factor_names", "files")}
+            texts = {
+                field: list(known.get(field, ()))
+                for field in ("label_names", "factor_names", "files")
+            }
             (temporary / "facts.json").write_text(json.dumps(texts))
-            # Another process may have finished the same entry meanwhile: its content is the same, and a directory cannot be replaced.
+            # Another process may have finished the same entry meanwhile: its content is the same,
+            # and a directory cannot be replaced.
             with contextlib.suppress(OSError):
                 temporary.rename(entry)
         except OSError as error:
-            raise UserError(f"cannot write decoded images to {entry.parent} ({error.strerror}); free space there or set XDG_CACHE_HOME.") from None
+            raise UserError(
+                f"cannot write decoded images to {entry.parent} ({error.strerror}); free space "
+                "there or set XDG_CACHE_HOME."
+            ) from None
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-    known: dict[str, Any] = {field: np.load(entry / f"{field}.npy", allow_pickle=False) for field in ("labels", "factors") if (entry / f"{field}.npy").exists()}
-    known |= {field: tuple(values) for field, values in json.loads((entry / "facts.json").read_text()).items()}
+    known: dict[str, Any] = {
+        field: np.load(entry / f"{field}.npy", allow_pickle=False)
+        for field in ("labels", "factors")
+        if (entry / f"{field}.npy").exists()
+    }
+    known |= {
+        field: tuple(values)
+        for field, values in json.loads((entry / "facts.json").read_text()).items()
+    }
     return ImageSet(np.load(entry / "images.npy", mmap_mode="r", allow_pickle=False), **known)
 
 

@@ -14,7 +14,10 @@ from keras_infogan.datasets.image_set import cached, check_split
 _CELEB_A_CROP = 148
 # Stored as 0 and 1, not 0 and 255.
 _BINARY = ("dsprites", "binarized_mnist")
-_CELEB_A_FILES = "img_align_celeba.zip, list_eval_partition.txt, list_attr_celeba.txt, list_landmarks_align_celeba.txt and identity_CelebA.txt"
+_CELEB_A_FILES = (
+    "img_align_celeba.zip, list_eval_partition.txt, list_attr_celeba.txt, "
+    "list_landmarks_align_celeba.txt and identity_CelebA.txt"
+)
 
 
 def is_known(name):
@@ -34,10 +37,19 @@ def _builder(name, data_dir):
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except (AssertionError, ValueError, OSError) as error:
-        raise UserError(f"tensorflow-datasets cannot open {name}: {str(error).splitlines()[0]}") from None
+        raise UserError(
+            f"tensorflow-datasets cannot open {name}: {str(error).splitlines()[0]}"
+        ) from None
     features = builder.info.features
-    if not (isinstance(features, tfds.features.FeaturesDict) and "image" in features and isinstance(features["image"], tfds.features.Image)):
-        raise UserError(f"{name} of tensorflow-datasets has no images under the name 'image'; give another data set.")
+    if not (
+        isinstance(features, tfds.features.FeaturesDict)
+        and "image" in features
+        and isinstance(features["image"], tfds.features.Image)
+    ):
+        raise UserError(
+            f"{name} of tensorflow-datasets has no images under the name 'image'; "
+            "give another data set."
+        )
     return builder
 
 
@@ -59,26 +71,43 @@ def splits(name, data_dir):
 
 
 def read(name, split, data_dir, shape):
-    """Returns a split with labels or factors where the data set has them; images are cropped to the middle square and resized."""
+    """Returns a split with labels or factors where the data set has them; images are cropped to the
+    middle square and resized.
+    """
     builder = _prepared_builder(name, data_dir)
     check_split(name, split, tuple(builder.info.splits))
     count = builder.info.splits[split].num_examples
-    identity = f"{builder.data_dir} {pathlib.Path(builder.data_dir, 'dataset_info.json').stat().st_mtime_ns}"
+    identity = (
+        f"{builder.data_dir} "
+        f"{pathlib.Path(builder.data_dir, 'dataset_info.json').stat().st_mtime_ns}"
+    )
     key = f"{name} {split} {'x'.join(map(str, shape))} {builder.info.version} {identity}"
     return cached(key, count, shape, lambda images: _decode(name, builder, split, images))
 
 
 def _prepare(name, builder):
     size = sum(info.size for info in builder.url_infos.values() if info.size)
-    print(f"{name} is not prepared in {builder.data_dir}: downloading about {size / 2**20:,.0f} MiB with tensorflow-datasets.", file=sys.stderr)
+    print(
+        f"{name} is not prepared in {builder.data_dir}: downloading about {size / 2**20:,.0f} MiB "
+        "with tensorflow-datasets.",
+        file=sys.stderr,
+    )
     try:
         builder.download_and_prepare()
-    except Exception as error:  # Whatever fails (network, quota, disk, checksum) is one sentence with the way around it.
+    except Exception as error:
+        # Whatever fails (network, quota, disk, checksum) is one sentence with the way around it.
         manual = pathlib.Path(builder.data_dir).parents[1] / "downloads" / "manual"
-        remedy = f"place {_CELEB_A_FILES} (from the authors' page) in {manual}" if name == "celeb_a" else f"place the files of its download page in {manual}"
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        remedy = (
+            f"place {_CELEB_A_FILES} (from the authors' page) in {manual}"
+            if name == "celeb_a"
+            else f"place the files of its download page in {manual}"
+        )
+        reason = (
+            str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        )
         raise UserError(
-            f"{name} could not be downloaded ({type(error).__name__}: {reason}); check the network, give --data_dir of prepared data, or {remedy}."
+            f"{name} could not be downloaded ({type(error).__name__}: {reason}); check the "
+            f"network, give --data_dir of prepared data, or {remedy}."
         ) from None
 
 
@@ -91,7 +120,9 @@ def _decode(name, builder, split, images):
     labels, factors, count = [], [], 0
     try:
         records = tfds.as_numpy(builder.as_dataset(split=split, shuffle_files=False))
-        for record in tqdm(records, total=len(images), desc=f"reading {name} {split}", unit="image"):
+        for record in tqdm(
+            records, total=len(images), desc=f"reading {name} {split}", unit="image"
+        ):
             images[count] = _fit(name, record["image"], images.shape[1:])
             count += 1
             if "label" in features:
@@ -100,19 +131,30 @@ def _decode(name, builder, split, images):
                 source = record.get("attributes", record)
                 factors.append([float(source[key]) for key in factor_features])
     except tf.errors.OpError as error:
-        raise UserError(f"the data of {name} in {builder.data_dir} is damaged ({error.message.splitlines()[0]}); remove it and prepare it again.") from None
+        raise UserError(
+            f"the data of {name} in {builder.data_dir} is damaged "
+            f"({error.message.splitlines()[0]}); remove it and prepare it again."
+        ) from None
     if count < len(images):
-        raise UserError(f"the data of {name} in {builder.data_dir} ends after {count} of {len(images)} images; remove it and prepare it again.")
+        raise UserError(
+            f"the data of {name} in {builder.data_dir} ends after {count} of {len(images)} "
+            "images; remove it and prepare it again."
+        )
     known = {}
     if labels and np.ndim(labels[0]) == 0 and hasattr(features["label"], "names"):
         known.update(labels=np.array(labels, np.int64), label_names=features["label"].names)
     if factors:
-        known.update(factors=np.array(factors, np.float32), factor_names=[key.removeprefix("value_") for key in factor_features])
+        known.update(
+            factors=np.array(factors, np.float32),
+            factor_names=[key.removeprefix("value_") for key in factor_features],
+        )
     return known
 
 
 def _factor_features(features):
-    """Returns the features that are ground truth: CelebA's attributes, or the values that generated an image (dsprites, shapes3d)."""
+    """Returns the features that are ground truth: CelebA's attributes, or the values that generated
+    an image (dsprites, shapes3d).
+    """
     if "attributes" in features and hasattr(features["attributes"], "items"):
         return dict(features["attributes"].items())
     return {key: feature for key, feature in features.items() if key.startswith("value_")}

@@ -1,8 +1,9 @@
 """Scores, one per file: numpy arrays in, numbers out. They know nothing of models or TensorFlow.
 
-`METRICS` names them. Each is a function of its file's name whose arguments are named after what it needs (see `evidence.Evidence`), and which returns a
-number, or a dict from a part's name to a number. It raises `ValueError` with one sentence where its data cannot carry it. `PROTOCOL` in the same file says
-how the number comes about; it goes into metrics.json with every score.
+`METRICS` names them. Each is a function of its file's name whose arguments are named after what it
+needs (see `evidence.Evidence`), and which returns a number, or a dict from a part's name to a
+number. It raises `ValueError` with one sentence where its data cannot carry it. `PROTOCOL` in the
+same file says how the number comes about; it goes into metrics.json with every score.
 """
 
 import dataclasses
@@ -17,8 +18,9 @@ class Metric:
 
     Attributes:
       name: of its file and function.
-      group: what it asks of a run: "generator" (the generator and the recognizer alone), "real" (codes read from real images, without labels), "labels",
-        "factors", "images" (real ones, in a feature space), "reconstruction" or "likelihood".
+      group: what it asks of a run: "generator" (the generator and the recognizer alone), "real"
+        (codes read from real images, without labels), "labels", "factors", "images" (real ones, in
+        a feature space), "reconstruction" or "likelihood".
       title: for a person.
       higher_is_better: True, False, or None where neither end is better.
     """
@@ -52,14 +54,20 @@ METRICS = {
         Metric("gray_level_change", "generator", "Effect on the image (gray levels of 255)", None),
         Metric("isolation", "generator", "Isolation (share of the effect that no other code has)"),
         Metric("consistency", "real", "Consistency of categories on moved copies"),
-        Metric("clustering_accuracy", "labels", "Accuracy, categories matched to classes one to one"),
+        Metric(
+            "clustering_accuracy", "labels", "Accuracy, categories matched to classes one to one"
+        ),
         Metric("many_to_one_accuracy", "labels", "Accuracy, each category its commonest class"),
         Metric("normalized_mutual_information", "labels", "Normalized mutual information (NMI)"),
         Metric("adjusted_rand_index", "labels", "Adjusted Rand index (ARI)"),
         Metric("factor_vae_score", "factors", "FactorVAE score"),
         Metric("beta_vae_score", "factors", "BetaVAE score"),
         Metric("mutual_information_gap", "factors", "Mutual information gap (MIG)"),
-        Metric("separated_attribute_predictability", "factors", "Separated attribute predictability (SAP)"),
+        Metric(
+            "separated_attribute_predictability",
+            "factors",
+            "Separated attribute predictability (SAP)",
+        ),
         Metric("dci", "factors", "Disentanglement, completeness, informativeness (DCI)"),
         Metric("modularity", "factors", "Modularity"),
         Metric("explicitness", "factors", "Explicitness"),
@@ -78,7 +86,8 @@ GROUPS = tuple(dict.fromkeys(metric.group for metric in METRICS.values()))
 
 
 def chosen(text):
-    """Returns the names of the scores in a list such as "dci,labels", groups expanded; all of them for "all".
+    """Returns the names of the scores in a list such as "dci,labels", groups expanded; all
+    of them for "all".
 
     Raises:
       UserError: for a name that is neither a score nor a group.
@@ -86,6 +95,11 @@ def chosen(text):
     names = []
     for name in (part.strip() for part in text.split(",")):
         if name not in ("all", *GROUPS, *METRICS):
-            raise UserError(f"--metrics: unknown score {name!r}{did_you_mean(name, METRICS)}; give all, {', '.join(GROUPS)}, or some of {', '.join(METRICS)}.")
-        names += [metric.name for metric in METRICS.values() if name in ("all", metric.group, metric.name)]
+            raise UserError(
+                f"--metrics: unknown score {name!r}{did_you_mean(name, METRICS)}; give all, "
+                f"{', '.join(GROUPS)}, or some of {', '.join(METRICS)}."
+            )
+        names += [
+            metric.name for metric in METRICS.values() if name in ("all", metric.group, metric.name)
+        ]
     return list(dict.fromkeys(names))

@@ -1,4 +1,6 @@
-"""Agreement of categories and classes over pairs of points, corrected for chance (scikit-learn's)."""
+"""Agreement of categories and classes over pairs of points, corrected for chance
+(scikit-learn's).
+"""
 
 from sklearn.metrics import adjusted_rand_score
 

@@ -1,4 +1,7 @@
-"""Whether a category stays the same when an image is moved a little. It needs no labels, so it can choose between runs."""
+"""Whether a category stays the same when an image is moved a little.
+
+It needs no labels, so it can choose between runs.
+"""
 
 import numpy as np
 from scipy import ndimage
@@ -6,9 +9,10 @@ from sklearn.metrics import accuracy_score
 
 ROTATION, SHEAR, SCALE, SHIFT = 20.0, 0.2, 0.15, 0.075
 PROTOCOL = (
-    "share of real images whose likeliest category under Q(c|x) is that of a changed copy too; the changes, drawn uniformly, the same whatever the model was "
-    f"trained with: rotated by up to {ROTATION:.0f} degrees, sheared by up to {SHEAR}, each axis scaled by up to {SCALE:.0%}, shifted by up to {SHIFT:.1%} of "
-    "the side"
+    "share of real images whose likeliest category under Q(c|x) is that of a changed copy too; "
+    "the changes, drawn uniformly, the same whatever the model was trained with: rotated by up "
+    f"to {ROTATION:.0f} degrees, sheared by up to {SHEAR}, each axis scaled by up to {SCALE:.0%}, "
+    f"shifted by up to {SHIFT:.1%} of the side"
 )
 
 
@@ -18,7 +22,8 @@ def consistency(categories, categories_of_copies):
 
 
 def changed_copies(images, generator):
-    """Returns a changed copy of each image, as the protocol says; bilinear, outside they go on as in a mirror.
+    """Returns a changed copy of each image, as the protocol says; bilinear, outside they go
+    on as in a mirror.
 
     Args:
       images: float32 (count, height, width, channels).
@@ -34,5 +39,7 @@ def changed_copies(images, generator):
         matrix = turn @ lean @ np.diag(1 + SCALE * generator.uniform(-1, 1, 2))
         offset = center + SHIFT * size * generator.uniform(-1, 1, 2) - matrix @ center
         for channel in range(image.shape[-1]):
-            copy[..., channel] = ndimage.affine_transform(image[..., channel], matrix, offset, order=1, mode="reflect")
+            copy[..., channel] = ndimage.affine_transform(
+                image[..., channel], matrix, offset, order=1, mode="reflect"
+            )
     return copies

@@ -1,4 +1,6 @@
-"""Interventional robustness score, IRS (Suter et al. 2019, arXiv 1811.00007): how little a code moves while its own factor is fixed and all others change."""
+"""Interventional robustness score, IRS (Suter et al. 2019, arXiv 1811.00007): how little a code
+moves while its own factor is fixed and all others change.
+"""
 
 import numpy as np
 
@@ -6,14 +8,18 @@ from keras_infogan.metrics.points import FACTORS, prepared, split
 
 QUANTILE = 0.99
 PROTOCOL = (
-    f"training images only; per code and factor, 1 - ({QUANTILE} quantile of the code's distance from its mean among images that share the factor's value, "
-    "mean over values) / (its greatest distance from its mean overall); best factor per code, averaged by the greatest distances; constant codes are left "
-    f"out; {FACTORS}"
+    f"training images only; per code and factor, 1 - ({QUANTILE} quantile of the code's distance "
+    "from its mean among images that share the factor's value, mean over values) / (its greatest "
+    "distance from its mean overall); best factor per code, averaged by the greatest distances; "
+    f"constant codes are left out; {FACTORS}"
 )
 
 
 def interventional_robustness(codes, factors):
-    """Returns the score, in [0, 1]; 0 if every code is constant. Codes float (count, codes), factors float (count, factors)."""
+    """Returns the score, in [0, 1]; 0 if every code is constant.
+
+    Codes float (count, codes), factors float (count, factors).
+    """
     codes, classes, *_ = split(*prepared(codes, factors))
     codes = codes[:, np.ptp(codes, axis=0) > 0]
     if not codes.shape[1]:
@@ -25,6 +31,11 @@ def interventional_robustness(codes, factors):
 
 
 def _distance_within(codes, factor):
-    """Returns, per code, the distance from the mean of its class, a high quantile of it, averaged over the classes of one factor."""
+    """Returns, per code, the distance from the mean of its class, a high quantile of it, averaged
+    over the classes of one factor.
+    """
     groups = [codes[factor == value] for value in np.unique(factor)]
-    return np.mean([np.quantile(np.abs(group - group.mean(axis=0)), QUANTILE, axis=0) for group in groups], axis=0)
+    return np.mean(
+        [np.quantile(np.abs(group - group.mean(axis=0)), QUANTILE, axis=0) for group in groups],
+        axis=0,
+    )

@@ -1,12 +1,15 @@
-"""Kernel distance: maximum mean discrepancy of features under a cubic kernel (Binkowski et al. 2018, arXiv 1801.01401, Section 4)."""
+"""Kernel distance: maximum mean discrepancy of features under a cubic kernel (Binkowski et al.
+2018, arXiv 1801.01401, Section 4).
+"""
 
 import numpy as np
 from sklearn.metrics.pairwise import polynomial_kernel
 
 NUM_SUBSETS, SUBSET_SIZE = 100, 1000
 PROTOCOL = (
-    f"unbiased squared maximum mean discrepancy with the kernel (x.y / d + 1)^3, mean over {NUM_SUBSETS} random subsets of {SUBSET_SIZE:,} images each (or "
-    "all, where there are fewer); 0 is expected of equal distributions, so that it can come out slightly negative"
+    "unbiased squared maximum mean discrepancy with the kernel (x.y / d + 1)^3, mean over "
+    f"{NUM_SUBSETS} random subsets of {SUBSET_SIZE:,} images each (or all, where there are "
+    "fewer); 0 is expected of equal distributions, so that it can come out slightly negative"
 )
 
 
@@ -20,7 +23,19 @@ def kernel_distance(real_features, generated_features, seed=0):
     if size < 2:
         raise ValueError("it needs at least two images")
     generator = np.random.default_rng(seed)
-    return float(np.mean([_discrepancy(*(_subset(features, size, generator) for features in (real_features, generated_features))) for _ in range(NUM_SUBSETS)]))
+    return float(
+        np.mean(
+            [
+                _discrepancy(
+                    *(
+                        _subset(features, size, generator)
+                        for features in (real_features, generated_features)
+                    )
+                )
+                for _ in range(NUM_SUBSETS)
+            ]
+        )
+    )
 
 
 def _subset(features, size, generator):
@@ -29,7 +44,10 @@ def _subset(features, size, generator):
 
 def _discrepancy(first, second):
     size = len(first)
-    within = sum((kernel.sum() - np.trace(kernel)) / (size * (size - 1)) for kernel in (_kernel(first, first), _kernel(second, second)))
+    within = sum(
+        (kernel.sum() - np.trace(kernel)) / (size * (size - 1))
+        for kernel in (_kernel(first, first), _kernel(second, second))
+    )
     return within - 2 * _kernel(first, second).mean()
 
 

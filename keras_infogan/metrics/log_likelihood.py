@@ -4,10 +4,12 @@ import numpy as np
 
 NUM_IMPORTANCE_SAMPLES, NUM_IMPORTANCE_IMAGES = 200, 1000
 PROTOCOL = (
-    "mean over real images, in nats, all pixels of an image together; binary pixels are drawn once from the gray levels, as dynamic binarization draws them "
-    "(a fixed binarization gives other figures); bound: the variational bound by one draw per image; importance_sampled: "
-    f"{NUM_IMPORTANCE_SAMPLES} importance samples (Burda et al. 2015, equation 8) on {NUM_IMPORTANCE_IMAGES} images, still a bound; exact: of a model that "
-    "gives it; independent_pixels: a distribution of each pixel by itself, fitted to these images"
+    "mean over real images, in nats, all pixels of an image together; binary pixels are drawn "
+    "once from the gray levels, as dynamic binarization draws them (a fixed binarization gives "
+    "other figures); bound: the variational bound by one draw per image; importance_sampled: "
+    f"{NUM_IMPORTANCE_SAMPLES} importance samples (Burda et al. 2015, equation 8) on "
+    f"{NUM_IMPORTANCE_IMAGES} images, still a bound; exact: of a model that gives it; "
+    "independent_pixels: a distribution of each pixel by itself, fitted to these images"
 )
 
 
@@ -15,11 +17,15 @@ def log_likelihood(likelihoods, likelihood_images, binary_pixels):
     """Returns a dict of means in nats: what the model says, and "independent_pixels" beside it.
 
     Args:
-      likelihoods: dict from "bound", "importance_sampled" or "exact" to nats per image, float (count,).
+      likelihoods: dict from "bound", "importance_sampled" or "exact" to nats per
+        image, float (count,).
       likelihood_images: the images, float (count, height, width, channels) in [-1, 1].
-      binary_pixels: whether all pixels are -1 or 1, and the likelihood that of such images; otherwise it is a density.
+      binary_pixels: whether all pixels are -1 or 1, and the likelihood that of such images;
+        otherwise it is a density.
     """
-    return {name: float(np.mean(nats)) for name, nats in likelihoods.items()} | {"independent_pixels": _independent_pixels(likelihood_images, binary_pixels)}
+    return {name: float(np.mean(nats)) for name, nats in likelihoods.items()} | {
+        "independent_pixels": _independent_pixels(likelihood_images, binary_pixels)
+    }
 
 
 def _independent_pixels(images, binary):

@@ -1,12 +1,15 @@
-"""Modularity (Ridgeway and Mozer 2018, arXiv 1802.05312, Section 3): does each code tell of one factor only?"""
+"""Modularity (Ridgeway and Mozer 2018, arXiv 1802.05312, Section 3): does each code tell of
+one factor only?
+"""
 
 import numpy as np
 
 from keras_infogan.metrics.points import FACTORS, NUM_BINS, information, prepared, split
 
 PROTOCOL = (
-    f"codes in {NUM_BINS} equally wide bins, training images only; per code, 1 - (sum of squared informations on all factors but its best) / (its best "
-    f"squared times the number of the others); 0 for a code that tells nothing; mean over codes; {FACTORS}"
+    f"codes in {NUM_BINS} equally wide bins, training images only; per code, 1 - (sum of squared "
+    "informations on all factors but its best) / (its best squared times the number of the "
+    f"others); 0 for a code that tells nothing; mean over codes; {FACTORS}"
 )
 
 

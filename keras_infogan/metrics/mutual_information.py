@@ -2,7 +2,10 @@
 
 import numpy as np
 
-PROTOCOL = "mean of log Q(c|x) + H(c) over generated images whose codes are drawn from the prior, with the entropy of the true prior, in nats; at most H(c)"
+PROTOCOL = (
+    "mean of log Q(c|x) + H(c) over generated images whose codes are drawn from the prior, with "
+    "the entropy of the true prior, in nats; at most H(c)"
+)
 
 
 def mutual_information(information):

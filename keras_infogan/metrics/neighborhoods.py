@@ -1,4 +1,6 @@
-"""Balls around points that reach to their k-th neighbor: the support of a set of features as precision, recall, density and coverage see it."""
+"""Balls around points that reach to their k-th neighbor: the support of a set of features as
+precision, recall, density and coverage see it.
+"""
 
 import numpy as np
 from sklearn.metrics import pairwise_distances_chunked
@@ -6,7 +8,8 @@ from sklearn.neighbors import NearestNeighbors
 
 
 def radii(features, neighbors):
-    """Returns the distance of each point, float (count, size), to its k-th nearest other point, float (count,).
+    """Returns the distance of each point, float (count, size), to its k-th nearest other
+    point, float (count,).
 
     Raises:
       ValueError: if there are not more points than neighbors.

@@ -1,7 +1,9 @@
-"""What the scores on ground-truth factors share: codes and factors made ready, points for training and test, points that agree in a factor.
+"""What the scores on ground-truth factors share: codes and factors made ready, points for training
+and test, points that agree in a factor.
 
-Codes are float (count, codes), one column per code; factors float (count, factors), in the same order of points, which is random. The first two thirds of the
-points train whatever a score trains (10,000 of 15,000), the last third tests it.
+Codes are float (count, codes), one column per code; factors float (count, factors), in the same
+order of points, which is random. The first two thirds of the points train whatever a score trains
+(10,000 of 15,000), the last third tests it.
 """
 
 import numpy as np
@@ -12,23 +14,32 @@ _FEWEST_POINTS = 100
 
 MOST_CLASSES = 50
 CODES = "a code is its mean, its bit, or its category's index"
-FACTORS = f"{CODES}; factors with more than {MOST_CLASSES} values are cut into {NUM_BINS} equally filled classes"
+FACTORS = (
+    f"{CODES}; factors with more than {MOST_CLASSES} values are cut into {NUM_BINS} "
+    "equally filled classes"
+)
 
 
 def prepared(codes, factors, fewest_factors=1):
-    """Returns codes as they are, and factors as classes, int (count, factors), without those that do not change among the training points.
+    """Returns codes as they are, and factors as classes, int (count, factors), without those that
+    do not change among the training points.
 
     Raises:
       ValueError: if there are too few points, or fewer factors that change than `fewest_factors`.
     """
     codes, factors = np.asarray(codes, np.float64), np.asarray(factors, np.float64)
     if len(codes) < _FEWEST_POINTS:
-        raise ValueError(f"it needs at least {_FEWEST_POINTS} images with known factors, and there are {len(codes)}")
+        raise ValueError(
+            f"it needs at least {_FEWEST_POINTS} images with known factors, "
+            f"and there are {len(codes)}"
+        )
     factors = changing(factors)
     if not factors.shape[1]:
         raise ValueError("no factor changes within these images")
     if factors.shape[1] < fewest_factors:
-        raise ValueError("only one factor changes within these images, and the score compares factors")
+        raise ValueError(
+            "only one factor changes within these images, and the score compares factors"
+        )
     return codes, np.stack([as_classes(column) for column in factors.T], axis=1)
 
 
@@ -46,19 +57,27 @@ def as_classes(factor):
     """Returns a factor, float (count,), as classes from 0 on, int (count,)."""
     if not is_discrete(factor):
         edges = np.quantile(factor, np.arange(1, NUM_BINS) / NUM_BINS)
-        # Where nearly all points share the least value, all edges lie on it, and only counting them as below tells it from the rest.
+        # Where nearly all points share the least value, all edges lie on it, and only counting them
+        # as below tells it from the rest.
         side = "right" if edges[-1] > factor.min() else "left"
         factor = np.searchsorted(edges, factor, side)
     return np.unique(factor, return_inverse=True)[1]
 
 
 def in_bins(codes):
-    """Returns each column of codes in equally wide bins between its least and greatest value, int (count, codes); a constant column is all one bin."""
-    return np.stack([np.digitize(column, np.histogram_bin_edges(column, NUM_BINS)[:-1]) for column in codes.T], axis=1)
+    """Returns each column of codes in equally wide bins between its least and greatest value, int
+    (count, codes); a constant column is all one bin.
+    """
+    return np.stack(
+        [np.digitize(column, np.histogram_bin_edges(column, NUM_BINS)[:-1]) for column in codes.T],
+        axis=1,
+    )
 
 
 def information(codes, classes):
-    """Returns the mutual information in nats of each binned code and each factor, float (codes, factors)."""
+    """Returns the mutual information in nats of each binned code and each factor, float
+    (codes, factors).
+    """
     bins = in_bins(codes)
     return np.array([[mutual_info_score(factor, code) for factor in classes.T] for code in bins.T])
 
@@ -84,4 +103,6 @@ def agreeing(classes, anchors, size, generator):
     order, sizes = np.argsort(classes, kind="stable"), np.bincount(classes)
     starts = np.cumsum(sizes) - sizes
     chosen = classes[anchors][:, None]
-    return order[starts[chosen] + (generator.random((len(anchors), size)) * sizes[chosen]).astype(int)]
+    return order[
+        starts[chosen] + (generator.random((len(anchors), size)) * sizes[chosen]).astype(int)
+    ]

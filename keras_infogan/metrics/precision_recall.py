@@ -1,4 +1,6 @@
-"""Improved precision and recall (Kynkaanniemi et al. 2019, arXiv 1904.06991): do generated images look real, and do they cover what is real?"""
+"""Improved precision and recall (Kynkaanniemi et al. 2019, arXiv 1904.06991): do generated images
+look real, and do they cover what is real?
+"""
 
 import numpy as np
 
@@ -6,8 +8,9 @@ from keras_infogan.metrics.neighborhoods import hits, radii
 
 NEIGHBORS = 3
 PROTOCOL = (
-    f"precision: share of generated images that lie, in the feature space, no farther from some real image than its neighbor number {NEIGHBORS}; recall: the "
-    "same with real and generated exchanged; equally many of both"
+    "precision: share of generated images that lie, in the feature space, no farther from some "
+    f"real image than its neighbor number {NEIGHBORS}; recall: the same with real and generated "
+    "exchanged; equally many of both"
 )
 
 

@@ -2,7 +2,10 @@
 
 from sklearn.metrics import accuracy_score
 
-PROTOCOL = "share of generated images whose likeliest category under Q(c|x) is the one they were drawn with"
+PROTOCOL = (
+    "share of generated images whose likeliest category under Q(c|x) is the one "
+    "they were drawn with"
+)
 
 
 def read_back_accuracy(drawn_categories, read_categories):

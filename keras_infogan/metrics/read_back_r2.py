@@ -2,7 +2,10 @@
 
 from sklearn.metrics import r2_score
 
-PROTOCOL = "coefficient of determination of Q(c|x)'s mean for the value that a generated image was drawn with: 1 is perfect, 0 no better than a constant"
+PROTOCOL = (
+    "coefficient of determination of Q(c|x)'s mean for the value that a generated image was drawn "
+    "with: 1 is perfect, 0 no better than a constant"
+)
 
 
 def read_back_r2(drawn_values, read_values):

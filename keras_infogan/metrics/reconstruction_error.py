@@ -4,13 +4,15 @@ import numpy as np
 
 _PART = 1000
 PROTOCOL = (
-    "of real images and what the model generates from the likeliest value of each of their codes; mean_squared: of pixels in [0, 1]; unexplained_variance: the "
-    "same divided by the pixels' variance, 1 for answering every image with the mean one"
+    "of real images and what the model generates from the likeliest value of each of their codes; "
+    "mean_squared: of pixels in [0, 1]; unexplained_variance: the same divided by the pixels' "
+    "variance, 1 for answering every image with the mean one"
 )
 
 
 def reconstruction_error(real_images, reconstructions):
-    """Returns a dict of "mean_squared" and "unexplained_variance", of two float (count, height, width, channels) in [-1, 1].
+    """Returns a dict of "mean_squared" and "unexplained_variance", of two float
+    (count, height, width, channels) in [-1, 1].
 
     Raises:
       ValueError: if all images are the same.
@@ -18,7 +20,13 @@ def reconstruction_error(real_images, reconstructions):
     # In parts: copies of all images in double precision would be larger than the images.
     parts = [slice(start, start + _PART) for start in range(0, len(real_images), _PART)]
     mean = real_images.mean(axis=0, dtype=np.float64)
-    error = sum(np.square(real_images[part] - reconstructions[part], dtype=np.float64).sum() for part in parts) / real_images.size
+    error = (
+        sum(
+            np.square(real_images[part] - reconstructions[part], dtype=np.float64).sum()
+            for part in parts
+        )
+        / real_images.size
+    )
     variance = sum(np.square(real_images[part] - mean).sum() for part in parts) / real_images.size
     if variance < 1e-12:
         raise ValueError("all real images are the same")

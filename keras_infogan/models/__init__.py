@@ -1,7 +1,11 @@
-"""The models, by name. Another model is a line here, a file of settings (`settings/<name>.py`) and a file of the algorithm (`models/<name>.py`).
+"""The models, by name.
 
-`MODELS` maps a name to the class that `models/<name>.py` defines. `settings/<name>.py` defines `<class>Settings`, and PRESETS: settings by the data set they
-are for, or another name to give as --preset; "general" is for any other data. Only `build` loads TensorFlow.
+Another model is a line here, a file of settings (`settings/<name>.py`) and a file of the algorithm
+(`models/<name>.py`).
+
+`MODELS` maps a name to the class that `models/<name>.py` defines. `settings/<name>.py` defines
+`<class>Settings`, and PRESETS: settings by the data set they are for, or another name to give as
+--preset; "general" is for any other data. Only `build` loads TensorFlow.
 """
 
 import importlib
@@ -24,7 +28,9 @@ def presets(name):
 
 
 def preset_for(name, dataset):
-    """Returns the name of the preset that a model is trained with on a data set, unless another one is asked for."""
+    """Returns the name of the preset that a model is trained with on a data set, unless another
+    one is asked for.
+    """
     return dataset if dataset in presets(name) else "general"
 
 
@@ -33,10 +39,14 @@ def _settings(name):
 
 
 def build(name, settings, image_shape, precision=None):
-    """Builds and compiles a model from its settings, for images of (height, width, channels); call it inside the strategy's scope. Loads TensorFlow.
+    """Builds and compiles a model from its settings, for images of (height, width, channels); call
+    it inside the strategy's scope. Loads TensorFlow.
 
-    `precision` is that of the networks, if another than the one in the settings, with which the run was trained.
+    `precision` is that of the networks, if another than the one in the settings, with which the
+    run was trained.
     """
-    model = getattr(importlib.import_module(f"keras_infogan.models.{name}"), MODELS[name])(settings, image_shape, precision)
+    model = getattr(importlib.import_module(f"keras_infogan.models.{name}"), MODELS[name])(
+        settings, image_shape, precision
+    )
     model.compile()
     return model

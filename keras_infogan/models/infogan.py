@@ -1,10 +1,13 @@
-"""InfoGAN: Interpretable Representation Learning by Information Maximizing Generative Adversarial Nets (Chen et al. 2016, arXiv 1606.03657).
+"""InfoGAN: Interpretable Representation Learning by Information Maximizing Generative Adversarial
+Nets (Chen et al. 2016, arXiv 1606.03657).
 
 The game of equation 6:
 
-    min_{G,Q} max_D  V(D, G) - lambda L_I(G, Q),      L_I(G, Q) = E_{c ~ P(c), x ~ G(z,c)} [log Q(c|x)] + H(c)  <=  I(c; G(z, c))
+    min_{G,Q} max_D  V(D, G) - lambda L_I(G, Q),
+    L_I(G, Q) = E_{c ~ P(c), x ~ G(z,c)} [log Q(c|x)] + H(c)  <=  I(c; G(z, c))
 
-D and Q share the trunk and differ in their last layers (Section 6). Settings and presets stand in `settings.infogan`.
+D and Q share the trunk and differ in their last layers (Section 6). Settings and presets stand in
+`settings.infogan`.
 """
 
 import keras
@@ -13,7 +16,8 @@ from keras_infogan import augment, losses, networks
 from keras_infogan.learner import Learner, Player, moving_average
 from keras_infogan.optimizers import Adam
 
-# Numbers of draws (see Learner.draw) that keep clear of those of fakes and of their instance noise, which count up from 0.
+# Numbers of draws (see Learner.draw) that keep clear of those of fakes and of their instance noise,
+# which count up from 0.
 _COPIES, _NOISE_OF_COPIES, _AUGMENTATION = 2**20, 2**20 + 1, 2**21
 
 
@@ -21,7 +25,8 @@ class InfoGAN(Learner):
     """Generator, and discriminator and recognizer on a shared trunk.
 
     Attributes:
-      generator: latents float32 (batch, latent_spec.size) -> images float32 (batch, height, width, channels) in [-1, 1].
+      generator: latents float32 (batch, latent_spec.size) -> images float32
+        (batch, height, width, channels) in [-1, 1].
       trunk: images -> features, shared.
       discriminator: features -> logit of "real", float32 (batch, 1).
       recognizer: features -> parameters of Q(c|x), float32 (batch, latent_spec.total_parameters).
@@ -31,27 +36,46 @@ class InfoGAN(Learner):
         settings, spec = self.settings, self.latent_spec
         slope, spectral = settings.leaky_relu_slope, settings.spectral_norm
         self.generator = networks.image_decoder("generator", spec.size, settings.generator_layers)
-        self.trunk = networks.image_encoder("trunk", self.image_shape, settings.trunk_layers, slope, spectral_norm=spectral)
+        self.trunk = networks.image_encoder(
+            "trunk", self.image_shape, settings.trunk_layers, slope, spectral_norm=spectral
+        )
         features = self.trunk.output_shape[1:]
-        self.discriminator = networks.image_encoder("discriminator", features, settings.discriminator_layers, slope, 1, spectral)
-        self.recognizer = networks.image_encoder("recognizer", features, settings.recognizer_layers, slope, spec.total_parameters, spectral)
+        self.discriminator = networks.image_encoder(
+            "discriminator", features, settings.discriminator_layers, slope, 1, spectral
+        )
+        self.recognizer = networks.image_encoder(
+            "recognizer",
+            features,
+            settings.recognizer_layers,
+            slope,
+            spec.total_parameters,
+            spectral,
+        )
 
     def make_players(self):
-        """Discriminator and generator; which of them owns the recognizer, `recognizer_optimizer` says, or a third player for L_I alone."""
+        """Discriminator and generator; which of them owns the recognizer, `recognizer_optimizer`
+        says, or a third player for L_I alone.
+        """
         settings, owner = self.settings, self.settings.recognizer_optimizer
 
         def adam(learning_rate, **average):
             return Adam(learning_rate, settings.adam_beta_1, **average)
 
         discriminator = Player(
-            adam(settings.discriminator_learning_rate, **moving_average(settings.recognizer_average_decay)),
+            adam(
+                settings.discriminator_learning_rate,
+                **moving_average(settings.recognizer_average_decay),
+            ),
             (self.trunk, self.discriminator, *[self.recognizer] * (owner == "discriminator")),
             averaged=(self.trunk, *[self.recognizer] * (owner == "discriminator")),
         )
         generator = Player(
-            adam(settings.generator_learning_rate, **moving_average(settings.generator_average_decay)),
+            adam(
+                settings.generator_learning_rate, **moving_average(settings.generator_average_decay)
+            ),
             (self.generator, *[self.recognizer] * (owner == "generator")),
-            # A recognizer that the generator's optimizer owns keeps its own weights, as the trunk does that it reads from.
+            # A recognizer that the generator's optimizer owns keeps its own weights, as the trunk
+            # does that it reads from.
             averaged=(self.generator,),
             updates=settings.generator_updates,
         )
@@ -59,7 +83,11 @@ class InfoGAN(Learner):
         if owner == "separate":
             # A recognizer that only watches moves nothing but itself.
             others = (self.generator, self.trunk) if settings.mutual_information_weight else ()
-            players["information"] = Player(adam(settings.generator_learning_rate), (*others, self.recognizer), updates=settings.generator_updates)
+            players["information"] = Player(
+                adam(settings.generator_learning_rate),
+                (*others, self.recognizer),
+                updates=settings.generator_updates,
+            )
         return players
 
     def objectives(self, batch):
@@ -67,23 +95,38 @@ class InfoGAN(Learner):
         latents, fakes = self._fakes(batch, use=0)
         # Real and generated images pass separately: batch norm must not mix their statistics.
         real, fake = self._features(batch["image"], use=1), self._features(fakes, use=2)
-        real_logits, fake_logits = self.discriminator(real, training=True), self.discriminator(fake, training=True)
+        real_logits, fake_logits = (
+            self.discriminator(real, training=True),
+            self.discriminator(fake, training=True),
+        )
         information = self._information(latents, fake)
-        discriminator_losses = losses.discriminator_loss(real_logits, fake_logits, self.settings.label_smoothing)
+        discriminator_losses = losses.discriminator_loss(
+            real_logits, fake_logits, self.settings.label_smoothing
+        )
         generator_losses = losses.generator_loss(fake_logits)
         from_real, grouping = self._information_of_real(batch["image"], real)
-        minimized = self._with_information({"discriminator": discriminator_losses + grouping, "generator": generator_losses}, information)
+        minimized = self._with_information(
+            {"discriminator": discriminator_losses + grouping, "generator": generator_losses},
+            information,
+        )
         logged = {"discriminator_loss": discriminator_losses, "generator_loss": generator_losses}
-        return minimized, logged | {f"mutual_information/{name}": values for name, values in information.items()} | from_real
+        return minimized, logged | {
+            f"mutual_information/{name}": values for name, values in information.items()
+        } | from_real
 
     def game(self, batch):
-        """Both players on one batch of fakes, or as the released code plays it, the generator on a fresh one after the discriminator has moved."""
+        """Both players on one batch of fakes, or as the released code plays it, the generator on a
+        fresh one after the discriminator has moved.
+        """
         if self.settings.share_fakes:
             return super().game(batch)
         report = self.play(lambda: self.objectives(batch), players=("discriminator",))
         for update in range(self.settings.generator_updates):
-            # Of several updates the last is reported; a fault of an earlier one is a fault of its losses and gradients too.
-            report |= self.play(lambda update=update: self._generator_objectives(batch, use=3 + 2 * update))
+            # Of several updates the last is reported; a fault of an earlier one is a fault of its
+            # losses and gradients too.
+            report |= self.play(
+                lambda update=update: self._generator_objectives(batch, use=3 + 2 * update)
+            )
         return report
 
     def _generator_objectives(self, batch, use):
@@ -93,7 +136,9 @@ class InfoGAN(Learner):
         generator_losses = losses.generator_loss(self.discriminator(fake, training=True))
         information = self._information(latents, fake)
         minimized = self._with_information({"generator": generator_losses}, information)
-        return minimized, {"generator_loss": generator_losses} | {f"mutual_information/{name}": values for name, values in information.items()}
+        return minimized, {"generator_loss": generator_losses} | {
+            f"mutual_information/{name}": values for name, values in information.items()
+        }
 
     def _fakes(self, batch, use):
         latents = self.draw(self.latent_spec.draw, batch["image"], use)
@@ -101,7 +146,12 @@ class InfoGAN(Learner):
 
     def _features(self, images, use):
         if self.settings.augmentation:
-            images = augment.changed(self, images, augment.parse_changes("augmentation", self.settings.augmentation), use=_AUGMENTATION + use)
+            images = augment.changed(
+                self,
+                images,
+                augment.parse_changes("augmentation", self.settings.augmentation),
+                use=_AUGMENTATION + use,
+            )
         return self.trunk(augment.with_instance_noise(self, images, use), training=True)
 
     def _information(self, latents, features):
@@ -109,14 +159,24 @@ class InfoGAN(Learner):
         if not self.settings.mutual_information_weight:
             # The recognizer only watches: it learns at weight 1, and moves nothing else.
             features = keras.ops.stop_gradient(features)
-        return self.latent_spec.mutual_information(latents, self.recognizer(features, training=True))
+        return self.latent_spec.mutual_information(
+            latents, self.recognizer(features, training=True)
+        )
 
     def _with_information(self, minimized, information):
-        """Returns what each player minimizes: its side of V(D, G), and -lambda times the weighted sum of L_I where it moves by that."""
+        """Returns what each player minimizes: its side of V(D, G), and -lambda times the weighted
+        sum of L_I where it moves by that.
+        """
         weight = self.settings.mutual_information_weight or 1.0
         follows = self.settings.generator_follows
-        penalties = [(code, -weight * code.weight * information[code.name]) for code in self.latent_spec.codes]
-        penalty, of_continuous = sum(values for _, values in penalties), sum(values for code, values in penalties if code.continuous)
+        penalties = [
+            (code, -weight * code.weight * information[code.name])
+            for code in self.latent_spec.codes
+        ]
+        penalty, of_continuous = (
+            sum(values for _, values in penalties),
+            sum(values for code, values in penalties if code.continuous),
+        )
         owner = self.settings.recognizer_optimizer
         if owner == "separate":
             return minimized | {"information": penalty}
@@ -126,23 +186,38 @@ class InfoGAN(Learner):
         return {player: value + informed.get(player, 0.0) for player, value in minimized.items()}
 
     def _information_of_real(self, images, features):
-        """Returns what Q learns of discrete codes from real images: terms to log, and their weighted sum, (batch,), to minimize (see losses)."""
+        """Returns what Q learns of discrete codes from real images: terms to log, and their
+        weighted sum, (batch,), to minimize (see losses).
+        """
         settings, spec = self.settings, self.latent_spec
         if not settings.real_information_weight:
             return {}, 0.0
-        copies = augment.changed(self, images, augment.parse_changes("changes", settings.changes), use=_COPIES)
+        copies = augment.changed(
+            self, images, augment.parse_changes("changes", settings.changes), use=_COPIES
+        )
         # A pass of their own, as that of real and of generated images.
         of_images, of_copies = (
-            spec.unpack_parameters(self.recognizer(part, training=True)) for part in (features, self._features(copies, use=_NOISE_OF_COPIES))
+            spec.unpack_parameters(self.recognizer(part, training=True))
+            for part in (features, self._features(copies, use=_NOISE_OF_COPIES))
         )
         logged, grouping = {}, 0.0
         for code in spec.codes:
             if code.continuous:
                 continue
-            answers, answers_of_copies = code.log_probabilities(of_images[code.name]), code.log_probabilities(of_copies[code.name])
-            disagreement, uncertainty, imbalance = losses.self_augmented_information(answers, answers_of_copies, code.prior_probabilities)
-            grouping += code.weight * (disagreement + settings.uncertainty_weight * uncertainty + imbalance)
-            logged |= {f"disagreement/{code.name}": disagreement, f"uncertainty/{code.name}": uncertainty}
+            answers, answers_of_copies = (
+                code.log_probabilities(of_images[code.name]),
+                code.log_probabilities(of_copies[code.name]),
+            )
+            disagreement, uncertainty, imbalance = losses.self_augmented_information(
+                answers, answers_of_copies, code.prior_probabilities
+            )
+            grouping += code.weight * (
+                disagreement + settings.uncertainty_weight * uncertainty + imbalance
+            )
+            logged |= {
+                f"disagreement/{code.name}": disagreement,
+                f"uncertainty/{code.name}": uncertainty,
+            }
         return logged, settings.real_information_weight * grouping
 
     def generate(self, latents):
@@ -150,5 +225,7 @@ class InfoGAN(Learner):
         return self.generator(latents, training=False)
 
     def encode(self, images):
-        """Returns the parameters of Q(c|x), float32 (batch, latent_spec.total_parameters), of images in [-1, 1]."""
+        """Returns the parameters of Q(c|x), float32 (batch, latent_spec.total_parameters), of
+        images in [-1, 1].
+        """
         return self.recognizer(self.trunk(images, training=False), training=False)

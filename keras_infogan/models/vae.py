@@ -1,10 +1,14 @@
-"""VAE: Auto-Encoding Variational Bayes (Kingma and Welling 2013, arXiv 1312.6114), and beta-VAE (Higgins et al. 2017, ICLR).
+"""VAE: Auto-Encoding Variational Bayes (Kingma and Welling 2013, arXiv 1312.6114), and beta-VAE
+(Higgins et al. 2017, ICLR).
 
-Encoder q(z|x) and decoder p(x|z) together maximize the variational bound (equation 3), with the divergence weighted by beta in a beta-VAE (equation 4 there):
+Encoder q(z|x) and decoder p(x|z) together maximize the variational bound (equation 3), with the
+divergence weighted by beta in a beta-VAE (equation 4 there):
 
-    log p(x)  >=  E_{q(z|x)} [log p(x|z)] - beta KL(q(z|x) || p(z)),      p(z) = N(0, 1),   q(z|x) = N(mean, exp(log variance))
+    log p(x)  >=  E_{q(z|x)} [log p(x|z)] - beta KL(q(z|x) || p(z)),
+    p(z) = N(0, 1),   q(z|x) = N(mean, exp(log variance))
 
-Both terms are sums over pixels and latents. The latents are codes, and the encoder is the recognizer Q of them. Settings and presets stand in `settings.vae`.
+Both terms are sums over pixels and latents. The latents are codes, and the encoder is the
+recognizer Q of them. Settings and presets stand in `settings.vae`.
 """
 
 import math
@@ -21,34 +25,58 @@ class VAE(Learner):
     """Encoder and decoder.
 
     Attributes:
-      encoder: images float32 (batch, height, width, channels) in [-1, 1] -> mean and log variance of each latent in turn, (batch, 2 latents).
-      decoder: latents (batch, latents) -> logits of the gray levels, float32 (batch, height, width, channels).
+      encoder: images float32 (batch, height, width, channels) in [-1, 1] -> mean and log variance
+        of each latent in turn, (batch, 2 latents).
+      decoder: latents (batch, latents) -> logits of the gray levels, float32
+        (batch, height, width, channels).
       likelihood: what log_likelihood gives, see `capabilities`.
     """
 
     def make_networks(self):
         settings, spec = self.settings, self.latent_spec
-        self.encoder = networks.image_encoder("encoder", self.image_shape, settings.encoder_layers, settings.leaky_relu_slope, spec.total_parameters)
-        self.decoder = networks.image_decoder("decoder", spec.size, settings.decoder_layers, activation="linear")
+        self.encoder = networks.image_encoder(
+            "encoder",
+            self.image_shape,
+            settings.encoder_layers,
+            settings.leaky_relu_slope,
+            spec.total_parameters,
+        )
+        self.decoder = networks.image_decoder(
+            "decoder", spec.size, settings.decoder_layers, activation="linear"
+        )
         binary = settings.likelihood == "bernoulli"
         of = "images of black and white pixels" if binary else "pixels in [-1, 1], a density"
-        self.likelihood = {"meaning": f"a lower bound on the log likelihood of {of}, in nats", "exact": False, "binary": binary, "noise_size": spec.size}
+        self.likelihood = {
+            "meaning": f"a lower bound on the log likelihood of {of}, in nats",
+            "exact": False,
+            "binary": binary,
+            "noise_size": spec.size,
+        }
 
     def make_players(self):
         optimizer = Adam(self.settings.learning_rate, self.settings.adam_beta_1)
         return {"autoencoder": Player(optimizer, (self.encoder, self.decoder))}
 
     def objectives(self, batch):
-        """The negative bound, its expectation by one draw per image (equation 7), its divergence in closed form (Appendix B)."""
+        """The negative bound, its expectation by one draw per image (equation 7), its divergence in
+        closed form (Appendix B).
+        """
         images = self._binarized(batch["image"])
         mean, log_variance = self._moments(self.encoder(images, training=True))
-        noise = self.draw(lambda count, seed: tf.random.stateless_normal((count, self.latent_spec.size), seed), images, use=0)
+        noise = self.draw(
+            lambda count, seed: tf.random.stateless_normal((count, self.latent_spec.size), seed),
+            images,
+            use=0,
+        )
         latents = mean + ops.exp(0.5 * log_variance) * noise  # the reparametrization, equation 10
         reconstruction = -self._log_prob(images, self.decoder(latents, training=True))
         divergences = -0.5 * (1 + log_variance - ops.square(mean) - ops.exp(log_variance))
         divergence = ops.sum(divergences, axis=-1)
         logged = {"negative_bound": reconstruction + divergence, "reconstruction": reconstruction}
-        logged |= {f"divergence/{code.name}": divergences[:, index] for index, code in enumerate(self.latent_spec.codes)}
+        logged |= {
+            f"divergence/{code.name}": divergences[:, index]
+            for index, code in enumerate(self.latent_spec.codes)
+        }
         return {"autoencoder": reconstruction + self.settings.beta * divergence}, logged
 
     def _moments(self, parameters):
@@ -57,18 +85,28 @@ class VAE(Learner):
         return parameters[..., 0], self.latent_spec.posterior.log_variance(parameters[..., 1])
 
     def _log_prob(self, images, logits):
-        """Returns log p(x|z), (batch,), of images in [-1, 1] and the decoder's logits; of gray images under a Bernoulli likelihood its expectation."""
+        """Returns log p(x|z), (batch,), of images in [-1, 1] and the decoder's logits; of gray
+        images under a Bernoulli likelihood its expectation.
+        """
         if self.settings.likelihood == "bernoulli":
             per_pixel = 0.5 * (images + 1) * logits - ops.softplus(logits)
         else:
             std = self.settings.gaussian_std
-            per_pixel = -0.5 * ops.square((images - _gray(logits)) / std) - math.log(std) - 0.5 * math.log(2 * math.pi)
+            per_pixel = (
+                -0.5 * ops.square((images - _gray(logits)) / std)
+                - math.log(std)
+                - 0.5 * math.log(2 * math.pi)
+            )
         return ops.sum(per_pixel, axis=(1, 2, 3))
 
     def _binarized(self, images):
         if not self.settings.binarize:
             return images
-        drawn = self.draw(lambda count, seed: tf.random.stateless_uniform((count, *self.image_shape), seed), images, use=1)
+        drawn = self.draw(
+            lambda count, seed: tf.random.stateless_uniform((count, *self.image_shape), seed),
+            images,
+            use=1,
+        )
         return ops.where(drawn < 0.5 * (images + 1), 1.0, -1.0)
 
     def generate(self, latents):
@@ -76,11 +114,15 @@ class VAE(Learner):
         return _gray(self.decoder(latents, training=False))
 
     def encode(self, images):
-        """Returns mean and log variance of each latent in turn, float32 (batch, latent_spec.total_parameters), of images in [-1, 1]."""
+        """Returns mean and log variance of each latent in turn, float32 (batch,
+        latent_spec.total_parameters), of images in [-1, 1].
+        """
         return self.encoder(images, training=False)
 
     def log_likelihood(self, images, noise):
-        """Returns log p(x, z) - log q(z|x), (batch,), for z drawn with `noise` (batch, latents): on average the variational bound."""
+        """Returns log p(x, z) - log q(z|x), (batch,), for z drawn with `noise` (batch, latents): on
+        average the variational bound.
+        """
         mean, log_variance = self._moments(self.encode(images))
         latents = mean + ops.exp(0.5 * log_variance) * noise
         # log p(z) - log q(z|x): the terms ln 2 pi cancel.

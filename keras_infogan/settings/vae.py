@@ -1,9 +1,11 @@
-"""Settings and presets of the variational autoencoder (Kingma and Welling 2013, arXiv 1312.6114) and beta-VAE (Higgins et al. 2017). Loads without TensorFlow.
+"""Settings and presets of the variational autoencoder (Kingma and Welling 2013, arXiv 1312.6114)
+and beta-VAE (Higgins et al. 2017). Loads without TensorFlow.
 
 Deviations of all presets, with the reason:
   - Images are in [-1, 1] everywhere; the likelihood converts them to [0, 1] once.
   - Adam (2014), not the paper's Adagrad: it is what every later figure was had with.
-  - The log variance is clipped to +-10 (`codes.LogVariancePosterior`): its exponential overflows otherwise.
+  - The log variance is clipped to +-10 (`codes.LogVariancePosterior`): its exponential
+    overflows otherwise.
 """
 
 import dataclasses
@@ -22,20 +24,44 @@ class VAESettings(config.Settings):
     title = "VAE"
     paper = "Kingma and Welling 2013, arXiv 1312.6114"
 
-    codes: str = setting("10*gaussian", 'the latents z, all of them gaussian, for example "10*gaussian" or "size=gaussian, 3*gaussian"')
-    beta: float = setting(1.0, "weight of the divergence: 1 gives the variational bound, more a beta-VAE (Higgins et al. 2017)", minimum=0.0)
-    likelihood: str = setting(
-        "bernoulli", "p(x|z): of each pixel's gray level as a probability, or a Gaussian around it with a fixed deviation", choices=("bernoulli", "gaussian")
+    codes: str = setting(
+        "10*gaussian",
+        'the latents z, all of them gaussian, for example "10*gaussian" or '
+        '"size=gaussian, 3*gaussian"',
     )
-    gaussian_std: float = setting(0.3, "deviation of a gaussian likelihood, for pixels in [-1, 1]", minimum=1e-3)
-    binarize: bool = setting(False, "draw each pixel black or white, with its gray level as the probability, anew at each step (dynamic binarization)")
+    beta: float = setting(
+        1.0,
+        "weight of the divergence: 1 gives the variational bound, "
+        "more a beta-VAE (Higgins et al. 2017)",
+        minimum=0.0,
+    )
+    likelihood: str = setting(
+        "bernoulli",
+        "p(x|z): of each pixel's gray level as a probability, "
+        "or a Gaussian around it with a fixed deviation",
+        choices=("bernoulli", "gaussian"),
+    )
+    gaussian_std: float = setting(
+        0.3, "deviation of a gaussian likelihood, for pixels in [-1, 1]", minimum=1e-3
+    )
+    binarize: bool = setting(
+        False,
+        "draw each pixel black or white, with its gray level as the probability, anew at each "
+        "step (dynamic binarization)",
+    )
 
-    encoder_layers: str = setting("", "layers of the encoder but the last; empty: made for the image size")
+    encoder_layers: str = setting(
+        "", "layers of the encoder but the last; empty: made for the image size"
+    )
     decoder_layers: str = setting("", "layers of the decoder; empty: made for the image size")
-    leaky_relu_slope: float = setting(0.0, "slope of the encoder's leaky ReLU for negative inputs; 0: ReLU", minimum=0.0)
+    leaky_relu_slope: float = setting(
+        0.0, "slope of the encoder's leaky ReLU for negative inputs; 0: ReLU", minimum=0.0
+    )
 
     learning_rate: float = setting(1e-3, "Adam's step size", minimum=0.0)
-    adam_beta_1: float = setting(0.9, "Adam's decay of the first moment", minimum=0.0, maximum=0.999)
+    adam_beta_1: float = setting(
+        0.9, "Adam's decay of the first moment", minimum=0.0, maximum=0.999
+    )
 
     def __post_init__(self):
         super().__post_init__()
@@ -43,28 +69,44 @@ class VAESettings(config.Settings):
         if not codes or any(code.kind != "gaussian" for code in codes):
             other = next((code for code in codes if code.kind != "gaussian"), None)
             received = f"{other.name} is {other.kind}" if other else "there are none"
-            raise UserError(f'--codes: the latents of a VAE are gaussian, and {received}; write them like --codes="10*gaussian".')
+            raise UserError(
+                f"--codes: the latents of a VAE are gaussian, and {received}; write them like "
+                '--codes="10*gaussian".'
+            )
         if any(code.weight != 1 for code in codes):
-            raise UserError("--codes: the latents of a VAE have no weights of their own; give --beta, which weighs the divergence of all.")
+            raise UserError(
+                "--codes: the latents of a VAE have no weights of their own; give --beta, which "
+                "weighs the divergence of all."
+            )
         if self.binarize and self.likelihood != "bernoulli":
-            raise UserError("--binarize makes pixels black or white, for which --likelihood=bernoulli is the one that fits.")
+            raise UserError(
+                "--binarize makes pixels black or white, for which --likelihood=bernoulli is "
+                "the one that fits."
+            )
         architectures.check_encoder("encoder_layers", self.encoder_layers)
         architectures.parse_layers(self.decoder_layers)
 
     @property
     def latent_spec(self):
-        """The LatentSpec of these settings: codes alone, of which the encoder gives mean and log variance."""
+        """The LatentSpec of these settings: codes alone, of which the encoder gives mean
+        and log variance.
+        """
         return LatentSpec(Noise(0), parse_codes(self.codes), LogVariancePosterior())
 
     def for_images(self, image_shape):
-        """Returns the settings with layers filled in for (height, width, channels) where they were left open; raises UserError if they do not fit."""
+        """Returns the settings with layers filled in for (height, width, channels) where they were
+        left open; raises UserError if they do not fit.
+        """
         widths = {"first_filters": 32, "most_filters": 256}
-        encoder, decoder = architectures.completed(self.encoder_layers, self.decoder_layers, image_shape, "decoder_layers", **widths)
+        encoder, decoder = architectures.completed(
+            self.encoder_layers, self.decoder_layers, image_shape, "decoder_layers", **widths
+        )
         return dataclasses.replace(self, encoder_layers=encoder, decoder_layers=decoder)
 
 
-# The networks of dSprites in disentanglement_lib (architectures.py, conv_encoder and deconv_decoder), with 4x4 kernels throughout as in Higgins et al.;
-# there Adam 1e-4 and 300,000 steps.
+# The networks of dSprites in disentanglement_lib (architectures.py, conv_encoder and
+# deconv_decoder), with 4x4 kernels throughout as in Higgins et al.; there Adam 1e-4 and 300,000
+# steps.
 _SPRITES = VAESettings(
     encoder_layers="conv 32/2, conv 32/2, conv 64/2, conv 64/2, dense 256",
     decoder_layers="dense 256, dense 4x4x64, conv 64/2, conv 32/2, conv 32/2, conv 1/2",
@@ -75,10 +117,20 @@ _SPRITES = VAESettings(
 
 # A preset is chosen by the data set's name, or with --preset; "general" serves all other data.
 PRESETS = {
-    "digits": VAESettings(codes="10*gaussian", encoder_layers="dense 256", decoder_layers="dense 256, dense 16x16x1", steps=3000),
-    # Dense layers as in the paper (Section 5), two of them, of 400 units: one of 400 ended 3 nats lower. 10,000 steps are 21 epochs.
+    "digits": VAESettings(
+        codes="10*gaussian",
+        encoder_layers="dense 256",
+        decoder_layers="dense 256, dense 16x16x1",
+        steps=3000,
+    ),
+    # Dense layers as in the paper (Section 5), two of them, of 400 units: one of 400 ended 3 nats
+    # lower. 10,000 steps are 21 epochs.
     "mnist": VAESettings(
-        codes="40*gaussian", binarize=True, encoder_layers="dense 400, dense 400", decoder_layers="dense 400, dense 400, dense 28x28x1", steps=10_000
+        codes="40*gaussian",
+        binarize=True,
+        encoder_layers="dense 400, dense 400",
+        decoder_layers="dense 400, dense 400, dense 28x28x1",
+        steps=10_000,
     ),
     "dsprites": _SPRITES,
     # Ours: the same, for a number of steps that a laptop can wait for.

@@ -1,7 +1,10 @@
-"""Measures how soon the latent explorer follows a slider, in headless Chromium: python tests/benchmarks/explorer_latency.py EXPORT_DIR [PICTURE_DIR]
+"""Measures how soon the latent explorer follows a slider, in headless Chromium:
 
-Prints the time from opening the page until it can be used, from a control's event until the large image is drawn (50 moves), and until the whole grid has
-followed the last one. With PICTURE_DIR it writes screenshots: explorer.png, explorer_dark.png, explorer_phone.png.
+    python tests/benchmarks/explorer_latency.py EXPORT_DIR [PICTURE_DIR]
+
+Prints the time from opening the page until it can be used, from a control's event until the large
+image is drawn (50 moves), and until the whole grid has followed the last one. With PICTURE_DIR it
+writes screenshots: explorer.png, explorer_dark.png, explorer_phone.png.
 """
 
 import pathlib
@@ -17,10 +20,14 @@ from playwright.sync_api import sync_playwright
 
 MOVES = 50
 FOLLOW = """async (moves) => {
-    const image = document.querySelector("#image"), grid = document.querySelector("#grid"), times = [];
-    const changed = (node, name) => new Promise((resolve) => new MutationObserver((_, observer) => { observer.disconnect(); resolve(); })
-        .observe(node, { attributes: true, attributeFilter: [name] }));
-    const slider = document.querySelector(".slider input"), buttons = document.querySelectorAll(".categories input");
+    const image = document.querySelector("#image"), grid = document.querySelector("#grid");
+    const times = [];
+    const changed = (node, name) => new Promise((resolve) => new MutationObserver((_, observer) => {
+        observer.disconnect();
+        resolve();
+    }).observe(node, { attributes: true, attributeFilter: [name] }));
+    const slider = document.querySelector(".slider input");
+    const buttons = document.querySelectorAll(".categories input");
     let start;
     for (let move = 0; move < moves; move++) {
         const drawn = changed(image, "aria-label");
@@ -39,9 +46,19 @@ FOLLOW = """async (moves) => {
 
 
 def main(export_dir, picture_dir):
-    command = [sys.executable, "-m", "keras_infogan.serving.explore", f"--export_dir={export_dir}", "--nobrowser", "--port=0"]
+    command = [
+        sys.executable,
+        "-m",
+        "keras_infogan.serving.explore",
+        f"--export_dir={export_dir}",
+        "--nobrowser",
+        "--port=0",
+    ]
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, sync_playwright() as playwright:
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server,
+        sync_playwright() as playwright,
+    ):
         assert server.stdout is not None
         url = re.findall(r"http://localhost:\d+/", server.stdout.readline())[0]
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -52,7 +69,10 @@ def main(export_dir, picture_dir):
         print(f"ready after {time.perf_counter() - start:.2f} s")
         page.wait_for_selector("#grid[data-drawn]")
         times, grid = page.evaluate(FOLLOW, MOVES)
-        print(f"image after {np.median(times):.0f} ms (median of {MOVES}; 95th percentile {np.percentile(times, 95):.0f}); grid after {grid:.0f} ms")
+        print(
+            f"image after {np.median(times):.0f} ms (median of {MOVES}; 95th percentile "
+            f"{np.percentile(times, 95):.0f}); grid after {grid:.0f} ms"
+        )
         if picture_dir:
             views: dict[str, tuple[int, int, Literal["light", "dark"]]] = {
                 "explorer": (1200, 900, "light"),
@@ -60,10 +80,14 @@ def main(export_dir, picture_dir):
                 "explorer_phone": (390, 844, "light"),
             }
             for name, (width, height, scheme) in views.items():
-                page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+                page = browser.new_page(
+                    viewport={"width": width, "height": height}, color_scheme=scheme
+                )
                 page.goto(url)
                 page.wait_for_selector("#grid[data-drawn]")
-                page.screenshot(path=pathlib.Path(picture_dir, f"{name}.png"), full_page=name == "explorer")
+                page.screenshot(
+                    path=pathlib.Path(picture_dir, f"{name}.png"), full_page=name == "explorer"
+                )
                 page.close()
         browser.close()
         server.terminate()

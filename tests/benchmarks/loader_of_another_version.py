@@ -1,7 +1,10 @@
-"""Compares what TensorFlow's C++ loader answers in two versions of TensorFlow, for images of an exported SavedModel: a server need not have the exporter's.
+"""Compares what TensorFlow's C++ loader answers in two versions of TensorFlow, for images of an
+exported SavedModel: a server need not have the exporter's.
 
-    python tests/benchmarks/loader_of_another_version.py EXPORT_DIR answers.npz               in the environment that exported
-    OTHER_PYTHON tests/benchmarks/loader_of_another_version.py EXPORT_DIR answers.npz         in one with another TensorFlow; prints the differences
+    python tests/benchmarks/loader_of_another_version.py EXPORT_DIR answers.npz
+        in the environment that exported
+    OTHER_PYTHON tests/benchmarks/loader_of_another_version.py EXPORT_DIR answers.npz
+        in one with another TensorFlow; prints the differences
 
 The first run writes the file, with what was asked; the second finds it.
 """
@@ -29,16 +32,35 @@ def ask(contract, session):
         feeds = contract.feeds(signature, **given)
         answers = session.run(signature, feeds)
         arrays |= {f"{signature}/in/{name}": array for name, array in feeds.items()}
-        arrays |= {f"{signature}/out/{name}": array for name, array in answers.items() if array.dtype.kind in "if"}
+        arrays |= {
+            f"{signature}/out/{name}": array
+            for name, array in answers.items()
+            if array.dtype.kind in "if"
+        }
     return arrays
 
 
 def compare(arrays, session):
-    """Prints, per signature, the largest difference of a session's answers from those in `arrays`."""
+    """Prints, per signature, the largest difference of a session's answers from
+    those in `arrays`.
+    """
     for signature in sorted({key.split("/")[0] for key in arrays}):
-        parts = {part: {key.split("/")[2]: arrays[key] for key in arrays if key.startswith(f"{signature}/{part}/")} for part in ("in", "out")}
+        parts = {
+            part: {
+                key.split("/")[2]: arrays[key]
+                for key in arrays
+                if key.startswith(f"{signature}/{part}/")
+            }
+            for part in ("in", "out")
+        }
         answers = session.run(signature, parts["in"])
-        print(signature, max((np.abs(answers[name] - array).max() for name, array in parts["out"].items()), default="is not compared"))
+        print(
+            signature,
+            max(
+                (np.abs(answers[name] - array).max() for name, array in parts["out"].items()),
+                default="is not compared",
+            ),
+        )
 
 
 if __name__ == "__main__":

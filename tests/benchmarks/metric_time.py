@@ -1,8 +1,11 @@
-"""Measures the time and memory of every score on 10,000 points: python tests/benchmarks/metric_time.py [SCORE ...]
+"""Measures the time and memory of every score on 10,000 points:
 
-Each score runs in a process of its own; what it imports counts for its memory but not for its time. The points: 10,000 for training and 5,000 for test of ten
-codes and five factors with dSprites' numbers of values, 10,000 labels and categories, 10,000 real and generated features of 64 dimensions, 1,000 moves of 28x28
-images by ten codes.
+    python tests/benchmarks/metric_time.py [SCORE ...]
+
+Each score runs in a process of its own; what it imports counts for its memory but not for its time.
+The points: 10,000 for training and 5,000 for test of ten codes and five factors with dSprites'
+numbers of values, 10,000 labels and categories, 10,000 real and generated features of 64
+dimensions, 1,000 moves of 28x28 images by ten codes.
 """
 
 import inspect
@@ -20,11 +23,28 @@ from keras_infogan.metrics import METRICS
 def points():
     """Returns what the scores ask for by name."""
     generator = np.random.default_rng(0)
-    factors = np.stack([generator.integers(size, size=15_000) for size in (3, 6, 40, 32, 32)], axis=1).astype(float)
-    codes = np.concatenate([factors / factors.max(axis=0) + generator.normal(size=factors.shape) / 5, generator.normal(size=factors.shape)], axis=1)
-    categories, images = generator.integers(10, size=(2, 10_000)), generator.normal(size=(2, 1000, 28, 28, 1)).astype(np.float32)
-    values, features = generator.normal(size=(2, 10_000)), generator.normal(size=(2, 10_000, 64)).astype(np.float32)
-    changes = {f"code_{index}": generator.normal(size=(1000, 784)).astype(np.float32) for index in range(10)}
+    factors = np.stack(
+        [generator.integers(size, size=15_000) for size in (3, 6, 40, 32, 32)], axis=1
+    ).astype(float)
+    codes = np.concatenate(
+        [
+            factors / factors.max(axis=0) + generator.normal(size=factors.shape) / 5,
+            generator.normal(size=factors.shape),
+        ],
+        axis=1,
+    )
+    categories, images = (
+        generator.integers(10, size=(2, 10_000)),
+        generator.normal(size=(2, 1000, 28, 28, 1)).astype(np.float32),
+    )
+    values, features = (
+        generator.normal(size=(2, 10_000)),
+        generator.normal(size=(2, 10_000, 64)).astype(np.float32),
+    )
+    changes = {
+        f"code_{index}": generator.normal(size=(1000, 784)).astype(np.float32)
+        for index in range(10)
+    }
     return {
         "codes": codes,
         "factors": factors,
@@ -53,15 +73,28 @@ def measure(name):
     function, given = METRICS[name].function, points()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
-    function(**{argument: given[argument] for argument in inspect.signature(function).parameters if argument != "seed"})
+    function(
+        **{
+            argument: given[argument]
+            for argument in inspect.signature(function).parameters
+            if argument != "seed"
+        }
+    )
     seconds = time.perf_counter() - started
-    print(json.dumps([seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024]))
+    print(
+        json.dumps([seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024])
+    )
 
 
 def main(*names):
     print("| score | seconds | MiB beyond the points |\n| --- | --- | --- |")
     for name in names or METRICS:
-        result = subprocess.run([sys.executable, __file__, "--measure", name], stdout=subprocess.PIPE, text=True, check=True)
+        result = subprocess.run(
+            [sys.executable, __file__, "--measure", name],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
         seconds, memory = json.loads(result.stdout)
         print(f"| {name} | {seconds:.2f} | {memory:.0f} |", flush=True)
 

@@ -1,7 +1,11 @@
-"""Measures a training step against its floor: python tests/benchmarks/step_time.py [preset] [precision]
+"""Measures a training step against its floor:
 
-The floor is the time that the step's convolutions and matrix products would take at the rate at which this machine multiplies two 2048 x 2048 matrices, both
-measured in turn in one run, medians of several. Everything else a step does (batch norm, optimizers, Python) is above the floor. It prints, it asserts nothing.
+    python tests/benchmarks/step_time.py [preset] [precision]
+
+The floor is the time that the step's convolutions and matrix products would take at the rate at
+which this machine multiplies two 2048 x 2048 matrices, both measured in turn in one run, medians of
+several. Everything else a step does (batch norm, optimizers, Python) is above the floor. It prints,
+it asserts nothing.
 """
 
 import dataclasses
@@ -23,7 +27,9 @@ _SIZE = 2048
 
 
 def layer_operations(network):
-    """Returns the operations (multiplications and additions) of one forward pass on one image, per layer with a kernel, in order."""
+    """Returns the operations (multiplications and additions) of one forward pass on one image, per
+    layer with a kernel, in order.
+    """
     operations = []
     for layer in network.layers:
         layer = getattr(layer, "layer", layer)
@@ -39,11 +45,16 @@ def layer_operations(network):
 def step_operations(model):
     """Returns the operations of one training step on one image.
 
-    Forward: the generator once per batch of fakes; trunk and heads once on the real and once per batch of fakes. Backward costs once the forward for the
-    weights and once for the inputs; a network's first layer needs no gradient of its inputs, except where the generator's gradient passes through it.
+    Forward: the generator once per batch of fakes; trunk and heads once on the real and once per
+    batch of fakes. Backward costs once the forward for the weights and once for the inputs; a
+    network's first layer needs no gradient of its inputs, except where the generator's gradient
+    passes through it.
     """
     generator, trunk = layer_operations(model.generator), layer_operations(model.trunk)
-    discriminator, recognizer = sum(layer_operations(model.discriminator)), sum(layer_operations(model.recognizer))
+    discriminator, recognizer = (
+        sum(layer_operations(model.discriminator)),
+        sum(layer_operations(model.recognizer)),
+    )
     draws = 1 if model.settings.share_fakes else 2
     total = draws * sum(generator) + 2 * sum(generator) - generator[0]
     total += (1 + draws) * sum(trunk) + 2 * (2 * sum(trunk) - trunk[0]) + sum(trunk)
@@ -53,33 +64,48 @@ def step_operations(model):
 
 def main(preset="mnist", precision="float32"):
     shape = datasets.image_shape(preset)
-    settings = dataclasses.replace(models.presets("infogan")[models.preset_for("infogan", preset)], precision=precision)
+    settings = dataclasses.replace(
+        models.presets("infogan")[models.preset_for("infogan", preset)], precision=precision
+    )
     strategy = tf.distribute.MirroredStrategy()
     with strategy.scope():
         shared = models.build("infogan", settings, shape)
         fresh = models.build("infogan", dataclasses.replace(settings, share_fakes=False), shape)
     images = tf.random.stateless_uniform((settings.batch_size, *shape), (0, 0), -1.0, 1.0)
-    matrix = tf.cast(tf.random.stateless_normal((_SIZE, _SIZE), (0, 0)), keras.DTypePolicy(precision).compute_dtype)
+    matrix = tf.cast(
+        tf.random.stateless_normal((_SIZE, _SIZE), (0, 0)),
+        keras.DTypePolicy(precision).compute_dtype,
+    )
 
     def step(model):
         return tf.function(lambda: strategy.run(model.train_step, ({"image": images},)))
 
-    measured = {"one batch of fakes": step(shared), "fresh batch for the generator": step(fresh), "matrix product": tf.function(lambda: matrix @ matrix)}
+    measured = {
+        "one batch of fakes": step(shared),
+        "fresh batch for the generator": step(fresh),
+        "matrix product": tf.function(lambda: matrix @ matrix),
+    }
     seconds = {name: [] for name in measured}
     for turn in range(_ROUNDS + 2):
         for name, function in measured.items():
             start = time.perf_counter()
-            tf.nest.map_structure(lambda value: value.numpy(), strategy.experimental_local_results(function())[0])
+            tf.nest.map_structure(
+                lambda value: value.numpy(), strategy.experimental_local_results(function())[0]
+            )
             if turn >= 2:
                 seconds[name].append(time.perf_counter() - start)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     rate = 2 * _SIZE**3 / medians["matrix product"]
-    print(f"{preset}, {precision}, batch {settings.batch_size}, {strategy.num_replicas_in_sync} replica(s); matrix product {rate / 1e9:.0f} GFLOP/s")
+    print(
+        f"{preset}, {precision}, batch {settings.batch_size}, {strategy.num_replicas_in_sync} "
+        f"replica(s); matrix product {rate / 1e9:.0f} GFLOP/s"
+    )
     for name, model in (("one batch of fakes", shared), ("fresh batch for the generator", fresh)):
         operations = step_operations(model) * settings.batch_size
         floor = operations / rate
         print(
-            f"{name}: {operations / 1e9:.1f} GFLOP, floor {floor * 1e3:.0f} ms, measured {medians[name] * 1e3:.0f} ms = {medians[name] / floor:.1f} x the floor"
+            f"{name}: {operations / 1e9:.1f} GFLOP, floor {floor * 1e3:.0f} ms, measured "
+            f"{medians[name] * 1e3:.0f} ms = {medians[name] / floor:.1f} x the floor"
         )
 
 

@@ -1,6 +1,9 @@
-"""Measures a training command's memory over its steps: python tests/benchmarks/training_memory.py RUN_DIR [flags of keras_infogan.train]
+"""Measures a training command's memory over its steps:
 
-Prints the resident memory at every 500th step, pictures and checkpoints included. It prints, it asserts nothing. Linux only.
+    python tests/benchmarks/training_memory.py RUN_DIR [flags of keras_infogan.train]
+
+Prints the resident memory at every 500th step, pictures and checkpoints included. It prints, it
+asserts nothing. Linux only.
 """
 
 import pathlib
@@ -18,7 +21,9 @@ def resident_mib(pid):
 
 
 def main(run_dir, *arguments):
-    process = subprocess.Popen([sys.executable, "-m", "keras_infogan.train", f"--run_dir={run_dir}", *arguments])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "keras_infogan.train", f"--run_dir={run_dir}", *arguments]
+    )
     log, shown = pathlib.Path(run_dir) / "metrics.jsonl", 0
     while process.poll() is None:
         steps = log.read_text().count("\n") * 10 if log.exists() else 0
