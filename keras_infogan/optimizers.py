@@ -1,4 +1,4 @@
-"""Adam in one pass over the weights."""
+"""Adam in one pass over the weights, and learning rates that fall."""
 
 import keras
 import tensorflow as tf
@@ -28,3 +28,24 @@ class Adam(keras.optimizers.Adam):
             epsilon=tf.cast(self.epsilon, variable.dtype),
             grad=tf.cast(gradient, variable.dtype),
         )
+
+
+@keras.saving.register_keras_serializable("keras_infogan")
+class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that stays as it is for a while and then falls linearly to 0.
+
+    Attributes:
+      learning_rate: the rate to begin with.
+      start: update from which on it falls.
+      end: update at which it is 0.
+    """
+
+    def __init__(self, learning_rate, start, end):
+        self.learning_rate, self.start, self.end = learning_rate, start, end
+
+    def __call__(self, step):
+        left = (self.end - tf.cast(step, "float32")) / (self.end - self.start)
+        return self.learning_rate * tf.clip_by_value(left, 0.0, 1.0)
+
+    def get_config(self):
+        return {"learning_rate": self.learning_rate, "start": self.start, "end": self.end}

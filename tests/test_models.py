@@ -46,6 +46,7 @@ OWN = {
             "real_information_weight": 3.0,
             "generator_follows": True,
             "recognizer_average_decay": 0.9,
+            "learning_rate_decay_start": 0.5,
             "augmentation": "shift 0.1, cutout 0.3",
         },
         "float16, separate recognizer, two generator updates": {

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_infogan.optimizers import Adam
+from keras_infogan.optimizers import Adam, LinearDecay
 
 GRADIENTS = np.random.default_rng(0).normal(size=(5, 3, 2)).astype(np.float32)
 
@@ -33,3 +33,11 @@ def test_adam_is_keras_s(count, strategies):
         strict=True,
     ):
         assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-6)
+
+
+def test_a_rate_stays_and_then_falls_to_zero():
+    rate = LinearDecay(0.5, start=100, end=200)
+    rates = [float(rate(step)) for step in (0, 100, 150, 199, 200, 300)]
+    assert rates == pytest.approx([0.5, 0.5, 0.25, 0.005, 0, 0])
+    again = LinearDecay.from_config(rate.get_config())
+    assert float(again(150)) == pytest.approx(0.25)

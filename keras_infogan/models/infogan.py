@@ -14,7 +14,7 @@ import keras
 
 from keras_infogan import augment, losses, networks
 from keras_infogan.learner import Learner, Player, moving_average
-from keras_infogan.optimizers import Adam
+from keras_infogan.optimizers import Adam, LinearDecay
 
 # Numbers of draws (see Learner.draw) that keep clear of those of fakes and of their instance noise,
 # which count up from 0.
@@ -58,7 +58,11 @@ class InfoGAN(Learner):
         """
         settings, owner = self.settings, self.settings.recognizer_optimizer
 
-        def adam(learning_rate, **average):
+        def adam(learning_rate, updates=1, **average):
+            if settings.learning_rate_decay_start < 1:
+                end = settings.steps * updates
+                start = settings.learning_rate_decay_start * end
+                learning_rate = LinearDecay(learning_rate, start, end)
             return Adam(learning_rate, settings.adam_beta_1, **average)
 
         discriminator = Player(
@@ -71,7 +75,9 @@ class InfoGAN(Learner):
         )
         generator = Player(
             adam(
-                settings.generator_learning_rate, **moving_average(settings.generator_average_decay)
+                settings.generator_learning_rate,
+                settings.generator_updates,
+                **moving_average(settings.generator_average_decay),
             ),
             (self.generator, *[self.recognizer] * (owner == "generator")),
             # A recognizer that the generator's optimizer owns keeps its own weights, as the trunk
@@ -84,7 +90,7 @@ class InfoGAN(Learner):
             # A recognizer that only watches moves nothing but itself.
             others = (self.generator, self.trunk) if settings.mutual_information_weight else ()
             players["information"] = Player(
-                adam(settings.generator_learning_rate),
+                adam(settings.generator_learning_rate, settings.generator_updates),
                 (*others, self.recognizer),
                 updates=settings.generator_updates,
             )

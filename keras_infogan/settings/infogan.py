@@ -81,6 +81,12 @@ class InfoGANSettings(config.Settings):
     discriminator_learning_rate: float = setting(
         2e-4, "Adam's step size for trunk, discriminator and recognizer", minimum=0.0
     )
+    learning_rate_decay_start: float = setting(
+        1.0,
+        "share of the steps after which all rates fall linearly, to 0 at the end; 1: they stay",
+        minimum=0.0,
+        maximum=1.0,
+    )
     adam_beta_1: float = setting(
         0.5, "Adam's decay of the first moment", minimum=0.0, maximum=0.999
     )
