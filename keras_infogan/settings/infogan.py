@@ -130,7 +130,7 @@ class InfoGANSettings(config.Settings):
         0.1, "weight within that of H(c|x): how early the recognizer makes up its mind", minimum=0.0
     )
     changes: str = setting(
-        "rotate 20, shear 0.2, scale 0.15, shift 0.075",
+        "rotate 20, shear 0.2, scale 0.15, shift 0.075, cutout 0.3",
         "what leaves a real image what it is, for the changed copies",
     )
     generator_follows: bool = setting(
@@ -274,6 +274,7 @@ _FROM_REAL_IMAGES = {
     "generator_follows": True,
     "discriminator_learning_rate": 1e-3,
     "recognizer_average_decay": 0.99,
+    "learning_rate_decay_start": 0.5,
 }
 
 # A preset is chosen by the data set's name, or with --preset; "general" serves all other data.
@@ -363,5 +364,5 @@ PRESETS = {
 PRESETS["sprites"] = dataclasses.replace(PRESETS["dsprites"], steps=20_000)
 # Table 1's networks.
 PRESETS["mnist"] = PRESETS["fashion_mnist"] = dataclasses.replace(
-    PRESETS["mnist_paper"], steps=2500, **_FROM_REAL_IMAGES
+    PRESETS["mnist_paper"], steps=1500, **_FROM_REAL_IMAGES
 )
