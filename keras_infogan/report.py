@@ -24,6 +24,7 @@ _MAP_SIZE = 96  # pixels
 _PAIRS = 40
 _GROUP_TITLES = {
     "generator": "What the generator does with its codes",
+    "real": "Codes of real images, without labels",
     "labels": "Categories against classes",
     "factors": "Codes against ground-truth factors",
     "images": "Generated against real images",

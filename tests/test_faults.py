@@ -35,6 +35,8 @@ SMALL_LAYERS = (
     "--generator_layers=dense 4x4x16 bn, conv 8/2 bn, conv 1/2",
     "--noise_size=8",
     "--batch_size=32",
+    # Rates that fall would go by --steps, which changes here when a run goes on.
+    "--learning_rate_decay_start=1",
     "--log_every_steps=1",
 )
 
