@@ -37,6 +37,7 @@ def test_metrics_json_holds_every_score_with_its_protocol(evaluated):
     )
     assert {METRICS[name].group for name in content["protocols"]} == {
         "generator",
+        "real",
         "labels",
         "images",
     }
