@@ -108,8 +108,15 @@ def _shortened(of_codes):
 
 def _of_code(code, scores):
     information, effect, read_back, read_right, consistent = (scores[name] for name in _OF_CODES)
+    found = []
+    if consistent is not None and consistent < _CONSISTENT:
+        text = (
+            f"Values of {code.name} are no kinds of image: only {consistent:.0%} of the real "
+            "images keep theirs when they are turned or moved a little."
+        )
+        found.append((code.name, Alarm("inconsistent_categories", text)))
     if information is None:
-        return []
+        return found
     # Under a fixed, wide posterior the bound of a continuous code stays low however well
     # it is read back.
     if information < _IGNORED_INFORMATION * code.entropy and (
@@ -119,8 +126,7 @@ def _of_code(code, scores):
             f"The code {code.name} is ignored: an image tells {max(information, 0):.2f} of "
             f"{code.entropy:.2f} nats about it."
         )
-        return [(code.name, Alarm("ignored_code", text))]
-    found = []
+        return [*found, (code.name, Alarm("ignored_code", text))]
     if effect is not None and effect < _UNSEEN_EFFECT:
         text = (
             f"The code {code.name} hides: the recognizer reads {information:.2f} of "
@@ -134,12 +140,6 @@ def _of_code(code, scores):
             "back as the category they were drawn with."
         )
         found.append((code.name, Alarm("collapsed_categories", text)))
-    if consistent is not None and consistent < _CONSISTENT:
-        text = (
-            f"Values of {code.name} are no kinds of image: only {consistent:.0%} of the real "
-            "images keep theirs when they are turned or moved a little."
-        )
-        found.append((code.name, Alarm("inconsistent_categories", text)))
     return found
 
 

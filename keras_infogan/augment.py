@@ -47,6 +47,8 @@ def parse_changes(setting, text):
         name, *strength = part.split()
         try:
             limit = _LIMITS[name]
+            if name in changes:
+                raise ValueError
             changes[name] = 1.0 if limit is None else float(strength.pop())
             understood = not strength and (limit is None or 0 <= changes[name] <= limit)
         except (KeyError, IndexError, ValueError):
@@ -100,7 +102,6 @@ def changed(learner, images, changes, use):
 
 def _moved(images, strengths):
     """Returns images under affine maps about their centers; outside they go on as in a mirror."""
-    import keras
     import tensorflow as tf
 
     height, width = images.shape[1:3]
@@ -114,20 +115,51 @@ def _moved(images, strengths):
         [sine * x_scale, (sine * x_shear + cosine) * scale[:, 1]],
     ]
     x_center, y_center = (width - 1) / 2, (height - 1) / 2
-    offsets = [
-        center + size * strengths["shift"][:, axis] - row[0] * x_center - row[1] * y_center
+    x = tf.range(width, dtype=tf.float32)[None, None, :] - x_center
+    y = tf.range(height, dtype=tf.float32)[None, :, None] - y_center
+    x, y = (
+        center
+        + size * strengths["shift"][:, axis, None, None]
+        + row[0][:, None, None] * x
+        + row[1][:, None, None] * y
         for axis, (row, center, size) in enumerate(
             zip(matrix, (x_center, y_center), (width, height), strict=True)
         )
-    ]
-    zero = tf.zeros_like(angle)
-    transforms = tf.stack([*matrix[0], offsets[0], *matrix[1], offsets[1], zero, zero], axis=1)
-    return keras.ops.image.affine_transform(
-        images,
-        transforms,
-        interpolation="bilinear",
-        fill_mode="reflect",
-        data_format="channels_last",
+    )
+    return _sampled(images, y, x)
+
+
+def _sampled(images, *places):
+    """Returns what images hold at places between their pixels, bilinear, in a mirror outside.
+
+    Not Keras's affine_transform, whose gradient with respect to the images is that of the inverse
+    map: only for turns and shifts by whole pixels that is the gradient.
+
+    Args:
+      images: float32 (batch, height, width, channels).
+      *places: rows and columns, float32 (batch, height, width).
+    """
+    import tensorflow as tf
+
+    sides = []
+    for place, size in zip(places, images.shape[1:3], strict=True):
+        folded = tf.math.floormod(place + 0.5, 2.0 * size)
+        folded = tf.minimum(folded, 2.0 * size - folded) - 0.5
+        lower = tf.floor(folded)
+        weight = (folded - lower)[..., None]
+        index = tf.cast(lower, tf.int32)
+        sides.append(
+            (
+                (tf.clip_by_value(index, 0, size - 1), 1 - weight),
+                (tf.clip_by_value(index + 1, 0, size - 1), weight),
+            )
+        )
+    return tf.add_n(
+        [
+            tf.gather_nd(images, tf.stack([row, column], axis=-1), batch_dims=1) * (share * other)
+            for row, share in sides[0]
+            for column, other in sides[1]
+        ]
     )
 
 

@@ -120,8 +120,8 @@ class ProgressBar(_RunCallback):
 
 
 def _shortened(values):
-    """Returns logged values, a dict, under names for a line; where they are many, those that share
-    a name before the "/" as their sum.
+    """Returns logged values, a dict, under names for a line: without what stands before the "/",
+    or, where they are many or a name is taken already, those that share it as their sum.
     """
     groups = {}
     for name, value in values.items():
@@ -129,11 +129,8 @@ def _shortened(values):
         groups.setdefault(group, {})[part.removesuffix("_loss")] = value
     shown = groups.pop("", {})
     for group, parts in groups.items():
-        shown |= (
-            parts
-            if len(values) <= _MOST_VALUES
-            else {f"{group} ({len(parts)})": sum(parts.values())}
-        )
+        apart = len(values) <= _MOST_VALUES and not parts.keys() & shown.keys()
+        shown |= parts if apart else {f"{group} ({len(parts)})": sum(parts.values())}
     return shown
 
 

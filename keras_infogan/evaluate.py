@@ -5,9 +5,10 @@ Writes to the run directory:
     report.html    the same to look at, in one file that needs no network: pictures of every
                    code, charts, tables
 
-Scores come in groups: "generator" needs the model alone; "labels" and "factors" compare codes read
-from real images with what is known of them (the test split, where there is one); "images" compares
-generated with real images; "reconstruction" and "likelihood" are of models that can, such as a VAE.
+Scores come in groups: "generator" needs the model alone; "real" moves real images and reads them
+again; "labels" and "factors" compare codes read from real images with what is known of them (the
+test split, where there is one); "images" compares generated with real images; "reconstruction" and
+"likelihood" are of models that can, such as a VAE.
 Labels and factors serve the scores only; nothing is trained on them but the feature space.
 
     python -m keras_infogan.evaluate --run_dir=runs/mnist-infogan-1 \\

@@ -30,7 +30,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         super().__init__(momentum=momentum, **{"synchronized": True} | settings)
 
     def call(self, inputs, training=None):
-        if not training or tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        several = tf.distribute.get_strategy().num_replicas_in_sync > 1
+        if not training or not self.trainable or several:
             return super().call(inputs, training=training)
         images = inputs if len(inputs.shape) == 4 else inputs[:, None, None]
         nothing = tf.zeros((0,), "float32")

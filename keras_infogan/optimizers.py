@@ -8,8 +8,8 @@ class Adam(keras.optimizers.Adam):
     """keras.optimizers.Adam (Kingma and Ba 2014, arXiv 1412.6980), updated by TensorFlow's one
     operation instead of Keras's eight.
 
-    The same formula, its state under the same names: a checkpoint of one goes on with the other. A
-    third of the time on a CPU (docs/results/speed.md).
+    The same formula, its state under the same names: a checkpoint of one goes on with the other.
+    For 12.8 million weights 16 ms on a CPU instead of 54 (docs/results.md).
     """
 
     def update_step(self, gradient, variable, learning_rate):

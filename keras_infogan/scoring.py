@@ -129,21 +129,23 @@ def _details(names, evidence, skipped):
     """
     details = {}
     scored = {METRICS[name].group for name in names if name not in skipped}
+    categorical = [code for code in evidence.latent_spec.codes if code.has_categories]
+    if scored & {"real", "labels"}:
+        details["category_shares"] = {code.name: _shares(evidence, code) for code in categorical}
     if "labels" in scored:
-        counts = {
-            code.name: _counts(evidence, code)
-            for code in evidence.latent_spec.codes
-            if code.has_categories
-        }
-        details["category_shares"] = {
-            name: (table.sum(axis=0) / table.sum()).tolist() for name, table in counts.items()
-        }
         details["confusion"] = {
-            name: _confusion(evidence, name, table) for name, table in counts.items()
+            code.name: _confusion(evidence, code.name, _counts(evidence, code))
+            for code in categorical
         }
     if "factors" in scored:
         details["information_on_factors"] = _information_on_factors(evidence)
     return details
+
+
+def _shares(evidence, code):
+    """Returns the share of the real images that each category of a code holds, a list."""
+    categories = evidence.categories[code.name]
+    return (np.bincount(categories, minlength=code.num_values) / len(categories)).tolist()
 
 
 def _counts(evidence, code):

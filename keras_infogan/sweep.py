@@ -5,7 +5,7 @@
 Every setting of the model takes several values, separated by commas (by semicolons where a value
 may hold a comma, as --codes does): each combination is run with each seed.
 
-    python -m keras_infogan.sweep --seeds=0:5 --mutual_information_weight=0,1 \\
+    python -m keras_infogan.sweep --seeds=0:5 --mutual_information_weight=0.1,1 \\
         --sweep_dir=sweeps/weight
     python -m keras_infogan.sweep --dataset=mnist --seeds=0:8 --devices=GPU:0,GPU:1 \\
         --sweep_dir=sweeps/mnist

@@ -29,6 +29,8 @@ from keras_infogan import distribution, files, metrics, runs
 from keras_infogan.config import UserError
 
 _MOST_PANELS = 9
+# Kinds of alarms of runs that are no choice.
+_COLLAPSED = {"uneven_categories", "unused_categories", "collapsed_categories"}
 _CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 # What a summary's picture shows first.
 _HEADLINES = (
@@ -196,9 +198,9 @@ def run_all(jobs, directory, devices, metric_names):
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-    chosen = summarize(jobs, directory, metric_names, failed)["chosen"]
-    if chosen:
-        print(_words(chosen))
+    for label, chosen in summarize(jobs, directory, metric_names, failed)["chosen"].items():
+        if chosen:
+            print(f"{label}: {_words(chosen)}")
     if stopped:
         print("The runs under way are saved; the same command continues.", file=sys.stderr)
         raise KeyboardInterrupt
@@ -303,9 +305,9 @@ def summarize(jobs, directory, metric_names, failed):
             for name, number in content["scores"].items()
             if name.split("/")[0] in metrics.METRICS
         }
-        rows.append(
-            row | {"scores": scores, "alarms": [alarm["sentence"] for alarm in content["alarms"]]}
-        )
+        alarms = content["alarms"]
+        row |= {"scores": scores, "alarms": [alarm["sentence"] for alarm in alarms]}
+        rows.append(row | {"alarm_kinds": [alarm["kind"] for alarm in alarms]})
     configurations = {
         job.label: [row for row in rows if row["configuration"] == job.label] for job in jobs
     }
@@ -315,17 +317,16 @@ def summarize(jobs, directory, metric_names, failed):
         "metrics": metric_names,
         "runs": rows,
         "configurations": tables,
-        "chosen": _chosen(rows),
+        "chosen": {label: _chosen(members) for label, members in configurations.items()},
     }
     files.write_atomically(
         directory / "summary.json", json.dumps(summary, indent=1, allow_nan=False) + "\n"
     )
     files.write_atomically(directory / "summary.csv", _csv(rows, tables))
     sections = [
-        _markdown(label, members, tables[label]) for label, members in configurations.items()
+        _markdown(label, members, tables[label], summary["chosen"][label])
+        for label, members in configurations.items()
     ]
-    if summary["chosen"]:
-        sections.insert(0, _words(summary["chosen"]) + "\n")
     files.write_atomically(directory / "summary.md", "\n".join(sections))
     if any(row["scores"] for row in rows):
         files.write_atomically(directory / "summary.png", _picture(rows))
@@ -333,14 +334,17 @@ def summarize(jobs, directory, metric_names, failed):
 
 
 def _chosen(rows):
-    """Returns which run to take where nobody has labels, a dict of "run", "score" and "value"; None
-    where no score without labels tells.
+    """Returns which run of a configuration to take where nobody has labels, a dict of "run",
+    "score" and "value"; None where no score without labels tells.
 
-    That is the one whose categories are the most consistent, on average over its discrete codes; it
-    ranks runs as their accuracy does (docs/results.md). Never by a score that looks at labels.
+    That is the one whose categories are the most consistent, on average over its discrete codes,
+    never one by a score that looks at labels. A recognizer that knows one category is perfectly
+    consistent, and one that knows few has it easier: runs with uneven or unused ones are left out.
     """
     values = {}
     for row in rows:
+        if _COLLAPSED & set(row["alarm_kinds"]):
+            continue
         of_codes = [
             value for name, value in row["scores"].items() if name.split("/")[0] == "consistency"
         ]
@@ -412,9 +416,11 @@ def _csv(rows, tables):
     return text.getvalue()
 
 
-def _markdown(label, rows, table):
+def _markdown(label, rows, table, chosen):
     """Returns one configuration as a table: scores down, runs across."""
     lines = [f"### {label}", ""]
+    if chosen:
+        lines += [_words(chosen), ""]
     lines.append(
         "| score | runs | mean | standard deviation | best | worst | "
         + " | ".join(f"seed {row['seed']}" for row in rows)

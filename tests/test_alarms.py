@@ -47,6 +47,7 @@ def test_a_code_read_back_well_under_a_wide_fixed_posterior_is_not_ignored():
             "collapsed_categories",
             "Categories of kind collapse: only 50% of the images",
         ),
+        ({"consistency/kind": 0.7}, {}, "inconsistent_categories", "only 70% of the real images"),
         (
             {"mutual_information/kind": 1.3, "consistency/kind": 0.59},
             {},

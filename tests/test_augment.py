@@ -1,5 +1,6 @@
 import types
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -31,6 +32,7 @@ def _changed(text, images=IMAGES):
         "scale x",
         "scale nan",
         "rotate 10 shear 1",
+        "flip",
     ],
 )
 def test_what_cannot_be_read_is_named(text):
@@ -112,6 +114,38 @@ def test_brightness_and_contrast():
     factors = contrast.std(axis=(1, 2, 3)) / IMAGES.std(axis=(1, 2, 3))
     assert 0.5 <= factors.min() < 0.55
     assert 1.45 < factors.max() <= 1.5
+
+
+def test_images_are_sampled_as_kerass_affine_transform_does():
+    """On images that are not square, a map that turns, shears, scales, shifts and mirrors."""
+    maps = np.array(
+        [[0.9, 0.3, -2.0, -0.2, 1.1, 3.0, 0, 0], [-1, 0, 9, 0, 1, 4.5, 0, 0]], np.float32
+    )
+    rows, columns = np.mgrid[:12, :10].astype(np.float32)
+    x, y = (
+        np.stack([row[0] * columns + row[1] * rows + row[2] for row in part])
+        for part in (maps[:, :3], maps[:, 3:6])
+    )
+    ours = augment._sampled(tf.constant(IMAGES[:2]), tf.constant(y), tf.constant(x))
+    theirs = keras.ops.image.affine_transform(
+        IMAGES[:2], maps, interpolation="bilinear", fill_mode="reflect", data_format="channels_last"
+    )
+    assert ours.numpy() == pytest.approx(np.asarray(theirs), abs=1e-5)
+
+
+def test_gradients_are_those_of_the_change():
+    """A change is linear in the image: the gradient of its product with a weight is the adjoint."""
+    changes = augment.parse_changes("augmentation", "rotate 20, scale 0.3, shift 0.2, shear 0.2")
+    images, other = tf.constant(IMAGES[:50]), tf.constant(IMAGES[50:100])
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        changed = augment.changed(LEARNER, images, changes, use=1)
+        total = tf.reduce_sum(changed * other)
+    gradient = np.asarray(tape.gradient(total, images))
+    assert (gradient * IMAGES[:50]).sum() == pytest.approx(float(total), rel=1e-3)
+    moved = augment.changed(LEARNER, other, changes, use=1)
+    along = np.asarray(tf.reduce_sum(moved * other))
+    assert (gradient * IMAGES[50:100]).sum() == pytest.approx(float(along), rel=1e-3)
 
 
 def test_gradients_reach_the_images():

@@ -7,6 +7,13 @@ from keras_infogan import callbacks, runs
 from keras_infogan.config import UserError
 
 
+def test_a_line_keeps_what_it_calls_by_a_code_apart_from_the_rest():
+    values = {"generator_loss": 1.0, "mutual_information/digit": 2.28}
+    values |= {"mutual_information/slant": 0.6, "disagreement/digit": 0.11}
+    shown = callbacks._shortened(values)
+    assert shown == {"generator": 1.0, "digit": 2.28, "slant": 0.6, "disagreement (1)": 0.11}
+
+
 class _Model:
     """Stands in for a model at a given step."""
 

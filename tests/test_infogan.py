@@ -79,12 +79,16 @@ def test_the_information_moves_the_networks_it_should(settings, expected, small,
     assert _moved_by_information(dataclasses.replace(small, **settings), batch) == expected
 
 
-FOLLOWING = {"real_information_weight": 3.0, "generator_follows": True}
+FOLLOWING = {
+    "codes": "kind=categorical(3), slant=uniform, tilt=gaussian",
+    "real_information_weight": 3.0,
+    "generator_follows": True,
+}
 
 
 @pytest.mark.parametrize(
     ("codes", "expected"),
-    [(("kind", "smile"), {"generator"}), (("slant", "tilt"), {"generator", "trunk", "recognizer"})],
+    [(("kind",), {"generator"}), (("slant", "tilt"), {"generator", "trunk", "recognizer"})],
 )
 def test_a_generator_that_follows_does_so_in_discrete_codes(codes, expected, small, batch):
     assert _moved_by_information(dataclasses.replace(small, **FOLLOWING), batch, codes) == expected
@@ -97,7 +101,7 @@ def test_what_real_images_teach_moves_trunk_and_recognizer(small, batch):
             batch["image"], model._features(batch["image"], 1)
         )
     assert logged.keys() == {
-        f"{term}/{code}" for term in ("disagreement", "uncertainty") for code in ("kind", "smile")
+        f"{term}/{code}" for term in ("disagreement", "uncertainty") for code in ("kind",)
     }
     gradients = tape.gradient(grouping, [variable.value for variable in model.trainable_variables])
     reached = {
@@ -115,11 +119,33 @@ def test_what_real_images_teach_moves_trunk_and_recognizer(small, batch):
     assert moved == {"trunk", "recognizer"}
 
 
-def test_a_generator_cannot_follow_a_recognizer_that_nothing_teaches(small):
-    with pytest.raises(UserError, match="--real_information_weight above 0"):
-        dataclasses.replace(small, generator_follows=True)
-    with pytest.raises(UserError, match="--recognizer_optimizer=discriminator"):
-        dataclasses.replace(small, **FOLLOWING, recognizer_optimizer="separate")
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        ({"real_information_weight": 0.0}, "--real_information_weight above 0, or add"),
+        ({"recognizer_optimizer": "separate"}, "needs --recognizer_optimizer=discriminator, or"),
+        ({"mutual_information_weight": 0.0}, "--real_information_weight=0 --nogenerator_follows"),
+        ({"codes": "a=categorical(3), b=bernoulli(0.5)"}, "of a, b one alone can be learned"),
+        (
+            {
+                "real_information_weight": 0.0,
+                "generator_follows": False,
+                "recognizer_average_decay": 0.9,
+                "recognizer_optimizer": "generator",
+            },
+            "averages trunk and recognizer together",
+        ),
+    ],
+)
+def test_what_cannot_be_learned_from_real_images_is_one_sentence(settings, part, small):
+    with pytest.raises(UserError, match=part):
+        dataclasses.replace(small, **{**FOLLOWING, **settings})
+
+
+def test_without_a_discrete_code_nothing_is_learned_from_real_images(small, batch):
+    settings = dataclasses.replace(small, **FOLLOWING | {"codes": "2*uniform"})
+    model = models.build("infogan", settings, SHAPE)
+    assert model._information_of_real(batch["image"], None) == ({}, 0.0)
 
 
 @pytest.mark.parametrize("settings", [{}, FOLLOWING])

@@ -43,11 +43,19 @@ OWN = {
         "fixed deviation": {"posterior_std": 1.0},
         "no noise": {"noise_size": 0},
         "taught by real images": {
+            "codes": "kind=categorical(3), slant=uniform, tilt=gaussian",
             "real_information_weight": 3.0,
             "generator_follows": True,
             "recognizer_average_decay": 0.9,
             "learning_rate_decay_start": 0.5,
             "augmentation": "shift 0.1, cutout 0.3",
+        },
+        "taught by real images, fresh fakes, float16": {
+            "codes": "kind=categorical(3), slant=uniform, tilt=gaussian",
+            "precision": "mixed_float16",
+            "share_fakes": False,
+            "real_information_weight": 3.0,
+            "generator_follows": True,
         },
         "float16, separate recognizer, two generator updates": {
             "precision": "mixed_float16",

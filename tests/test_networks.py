@@ -72,15 +72,17 @@ def test_real_and_generated_batches_are_normalized_apart():
     assert np.abs(np.concatenate(apart) - mixed).max() > 0.1
 
 
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("shape", [(8, 4, 4, 3), (8, 3)])
-def test_batch_norm_of_one_replica_is_keras_s(shape):
+def test_batch_norm_of_one_replica_is_keras_s(shape, precision):
     """The fused operation against keras.layers.BatchNormalization: outputs, gradients, moving
     averages, and inference after that.
     """
     inputs = tf.constant(np.random.default_rng(0).normal(2, 3, shape), tf.float32)
+    inputs = tf.cast(inputs, precision.removeprefix("mixed_"))
     found = []
     for kind in (keras.layers.BatchNormalization, networks.BatchNormalization):
-        layer = kind(momentum=0.9)
+        layer = kind(momentum=0.9, dtype=precision)
         layer.build(inputs.shape)
         layer.gamma.assign([1.0, 2.0, 0.5])
         layer.beta.assign([0.0, 1.0, -1.0])

@@ -93,25 +93,14 @@ def test_statistics_over_seeds_know_which_end_is_better():
 
 
 def test_a_run_is_chosen_by_what_needs_no_labels():
-    rows = [
-        {
-            "name": "a",
-            "scores": {
-                "consistency/kind": 0.9,
-                "consistency/smile": 0.6,
-                "clustering_accuracy/kind": 0.99,
-            },
-        },
-        {
-            "name": "b",
-            "scores": {
-                "consistency/kind": 0.8,
-                "consistency/smile": 0.8,
-                "clustering_accuracy/kind": 0.3,
-            },
-        },
-        {"name": "c", "scores": {"clustering_accuracy/kind": 1.0}},
-    ]
+    scores = {
+        "a": {"consistency/kind": 0.9, "consistency/smile": 0.6, "clustering_accuracy/kind": 0.99},
+        "b": {"consistency/kind": 0.8, "consistency/smile": 0.8, "clustering_accuracy/kind": 0.3},
+        "c": {"clustering_accuracy/kind": 1.0},
+        "one category": {"consistency/kind": 1.0, "consistency/smile": 1.0},
+    }
+    rows = [{"name": name, "scores": values, "alarm_kinds": []} for name, values in scores.items()]
+    rows[-1]["alarm_kinds"] = ["ignored_noise", "uneven_categories"]
     chosen = sweeps._chosen(rows)
     assert chosen == {"run": "b", "score": "consistency", "value": pytest.approx(0.8)}
     assert sweeps._words(chosen) == "Chosen without labels: b, by consistency (0.800)."

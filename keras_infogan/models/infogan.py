@@ -71,7 +71,7 @@ class InfoGAN(Learner):
                 **moving_average(settings.recognizer_average_decay),
             ),
             (self.trunk, self.discriminator, *[self.recognizer] * (owner == "discriminator")),
-            averaged=(self.trunk, *[self.recognizer] * (owner == "discriminator")),
+            averaged=(self.trunk, self.recognizer) if owner == "discriminator" else (),
         )
         generator = Player(
             adam(
@@ -80,8 +80,8 @@ class InfoGAN(Learner):
                 **moving_average(settings.generator_average_decay),
             ),
             (self.generator, *[self.recognizer] * (owner == "generator")),
-            # A recognizer that the generator's optimizer owns keeps its own weights, as the trunk
-            # does that it reads from.
+            # A recognizer that the generator's optimizer owns is not averaged, as the trunk is not
+            # that it reads from.
             averaged=(self.generator,),
             updates=settings.generator_updates,
         )
@@ -196,7 +196,8 @@ class InfoGAN(Learner):
         weighted sum, (batch,), to minimize (see losses).
         """
         settings, spec = self.settings, self.latent_spec
-        if not settings.real_information_weight:
+        codes = [code for code in spec.codes if not code.continuous]
+        if not settings.real_information_weight or not codes:
             return {}, 0.0
         copies = augment.changed(
             self, images, augment.parse_changes("changes", settings.changes), use=_COPIES
@@ -207,9 +208,7 @@ class InfoGAN(Learner):
             for part in (features, self._features(copies, use=_NOISE_OF_COPIES))
         )
         logged, grouping = {}, 0.0
-        for code in spec.codes:
-            if code.continuous:
-                continue
+        for code in codes:
             answers, answers_of_copies = (
                 code.log_probabilities(of_images[code.name]),
                 code.log_probabilities(of_copies[code.name]),
