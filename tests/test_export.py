@@ -660,7 +660,7 @@ def test_scores_need_no_tensorflow(exported, digits_run, tmp_path):
     assert "data:image/png" in (copied / "report.html").read_text()
     copy = tmp_path / "run"
     shutil.copytree(digits_run, copy)
-    succeed_here("evaluate", f"--run_dir={copy}", "--num=500", "--metrics=generator,labels")
+    succeed_here("evaluate", f"--run_dir={copy}", "--num=500", "--metrics=generator,real,labels")
     expected = {
         key.replace("/slant", "/tilt"): value
         for key, value in json.loads((copy / "metrics.json").read_text())["scores"].items()
