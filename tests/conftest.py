@@ -291,6 +291,24 @@ def command(name, *arguments, **kwargs):
     )
 
 
+WITHOUT_TENSORFLOW = ("tensorflow", "keras")
+
+
+def command_without(modules, name, *arguments, **kwargs):
+    """Does what `command` does, in a process in which these modules cannot be imported."""
+    code = (
+        f"import sys, runpy; sys.modules.update(dict.fromkeys({list(modules)})); "
+        f"runpy.run_module('keras_infogan.{name}', run_name='__main__')"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        **kwargs,
+    )
+
+
 def succeed(name, *arguments):
     """Runs a command as `command` does, checks that it ended well, and returns what it printed."""
     result = command(name, *arguments)

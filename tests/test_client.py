@@ -7,14 +7,20 @@ import contextlib
 import http.server
 import io
 import json
-import subprocess
-import sys
 import threading
 import time
 
 import numpy as np
 import pytest
-from conftest import PATIENCE, command, free_ports, sentence, wait_until
+from conftest import (
+    PATIENCE,
+    WITHOUT_TENSORFLOW,
+    command,
+    command_without,
+    free_ports,
+    sentence,
+    wait_until,
+)
 from PIL import Image
 
 from keras_infogan import loaded, onnx_model
@@ -388,10 +394,6 @@ def test_a_server_that_is_down_is_one_sentence(exported, scheme):
 
 
 def test_the_command_writes_a_picture_without_tensorflow(addresses, exported, tmp_path):
-    code = (
-        "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); "
-        "runpy.run_module('keras_infogan.serving.client', run_name='__main__')"
-    )
     flags = [
         f"--url={addresses['rest']}",
         f"--export_dir={exported}",
@@ -399,13 +401,7 @@ def test_the_command_writes_a_picture_without_tensorflow(addresses, exported, tm
         "--num=12",
         f"--output={tmp_path / 'twelve.png'}",
     ]
-    result = subprocess.run(
-        [sys.executable, "-c", code, *flags],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    result = command_without(WITHOUT_TENSORFLOW, "serving.client", *flags)
     assert (result.returncode, result.stdout[:12]) == (0, "12 images in"), result.stderr
     with Image.open(tmp_path / "twelve.png") as picture:
         assert picture.size == (10 * 50 - 2, 2 * 50 - 2)

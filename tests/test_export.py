@@ -15,7 +15,15 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import PATIENCE, command, sentence, succeed_here, untrained, wait_until
+from conftest import (
+    WITHOUT_TENSORFLOW,
+    command,
+    command_without,
+    sentence,
+    succeed_here,
+    untrained,
+    wait_until,
+)
 
 from keras_infogan import contract, files, loaded, onnx_model, runs
 from keras_infogan.config import UserError
@@ -642,18 +650,8 @@ def test_scores_need_no_tensorflow(exported, digits_run, tmp_path):
     """
     copied = tmp_path / "files"
     shutil.copytree(exported, copied)
-    code = (
-        "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); "
-        "runpy.run_module('keras_infogan.evaluate', run_name='__main__')"
-    )
     arguments = [f"--onnx={copied / 'generator.onnx'}", "--num=500"]
-    result = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    result = command_without(WITHOUT_TENSORFLOW, "evaluate", *arguments)
     assert result.returncode == 0, result.stderr
     scored = json.loads((copied / "metrics.json").read_text())
     assert "a feature space takes TensorFlow" in scored["skipped"]["frechet_distance"]["reason"]
@@ -736,19 +734,8 @@ def test_bad_input_is_one_sentence_before_tensorflow_loads(
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "generator.json").write_text("[]")
     before = _contents(tmp_path)
-    code = (
-        "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); "
-        "runpy.run_module('keras_infogan.export', run_name='__main__')"
-    )
     arguments = [argument.replace("RUN", str(digits_run)) for argument in arguments]
-    result = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        cwd=tmp_path,
-        check=False,
-    )
+    result = command_without(WITHOUT_TENSORFLOW, "export", *arguments, cwd=tmp_path)
     assert re.search(part, sentence(result))
     assert _contents(tmp_path) == before
 

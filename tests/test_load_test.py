@@ -16,7 +16,15 @@ import time
 
 import numpy as np
 import pytest
-from conftest import PATIENCE, command, free_ports, sentence, serve_locally
+from conftest import (
+    PATIENCE,
+    WITHOUT_TENSORFLOW,
+    command,
+    command_without,
+    free_ports,
+    sentence,
+    serve_locally,
+)
 from PIL import Image
 
 from keras_infogan.config import UserError
@@ -244,10 +252,6 @@ def test_every_grpc_client_has_a_connection_of_its_own(grpc_address, exported):
 
 
 def test_the_command_writes_its_files_without_tensorflow(url, exported, tmp_path):
-    code = (
-        "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); "
-        "runpy.run_module('keras_infogan.serving.load_test', run_name='__main__')"
-    )
     directory = tmp_path / "new" / "measured"
     flags = [
         f"--url={url}",
@@ -257,12 +261,8 @@ def test_the_command_writes_its_files_without_tensorflow(url, exported, tmp_path
         f"--output_dir={directory}",
     ]
     for seconds in (0.2, 2.0, 20.0):  # a busy machine may need more until something is answered
-        result = subprocess.run(
-            [sys.executable, "-c", code, *flags, f"--seconds={seconds}"],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
+        result = command_without(
+            WITHOUT_TENSORFLOW, "serving.load_test", *flags, f"--seconds={seconds}"
         )
         assert result.returncode == 0, result.stderr
         if "nothing was answered" not in result.stdout:
@@ -397,17 +397,7 @@ def test_an_unknown_signature_is_told_with_the_known_ones():
 
 
 def test_help_needs_neither_tensorflow_nor_matplotlib():
-    code = (
-        "import sys, runpy; sys.modules.update(tensorflow=None, keras=None, matplotlib=None); "
-        "runpy.run_module('keras_infogan.serving.load_test', run_name='__main__')"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code, "--help"],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    result = command_without((*WITHOUT_TENSORFLOW, "matplotlib"), "serving.load_test", "--help")
     for flag in (
         "--url",
         "--export_dir",

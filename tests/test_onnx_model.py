@@ -2,12 +2,10 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from conftest import PATIENCE, command, sentence
+from conftest import WITHOUT_TENSORFLOW, command, command_without, sentence
 from PIL import Image
 
 from keras_infogan import loaded, onnx_model
@@ -124,20 +122,9 @@ def test_sample_and_encode_do_not_load_tensorflow(exported, tmp_path):
         Image.fromarray(np.full((20, 20), 60 * index, np.uint8)).save(
             tmp_path / "images" / f"{index}.png"
         )
-    code = (
-        "import sys, runpy; sys.modules.update(tensorflow=None, keras=None); name = "
-        "sys.argv.pop(1); runpy.run_module(name, run_name='__main__')"
-    )
 
-    def run(name, *arguments):
-        flags = (f"keras_infogan.{name}", *arguments)
-        result = subprocess.run(
-            [sys.executable, "-c", code, *flags],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+    def run(name, *flags):
+        result = command_without(WITHOUT_TENSORFLOW, name, *flags)
         assert result.returncode == 0, result.stderr
 
     run(
