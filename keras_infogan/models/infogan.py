@@ -116,9 +116,7 @@ class InfoGAN(Learner):
             information,
         )
         logged = {"discriminator_loss": discriminator_losses, "generator_loss": generator_losses}
-        return minimized, logged | {
-            f"mutual_information/{name}": values for name, values in information.items()
-        } | from_real
+        return minimized, logged | _to_log(information) | from_real
 
     def game(self, batch):
         """Both players on one batch of fakes, or as the released code plays it, the generator on a
@@ -142,9 +140,7 @@ class InfoGAN(Learner):
         generator_losses = losses.generator_loss(self.discriminator(fake, training=True))
         information = self._information(latents, fake)
         minimized = self._with_information({"generator": generator_losses}, information)
-        return minimized, {"generator_loss": generator_losses} | {
-            f"mutual_information/{name}": values for name, values in information.items()
-        }
+        return minimized, {"generator_loss": generator_losses} | _to_log(information)
 
     def _fakes(self, batch, use):
         latents = self.draw(self.latent_spec.draw, batch["image"], use)
@@ -174,21 +170,19 @@ class InfoGAN(Learner):
         sum of L_I where it moves by that.
         """
         weight = self.settings.mutual_information_weight or 1.0
-        follows = self.settings.generator_follows
-        penalties = [
-            (code, -weight * code.weight * information[code.name])
-            for code in self.latent_spec.codes
-        ]
-        penalty, of_continuous = (
-            sum(values for _, values in penalties),
-            sum(values for code, values in penalties if code.continuous),
-        )
-        owner = self.settings.recognizer_optimizer
+        codes, owner = self.latent_spec.codes, self.settings.recognizer_optimizer
+
+        def penalty_of(codes):
+            return -weight * sum(code.weight * information[code.name] for code in codes)
+
+        penalty = penalty_of(codes)
         if owner == "separate":
             return minimized | {"information": penalty}
         informed = {"generator": penalty}
         if owner == "discriminator":
-            informed["discriminator"] = of_continuous if follows else penalty
+            follows = self.settings.generator_follows
+            continuous = [code for code in codes if code.continuous]
+            informed["discriminator"] = penalty_of(continuous) if follows else penalty
         return {player: value + informed.get(player, 0.0) for player, value in minimized.items()}
 
     def _information_of_real(self, images, features):
@@ -234,3 +228,7 @@ class InfoGAN(Learner):
         images in [-1, 1].
         """
         return self.recognizer(self.trunk(images, training=False), training=False)
+
+
+def _to_log(information):
+    return {f"mutual_information/{name}": values for name, values in information.items()}
