@@ -1,6 +1,6 @@
 """Measures a training step against its floor:
 
-    python tests/benchmarks/step_time.py [preset] [precision]
+    python tests/benchmarks/step_time.py [data set] [precision] [preset]
 
 The floor is the time that the step's convolutions and matrix products would take at the rate at
 which this machine multiplies two 2048 x 2048 matrices, both measured in turn in one run, medians of
@@ -59,14 +59,17 @@ def step_operations(model):
     total = draws * sum(generator) + 2 * sum(generator) - generator[0]
     total += (1 + draws) * sum(trunk) + 2 * (2 * sum(trunk) - trunk[0]) + sum(trunk)
     total += (1 + draws) * discriminator + 2 * 2 * discriminator + discriminator
-    return total + draws * recognizer + 2 * recognizer + recognizer
+    total += draws * recognizer + 2 * recognizer + recognizer
+    if model.settings.real_information_weight:
+        # The changed copies through trunk and recognizer, the real images through the latter.
+        total += 3 * sum(trunk) - trunk[0] + 2 * 3 * recognizer
+    return total
 
 
-def main(preset="mnist", precision="float32"):
-    shape = datasets.image_shape(preset)
-    settings = dataclasses.replace(
-        models.presets("infogan")[models.preset_for("infogan", preset)], precision=precision
-    )
+def main(dataset="mnist", precision="float32", preset=None):
+    shape = datasets.image_shape(dataset)
+    preset = preset or models.preset_for("infogan", dataset)
+    settings = dataclasses.replace(models.presets("infogan")[preset], precision=precision)
     strategy = tf.distribute.MirroredStrategy()
     with strategy.scope():
         shared = models.build("infogan", settings, shape)
