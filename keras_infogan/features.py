@@ -152,14 +152,10 @@ def _networks(image_shape, labelled, num_classes):
 def _train(model, images, labels):
     generator = np.random.default_rng(0)
     size = min(_BATCH_SIZE, len(images))
-
-    def batches():
-        for _ in tqdm(range(_STEPS), desc="feature space", unit="step"):
-            indices = generator.choice(len(images), size, replace=False)
-            chosen = datasets.to_float(images[indices])
-            yield chosen, chosen if labels is None else labels[indices]
-
-    model.fit(batches(), steps_per_epoch=_STEPS, shuffle=False, verbose=0)
+    for _ in tqdm(range(_STEPS), desc="feature space", unit="step"):
+        indices = generator.choice(len(images), size, replace=False)
+        chosen = datasets.to_float(images[indices])
+        model.train_on_batch(chosen, chosen if labels is None else labels[indices])
 
 
 def _keep(encoder, path):

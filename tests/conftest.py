@@ -11,6 +11,7 @@ import io
 import itertools
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -33,6 +34,9 @@ from keras_infogan.datasets import ImageSet
 from keras_infogan.settings.dcgan import DCGANSettings
 from keras_infogan.settings.infogan import InfoGANSettings
 from keras_infogan.settings.vae import VAESettings
+
+# What a shell starts in the background ignores Ctrl-C, and so would the commands under test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Seconds, after which what does not come is taken to hang: no measure of how fast anything is.
 PATIENCE = 900

@@ -68,6 +68,21 @@ def test_batches_are_float_in_range():
     assert (image.min(), image.max()) == (-1, 1)
 
 
+@pytest.mark.parametrize("mapped", [False, True])
+def test_batches_of_an_array_are_read_without_python(mapped, tmp_path):
+    import tensorflow as tf
+
+    data = _numbered(24)
+    if mapped:
+        np.save(tmp_path / "images.npy", data.images)
+        data = ImageSet(np.load(tmp_path / "images.npy", mmap_mode="c"))
+    batches = datasets.batches(data, 8, seed=0)
+    assert sorted(np.concatenate(_numbers(batches, 3))) == list(range(24))
+    graph = tf.raw_ops.DatasetToGraphV2(input_dataset=tf.data.experimental.to_variant(batches))
+    assert b"GatherV2" in graph.numpy()
+    assert b"PyFunc" not in graph.numpy()
+
+
 def test_a_batch_larger_than_the_data_is_refused():
     with pytest.raises(
         UserError, match=r"50 images, fewer than one batch of 128; give --batch_size=32"

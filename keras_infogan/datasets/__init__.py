@@ -278,17 +278,11 @@ def batches(image_set, batch_size, seed, start_step=0, num_workers=1, worker=0):
         key = tf.stack([tf.constant(seed, tf.int64), position // used])
         return tf.random.experimental.index_shuffle(position % used, key, count - 1)  # pyright: ignore[reportAttributeAccessIssue]  # the stub lacks it
 
-    def read(indices):
-        images = tf.numpy_function(
-            lambda chosen: np.ascontiguousarray(image_set.images[chosen]), [indices], tf.uint8
-        )
-        return {
-            "image": tf.cast(
-                tf.ensure_shape(images, (batch_size, *image_set.images.shape[1:])), tf.float32
-            )
-            / 127.5
-            - 1.0
-        }
+    read = _reader(image_set.images)
+
+    def prepared_for_training(indices):
+        images = tf.ensure_shape(read(indices), (batch_size, *image_set.images.shape[1:]))
+        return {"image": tf.cast(images, tf.float32) / 127.5 - 1.0}
 
     positions = tf.data.Dataset.range(start_step * batch_size, tf.int64.max)
     if num_workers > 1:
@@ -296,13 +290,33 @@ def batches(image_set, batch_size, seed, start_step=0, num_workers=1, worker=0):
     dataset = (
         positions.map(shuffled)
         .batch(batch_size, drop_remainder=True)
-        .map(read)
+        .map(prepared_for_training)
         .prefetch(tf.data.AUTOTUNE)
     )
     options = tf.data.Options()
     # The parts are made above.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return dataset.with_options(options)
+
+
+def _reader(images):
+    """Returns a function of a tensor of indices that gives those images, uint8, for tf.data.
+
+    Of arrays without Python: a thread of tf.data that is in Python while the interpreter goes down
+    can hang it for ever.
+    """
+    import tensorflow as tf
+
+    if isinstance(images, np.memmap):
+        # The same memory as a tensor: TensorFlow takes it where it lies on multiples of 64 bytes,
+        # as the content of an .npy file does.
+        tensor = tf.experimental.dlpack.from_dlpack(np.asarray(images).__dlpack__())
+    elif isinstance(images, np.ndarray):
+        with tf.device("CPU"):
+            tensor = tf.constant(images)
+    else:
+        return lambda indices: tf.numpy_function(lambda chosen: images[chosen], [indices], tf.uint8)
+    return lambda indices: tf.gather(tensor, indices)
 
 
 __all__ = [

@@ -109,7 +109,9 @@ def cached(key, count, shape, decode):
         field: tuple(values)
         for field, values in json.loads((entry / "facts.json").read_text()).items()
     }
-    return ImageSet(np.load(entry / "images.npy", mmap_mode="r", allow_pickle=False), **known)
+    # Only what can be written is shared with TensorFlow; what were written, which nothing is, would
+    # be copied.
+    return ImageSet(np.load(entry / "images.npy", mmap_mode="c", allow_pickle=False), **known)
 
 
 def check_split(name, split, splits):
