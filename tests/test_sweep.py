@@ -31,7 +31,7 @@ def test_a_sweep_trains_scores_and_sums_up_then_resumes_without_repeating(tmp_pa
         "--seeds=0",
         "--steps=3",
         "--generator_learning_rate=1e30,0.001",
-        "--devices=CPU:0",
+        f"--devices=CPU:{min(os.sched_getaffinity(0))}",
         *SMALL,
     ]
     result = command("sweep", *arguments)
