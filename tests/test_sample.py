@@ -1,3 +1,6 @@
+import csv
+
+import numpy as np
 import pytest
 from conftest import command, sentence, succeed, succeed_here
 from PIL import Image
@@ -33,6 +36,24 @@ def test_pictures_of_a_run_are_the_same_for_the_same_seed(digits_run, tmp_path):
     with Image.open(tmp_path / "a" / "traversals.gif") as animation:
         assert isinstance(animation, GifImageFile)
         assert animation.is_animated
+
+
+def test_single_images_for_other_programs(exported, tmp_path):
+    arguments = [f"--onnx={exported / 'generator.onnx'}", "--num=12", "--seed=3"]
+    for name in ("png", "npz"):
+        succeed_here("sample", *arguments, f"--format={name}", f"--output_dir={tmp_path / name}")
+    with np.load(tmp_path / "npz" / "samples.npz", allow_pickle=False) as content:
+        images, digits = content["images"], content["code_digit"]
+    assert images.shape == (12, 16, 16, 1)
+    with open(tmp_path / "png" / "samples.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows] == [f"samples/{index:07d}.png" for index in range(12)]
+    assert [int(row["digit"]) for row in rows] == digits.tolist()
+    for row, image in zip(rows, images, strict=True):
+        assert np.array_equal(np.asarray(Image.open(tmp_path / "png" / row["file"])), image[..., 0])
+    assert "is not empty" in sentence(
+        command("sample", *arguments, "--format=png", f"--output_dir={tmp_path / 'png'}")
+    )
 
 
 @pytest.mark.parametrize("name", ["dcgan", "vae"])
