@@ -43,6 +43,7 @@ def contract_of(run, renames, **form):
         license=datasets.DATASETS.get(run.dataset, datasets.OTHER_PREPARED).license,
         fingerprint=run.fingerprint,
         image_shape=tuple(run.image_shape),
+        framing=run.framing,
         settings=run.to_json()["settings"],
         latent_spec=spec.renamed(renames),
         trained_as=tuple(code.name for code in spec.codes),

@@ -17,6 +17,7 @@ import numpy as np
 from keras_infogan import __version__
 from keras_infogan.codes import SUM_TOLERANCE, Tensor, operations, within
 from keras_infogan.config import UserError
+from keras_infogan.framing import CROPPED, Framing, of_dataset
 from keras_infogan.latents import SEED, LatentSpec, Noise
 
 # 2: stands alone. Of contract 1 the codes' posterior stood in the run's settings;
@@ -78,6 +79,7 @@ class Contract:
         over categories.
       image_type: type of images in the ONNX files: "float32", in [0, 1], or "uint8", 0 to 255.
       image_layout: "NHWC" or "NCHW", in the ONNX files.
+      framing: Framing that made its images of pictures.
     """
 
     model: str
@@ -97,6 +99,7 @@ class Contract:
     categories: str = "index"
     image_type: str = "float32"
     image_layout: str = "NHWC"
+    framing: Framing = CROPPED
 
     def check_names(self):
         """Raises UserError unless every code has a name that an input can have; asked of what is to
@@ -313,6 +316,8 @@ class Contract:
                 "range": [0, 255] if self.image_type == "uint8" else [0, 1],
                 "channels": {1: "gray", 3: "RGB"}.get(self.image_shape[-1], "as in training"),
                 "saved_model": "NHWC float32 in [0, 1]",
+                "framing": dataclasses.asdict(self.framing),
+                "of_pictures": _OF_PICTURES,
             },
             "categories": self.categories,
             "likelihood": self.likelihood,
@@ -376,6 +381,14 @@ _INVALID_INPUTS = {
 }
 
 
+_OF_PICTURES = (
+    "turned upright as EXIF says; on white; the middle square, framing.middle of the shorter side "
+    "(framing.pad: all of it, between white bars); resized with Lanczos' filter of three lobes, "
+    "which averages where it shrinks; gray as 0.299 R + 0.587 G + 0.114 B; pixels of more than 8 "
+    "bits divided by framing.white"
+)
+
+
 def _reconstructed(images):
     return dataclasses.replace(images, name=RECONSTRUCTIONS)
 
@@ -433,6 +446,9 @@ def from_json(place, content):
         categories=content["categories"],
         image_type=images["type"],
         image_layout=images["layout"],
+        framing=Framing.from_json(images["framing"])
+        if "framing" in images
+        else of_dataset(dataset["name"]),
     )
 
 

@@ -24,7 +24,7 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from keras_infogan import config, datasets, files, images, model_source
+from keras_infogan import config, datasets, files, framing, images, model_source
 from keras_infogan.config import UserError
 
 FLAGS = flags.FLAGS
@@ -47,9 +47,11 @@ def encode(run, load_model, output, image_dir=None, split=None, data_dir=None, p
       Lines to print: agreement with the labels, if there are any.
     """
     if image_dir:
-        image_set = datasets.load("folder", "train", run.image_shape, image_dir)
+        image_set = datasets.load("folder", "train", run.image_shape, image_dir, run.framing)
     else:
-        image_set = datasets.load(run.dataset, split, run.image_shape, data_dir or run.data_dir)
+        image_set = datasets.load(
+            run.dataset, split, run.image_shape, data_dir or run.data_dir, run.framing
+        )
     model = load_model()
     if pairs:
         shown = datasets.to_float(np.asarray(image_set.images[:_MOST_PAIRS]))
@@ -114,6 +116,7 @@ def define_flags():
     flags.DEFINE_string(
         "data_dir", None, "where the data set lies now, if not where it was trained from."
     )
+    framing.define_limit()
     flags.DEFINE_string("output", "codes.csv", "the table to write.")
     flags.DEFINE_string(
         "reconstructions",
@@ -123,6 +126,7 @@ def define_flags():
 
 
 def main():
+    framing.apply_limit()
     run, load = model_source.chosen(
         needs=("encode", "reconstruct") if FLAGS.reconstructions else ("encode",)
     )

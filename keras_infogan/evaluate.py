@@ -37,6 +37,7 @@ from keras_infogan import (
     datasets,
     features,
     files,
+    framing,
     metrics,
     model_source,
     runs,
@@ -78,6 +79,8 @@ def evaluate(
     from keras_infogan import alarms, evidence, report, scoring
 
     data_dir = data_dir or run.data_dir
+    if run.fingerprint and data_dir:
+        runs.warn_of_other_images(run, datasets.listing(run.dataset, data_dir))
 
     def load_images():
         if not with_tensorflow and not datasets.reads_without_tensorflow(run.dataset):
@@ -89,6 +92,7 @@ def evaluate(
             split or datasets.evaluation_split(run.dataset, data_dir),
             run.image_shape,
             data_dir,
+            run.framing,
         )
 
     def load_features():
@@ -96,11 +100,17 @@ def evaluate(
             raise UserError(
                 "a feature space takes TensorFlow; score the run itself, with --run_dir"
             )
-        return features.build(feature_space, run.dataset, run.image_shape, data_dir)
+        return features.build(feature_space, run.dataset, run.image_shape, data_dir, run.framing)
 
     found = evidence.Evidence(model, load_images, load_features, num_images, seed)
     result = scoring.score_all(names, found)
-    digest, earlier = _digest({**run.to_json(), "version": None}, data_dir), runs.read_metrics(run)
+    # What earlier versions did not write of a run is no part of what tells it.
+    known = {
+        key: value
+        for key, value in run.to_json().items()
+        if key not in ("version", "framing", "init_from")
+    }
+    digest, earlier = _digest({**known, "version": None}, data_dir), runs.read_metrics(run)
     if earlier and earlier["evaluated"].get("run") == _digest(runs.written(run), data_dir):
         earlier["evaluated"]["run"] = digest  # version 0.1.0 told a run by its whole config.json
     evaluated = {
@@ -166,9 +176,11 @@ def define_flags():
     )
     config.rename_flag("num_images", "num")
     flags.DEFINE_integer("seed", 0, "seed of all random draws.", lower_bound=0)
+    framing.define_limit()
 
 
 def main():
+    framing.apply_limit()
     names = metrics.chosen(FLAGS.metrics)
     run, load = model_source.chosen()
     if not os.access(run.directory, os.W_OK):

@@ -28,7 +28,7 @@ _STEPS, _BATCH_SIZE, _MOST_IMAGES = 1500, 128, 20_000
 _VERSION = 1
 
 
-def build(name, dataset, image_shape, data_dir=None):
+def build(name, dataset, image_shape, data_dir=None, framing=None):
     """Returns a feature space.
 
     Args:
@@ -36,6 +36,7 @@ def build(name, dataset, image_shape, data_dir=None):
       dataset: name of the data set.
       image_shape: (height, width, channels) of the images.
       data_dir: where the data set lies.
+      framing: see datasets.load.
 
     Returns:
       (function from images float32 (count, height, width, channels) in [-1, 1] to features float32
@@ -45,7 +46,9 @@ def build(name, dataset, image_shape, data_dir=None):
       UserError: if the data set cannot be read, or weights cannot be downloaded.
     """
     return (
-        _inception(image_shape) if name == "inception" else _learned(dataset, image_shape, data_dir)
+        _inception(image_shape)
+        if name == "inception"
+        else _learned(dataset, image_shape, data_dir, framing)
     )
 
 
@@ -81,10 +84,10 @@ def _inception(image_shape):
     )
 
 
-def _learned(dataset, image_shape, data_dir):
+def _learned(dataset, image_shape, data_dir, framing):
     import keras
 
-    image_set = datasets.load(dataset, "train", image_shape, data_dir)
+    image_set = datasets.load(dataset, "train", image_shape, data_dir, framing)
     chosen = np.sort(np.random.default_rng(0).permutation(len(image_set.images))[:_MOST_IMAGES])
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")

@@ -54,6 +54,7 @@ def chosen(needs=None):
         agreed.image_shape,
         agreed.settings,
         agreed.fingerprint,
+        agreed.framing,
     )
     if model.provider != FLAGS.provider:
         print(

@@ -176,6 +176,9 @@ def _train_command(run):
     )
     if not known or run.image_shape[0] != known.image_size:
         arguments.append(f"--image_size={run.image_shape[0]}")
+    arguments += ["--pad"] * run.framing.pad
+    if run.framing.white is not None:
+        arguments.append(f"--white={run.framing.white:g}")
     for name, value in run.to_json()["settings"].items():
         # Exported files may have settings that are no more.
         if name in preset and value != preset[name]:

@@ -1,6 +1,7 @@
 """The run directory: one folder carries a model from training to everything after it.
 
     config.json        what was trained on what; written first
+    images.json        of a user's own images: the size in bytes of each by its name
     checkpoints/       step_00005000.weights.h5: weights, optimizers, step; the newest few
     metrics.jsonl      losses and information, one line per `log_every_steps`
     events/            the same for TensorBoard, with pictures
@@ -18,10 +19,12 @@ import json
 import os
 import pathlib
 import re
+import sys
 from typing import Any
 
-from keras_infogan import checkpoints, files, models
+from keras_infogan import checkpoints, datasets, files, models
 from keras_infogan.config import UserError
+from keras_infogan.framing import CROPPED, Framing, of_dataset
 from keras_infogan.notation import parse_codes
 
 # 2: checkpoints hold the count of steps apart from the optimizers' counts. 3: some settings went
@@ -42,6 +45,9 @@ class Run:
       settings: the model's Settings; of exported files the dict that config.json held,
         for people to read.
       fingerprint: tells a user's own images from others (see datasets.fingerprint), or None.
+      framing: Framing of every picture that goes into it.
+      listing: what the user's own images are (see datasets.listing), or None.
+      init_from: directory of the run with whose weights it began, or None.
     """
 
     directory: pathlib.Path
@@ -51,10 +57,17 @@ class Run:
     image_shape: tuple
     settings: Any
     fingerprint: str | None = None
+    framing: Framing = CROPPED
+    listing: dict | None = None
+    init_from: str | None = None
 
     @property
     def checkpoints(self):
         return self.directory / "checkpoints"
+
+    @property
+    def images(self):
+        return self.directory / "images.json"
 
     @property
     def metrics_log(self):
@@ -89,6 +102,8 @@ class Run:
             "data_dir": self.data_dir,
             "fingerprint": self.fingerprint,
             "image_shape": list(self.image_shape),
+            "framing": dataclasses.asdict(self.framing),
+            "init_from": self.init_from,
             "settings": self.settings
             if isinstance(self.settings, dict)
             else dataclasses.asdict(self.settings),
@@ -154,6 +169,11 @@ def from_json(directory, content):
         raise ValueError(f"image_shape is {content['image_shape']}")
     if not isinstance(content["dataset"], str):
         raise ValueError(f"dataset is {content['dataset']}")
+    framing = (
+        Framing.from_json(content["framing"])
+        if "framing" in content
+        else of_dataset(content["dataset"])
+    )
     return Run(
         directory,
         content["model"],
@@ -162,6 +182,8 @@ def from_json(directory, content):
         shape,
         settings,
         fingerprint,
+        framing,
+        init_from=content.get("init_from"),
     )
 
 
@@ -171,13 +193,14 @@ def differences(run, other):
     Where data lies and how long to train are not part of it.
     """
     mine, theirs = run.to_json(), other.to_json()
-    ignored = {"data_dir", "settings", "version"}
-    shown = {"fingerprint": "images (by name and size)"}
+    ignored = {"data_dir", "settings", "version", "fingerprint", "init_from"}
     found = [
-        f"{shown.get(key, key)}: {theirs[key]}, not {mine[key]}"
+        f"{key}: {theirs[key]}, not {mine[key]}"
         for key in mine
         if key not in ignored and mine[key] != theirs[key]
     ]
+    if mine["fingerprint"] != theirs["fingerprint"]:
+        found.append(f"images: {changes_of_images(other, run.listing)}")
     if mine["model"] != theirs["model"]:
         return found  # whose settings are others anyway
     settings, others = mine["settings"], theirs["settings"]
@@ -186,6 +209,37 @@ def differences(run, other):
         for key in settings
         if key != "steps" and not _same(key, settings[key], others[key])
     ]
+
+
+def changes_of_images(run, listing):
+    """Returns how the user's own images differ from those of a run, in words.
+
+    Args:
+      run: Run.
+      listing: of the images there are now, or None.
+    """
+    before = None
+    with contextlib.suppress(OSError, ValueError):
+        before = json.loads(run.images.read_text())
+    if not isinstance(before, dict) or listing is None:
+        return "others, by name and size"
+    shared = before.keys() & listing.keys()
+    counts = {
+        "added": len(listing) - len(shared),
+        "gone": len(before) - len(shared),
+        "of another size": sum(before[name] != listing[name] for name in shared),
+    }
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+
+
+def warn_of_other_images(run, listing):
+    """Says on stderr if the user's own images, of which `listing` tells, are not those of a run."""
+    if datasets.fingerprint(listing) != run.fingerprint:
+        print(
+            f"The images are not those that {run.directory} was trained on: "
+            f"{changes_of_images(run, listing)}.",
+            file=sys.stderr,
+        )
 
 
 def _same(key, value, other):
@@ -260,6 +314,8 @@ def create(run):
             files.write_atomically(
                 directory / "config.json", json.dumps(run.to_json(), indent=2) + "\n"
             )
+            if run.listing is not None:
+                files.write_atomically(run.images, json.dumps(run.listing))
         for folder in (run.checkpoints, run.events, run.samples, run.traversals):
             folder.mkdir(exist_ok=True)
         # Of a process that was killed. Only checkpoints: another command may be writing into the

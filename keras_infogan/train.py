@@ -17,11 +17,14 @@ import pathlib
 
 from absl import flags
 
-from keras_infogan import config, datasets, distribution, models, runs, training
+from keras_infogan import config, datasets, distribution, framing, models, runs, training
 from keras_infogan.config import UserError, did_you_mean
 
 FLAGS = flags.FLAGS
-DATA_FLAGS = ("dataset", "model", "preset", "data_dir", "image_size")
+DATA_FLAGS = (
+    *("dataset", "model", "preset", "data_dir", "image_size"),
+    *("pad", "white", "max_image_pixels"),
+)
 
 
 def requested_run(given, directory=None):
@@ -32,8 +35,10 @@ def requested_run(given, directory=None):
       given: settings that replace those of the preset, a dict.
       directory: of the run; default: the one that `runs.choose_directory` finds.
     """
+    framing.apply_limit()
     dataset, presets = FLAGS.dataset, models.presets(FLAGS.model)
-    datasets.facts(dataset)  # an unknown data set is said before an unknown preset
+    data_dir = config.user_path(FLAGS.data_dir)
+    datasets.facts(dataset, data_dir)  # an unknown data set is said before an unknown preset
     preset = FLAGS.preset or models.preset_for(FLAGS.model, dataset)
     if preset not in presets:
         raise UserError(
@@ -41,8 +46,10 @@ def requested_run(given, directory=None):
             f"{FLAGS.model} are {', '.join(presets)}."
         )
     settings = dataclasses.replace(presets[preset], **given)
-    data_dir = config.user_path(FLAGS.data_dir)
-    image_shape = datasets.image_shape(dataset, data_dir, FLAGS.image_size)
+    image_shape, frame = datasets.shape_and_framing(
+        dataset, data_dir, FLAGS.image_size, bool(FLAGS.pad), FLAGS.white
+    )
+    listing = datasets.listing(dataset, data_dir)
     run = runs.Run(
         directory or pathlib.Path(),
         FLAGS.model,
@@ -50,7 +57,9 @@ def requested_run(given, directory=None):
         data_dir,
         image_shape,
         settings.for_images(image_shape),
-        datasets.fingerprint(dataset, data_dir),
+        datasets.fingerprint(listing),
+        frame,
+        listing,
     )
     return run if directory else runs.choose_directory(run)
 
@@ -85,12 +94,28 @@ def define_data_flags():
         None,
         "height and width in pixels to bring images to; default: the data set's own.",
     )
+    flags.DEFINE_bool(
+        "pad", None, "keep the whole of every image, between white bars, instead of its middle."
+    )
+    flags.DEFINE_float(
+        "white",
+        None,
+        "the value that is white in gray images of more than 8 bits; default: looked for.",
+        lower_bound=1e-30,
+    )
+    framing.define_limit()
 
 
 def define_flags():
     define_data_flags()
     flags.DEFINE_string(
         "run_dir", None, "where everything is written; default: runs/<dataset>-<model>-<n>."
+    )
+    flags.DEFINE_string(
+        "init_from",
+        None,
+        "a run directory whose weights a new run of the same networks begins with, for example "
+        "after images were added.",
     )
     flags.DEFINE_string(
         "devices",
@@ -138,6 +163,9 @@ def main():
     devices, workers = distribution.training_devices(FLAGS.devices), distribution.cluster()
     directory = pathlib.Path(FLAGS.run_dir).expanduser() if FLAGS.run_dir else None
     run = requested_run(config.given_settings(models.settings_class(FLAGS.model)), directory)
+    if FLAGS.init_from:
+        first = runs.check_trained(config.absolute_path(FLAGS.init_from))
+        run = dataclasses.replace(run, init_from=str(first.directory))
     if workers.is_chief:
         runs.check(run)
     training.train(run, devices, workers)

@@ -7,7 +7,7 @@ import errno
 import os
 import signal
 
-from keras_infogan import checkpoints, datasets, distribution, models, runs
+from keras_infogan import checkpoints, datasets, distribution, loaded, models, runs
 from keras_infogan.config import UnfinishedError, UserError
 
 
@@ -28,7 +28,7 @@ def train(run, devices=None, workers=distribution.ALONE):
       UserError: for what the user can mend; checkpoints written before stay.
       UnfinishedError: if a signal stopped it, after saving, or another worker is gone.
     """
-    image_set = datasets.load(run.dataset, "train", run.image_shape, run.data_dir)
+    image_set = datasets.load(run.dataset, "train", run.image_shape, run.data_dir, run.framing)
     datasets.check_batch_size(image_set, run.settings.batch_size)
     with contextlib.ExitStack() as stack:
         if workers.is_chief:
@@ -56,8 +56,8 @@ def _train(run, image_set, strategy, workers):
         runs.create(run)
     with strategy.scope():
         model = models.build(run.model, settings, run.image_shape)
-    if workers.is_chief:
-        checkpoints.restore(run, model)
+    if workers.is_chief and not checkpoints.restore(run, model) and run.init_from:
+        _begin_with(run.init_from, model)
     if workers.num_workers > 1:
         distribution.share_state(strategy, model.state)
     start = model.step
@@ -123,3 +123,25 @@ def _train(run, image_set, strategy, workers):
             f"--run_dir={run.directory}"
         )
     return model
+
+
+def _begin_with(directory, model):
+    """Gives a built model the weights of another run of the same networks, the moving averages
+    where that keeps them; optimizers and step begin anew.
+    """
+
+    def weights(learner):
+        return [variable for variable in learner.variables if variable is not learner.steps_taken]
+
+    other = loaded.load_run(directory)[1].learner
+    mine, theirs = weights(model), weights(other)
+    if type(model) is not type(other) or (
+        [(variable.name, variable.shape) for variable in mine]
+        != [(variable.name, variable.shape) for variable in theirs]
+    ):
+        raise UserError(
+            f"--init_from={directory} holds other networks; give a run of the same model, "
+            "codes, layers and image size."
+        )
+    for variable, value in zip(mine, theirs, strict=True):
+        variable.assign(value)

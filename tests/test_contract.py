@@ -19,6 +19,7 @@ from keras_infogan.capabilities import CAPABILITIES
 from keras_infogan.codes import Categorical, Posterior, Uniform
 from keras_infogan.config import UserError
 from keras_infogan.contract import Contract
+from keras_infogan.framing import CELEB_A
 from keras_infogan.latents import LatentSpec, Noise
 
 DATA = pathlib.Path(__file__).with_name("data")
@@ -196,13 +197,21 @@ def test_contract_1_loads(first):
     )
 
 
+def test_a_contract_of_before_is_framed_as_its_data_set(of_any):
+    content = of_any.to_json()
+    del content["images"]["framing"]
+    content["dataset"]["name"] = "celeb_a"
+    assert contract.from_json(pathlib.Path("export"), content).framing == CELEB_A
+
+
 def test_contract_1_means_what_contract_2_says(first):
     """Signatures and files are the same, and what is written of it now is read back."""
     agreed = contract.from_json(pathlib.Path("export"), first)
     content = agreed.to_json()
     assert content["contract"] == 2
-    for part in ("signatures", "onnx", "images", "categories", "name", "step"):
+    for part in ("signatures", "onnx", "categories", "name", "step"):
         assert content[part] == first[part]
+    assert content["images"].items() >= first["images"].items()
     assert content["inputs"] == first["inputs"]
     assert _again(agreed) == agreed
 

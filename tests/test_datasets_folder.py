@@ -1,10 +1,14 @@
 """A user's own images, in every shape they come in."""
 
+import dataclasses
+import os
+import struct
+import unicodedata
 import zipfile
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from keras_infogan import datasets
 from keras_infogan.config import UserError
@@ -31,8 +35,8 @@ def _left_right(mode, size=(40, 40)):
 
 
 def _load(path, size=16):
-    shape = datasets.image_shape("folder", path, size)
-    return datasets.load("folder", "train", shape, path)
+    shape, frame = datasets.shape_and_framing("folder", path, size)
+    return datasets.load("folder", "train", shape, path, frame)
 
 
 @pytest.mark.parametrize(
@@ -43,13 +47,13 @@ def _load(path, size=16):
         ("a.png", "RGB", 3),
         ("a.png", "RGBA", 3),
         ("a.png", "LA", 1),
-        ("a.png", "P", 3),
+        ("a.png", "P", 1),
         ("a.jpg", "L", 1),
         ("a.JPEG", "RGB", 3),
         ("a.jpg", "CMYK", 3),
         ("a.webp", "RGB", 3),
         ("a.bmp", "RGB", 3),
-        ("a.gif", "P", 3),
+        ("a.gif", "P", 1),
         ("a.tiff", "RGB", 3),
     ],
 )
@@ -140,19 +144,25 @@ def test_a_damaged_zip_is_one_sentence(images, tmp_path, damage):
 
 def test_a_fingerprint_tells_images_apart_but_not_places(images, tmp_path):
     _left_right("L").save(images / "a.png")
-    first = datasets.fingerprint("folder", images)
+
+    def fingerprint(path):
+        return datasets.fingerprint(datasets.listing("folder", path))
+
+    first = fingerprint(images)
     images.rename(tmp_path / "moved")
-    assert datasets.fingerprint("folder", tmp_path / "moved") == first
+    assert fingerprint(tmp_path / "moved") == first
     _left_right("L").save(tmp_path / "moved" / "b.png")
-    assert datasets.fingerprint("folder", tmp_path / "moved") != first
-    assert datasets.fingerprint("digits") is None
+    assert fingerprint(tmp_path / "moved") != first
+    assert datasets.fingerprint(datasets.listing("digits")) is None
 
 
 def test_other_files_are_reported(images, capsys):
     _left_right("L").save(images / "a.png")
     (images / "notes.csv").write_text("a,b")
     _load(images)
-    assert "1 files are not images and are left out, notes.csv the first" in capsys.readouterr().err
+    assert "1 files are of kinds that are not read and are left out: 1 .csv" in (
+        capsys.readouterr().err
+    )
 
 
 def test_a_changed_folder_is_read_again(images):
@@ -169,7 +179,7 @@ def test_a_folder_without_images_is_one_sentence(images, path, part):
     if path == "notes.txt":
         (images / path).write_text("hello")
     with pytest.raises(UserError, match=part):
-        folder.channels(images / path if path else images)
+        folder.survey(images / path if path else images)
 
 
 def _write_factors(folder, *lines):
@@ -197,12 +207,16 @@ def test_reads_factors_that_lie_beside_the_images(images, capsys):
     [
         (["name,turn", "a.png,1"], "its first line must be 'file'"),
         (["file"], "its first line must be 'file'"),
-        (["file,turn", "a.png,left"], "could not convert"),
-        (["file,turn", "b.png,1"], "for 1 of 1 images, a.png the first"),
-        (["file,turn", "a.png,1,2"], "no row of 1 finite numbers"),
-        (["file,turn", "a.png,nan"], "no row of 1 finite numbers"),
-        (["file,turn", "a.png,1e39"], "no row of 1 finite numbers"),
-        ([""], "cannot read"),
+        (["file,turn", "a.png,left"], "line 2 has 'left' for turn"),
+        (["file,turn", "b.png,1"], "no row for 1 of 1 images: a.png"),
+        (["file,turn", "a.png,1,2"], "line 2 has 2 numbers for the 1 factors"),
+        (["file,turn", "", "a.png,"], "line 3 has '' for turn"),
+        (["file,turn", "a.png,nan"], "line 2 has 'nan' for turn"),
+        (["file,turn", "a.png,1e39"], "line 2 has '1e39' for turn"),
+        (["file,turn,turn", "a.png,1,2"], "column 'turn' stands twice"),
+        (["file,turn", "a.png,1", "a.png,2"], "two different rows for a.png"),
+        (["file,turn", "a.png,1", "./a.png,2"], "two different rows for ./a.png"),
+        ([""], "it is empty"),
     ],
 )
 def test_factors_that_cannot_be_read_are_one_sentence(images, lines, part):
@@ -212,3 +226,202 @@ def test_factors_that_cannot_be_read_are_one_sentence(images, lines, part):
         _load(images)
     assert part in str(error.value)
     assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("separator", "names", "number"),
+    [
+        (",", "{}", "0.5"),
+        (";", "{}", "0,5"),
+        ("\t", "./{}", "0.5"),
+        (",", "sub\\..\\{}", "0.5"),
+    ],
+)
+def test_tables_as_other_programs_write_them(images, separator, names, number):
+    for name in ("a.png", "b.png"):
+        _left_right("L").save(images / name)
+    rows = [["file", "turn"], *([names.format(name), number] for name in ("a.png", "b.png"))]
+    text = "".join(separator.join(row) + "\r\n" for row in rows)
+    (images / "factors.csv").write_bytes("\ufeff".encode() + text.encode())
+    data = _load(images)
+    assert data.factor_names == ("turn",)
+    assert data.factors.tolist() == [[0.5], [0.5]]
+
+
+def test_a_table_names_files_in_either_form_of_unicode(images):
+    _left_right("L").save(images / unicodedata.normalize("NFD", "müde.png"))
+    _write_factors(images, "file,turn", unicodedata.normalize("NFC", "müde.png") + ",3")
+    assert _load(images).factors.tolist() == [[3]]
+
+
+def test_rows_without_an_image_are_said(images, capsys):
+    _left_right("L").save(images / "a.png")
+    _write_factors(images, "file,turn", "a.png,1", "b.png,2")
+    assert _load(images).factors.tolist() == [[1]]
+    assert "1 rows are of no image here: b.png (line 3)" in capsys.readouterr().err
+
+
+def test_a_wrapped_zip_keeps_its_table(images, tmp_path):
+    _left_right("L").save(images / "a.png")
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        archive.write(images / "a.png", "photos/a.png")
+        archive.writestr("photos/factors.csv", "file,turn\na.png,4\n")
+    assert _load(tmp_path / "images.zip").factors.tolist() == [[4]]
+
+
+def test_a_table_that_lies_elsewhere_is_said(images, capsys):
+    _left_right("L").save(images / "a.png")
+    (images / "notes").mkdir()
+    (images / "notes" / "factors.csv").write_text("file,turn\na.png,4\n")
+    assert _load(images).factors is None
+    assert "notes/factors.csv is one of them" in capsys.readouterr().err
+
+
+def test_what_is_hidden_or_of_a_system_is_left_out(images, capsys):
+    for name in (
+        "a.png",
+        "._a.png",
+        ".ipynb_checkpoints/a.png",
+        "@eaDir/a.png",
+        "$RECYCLE.BIN/a.png",
+    ):
+        (images / name).parent.mkdir(exist_ok=True)
+        _left_right("L").save(images / name)
+    assert _load(images).files == ("a.png",)
+    assert "4 hidden files" in capsys.readouterr().err
+
+
+def test_linked_folders_are_followed_once(images, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    for path in (images / "a.png", tmp_path / "elsewhere" / "b.png"):
+        _left_right("L").save(path)
+    (images / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(images)
+    (images / "self").symlink_to(images)
+    assert _load(images).files == ("a.png", "linked/b.png")
+
+
+def test_folders_of_kinds_are_labels(images, capsys):
+    for name in ("dots/1.png", "bars/1.png", "bars/more/2.png"):
+        (images / name).parent.mkdir(exist_ok=True, parents=True)
+        _left_right("L").save(images / name)
+    data = _load(images)
+    assert data.label_names == ("bars", "dots")
+    assert data.labels.tolist() == [0, 0, 1]
+    assert "taken as labels for scores" in capsys.readouterr().err
+    _left_right("L").save(images / "loose.png")
+    assert _load(images).labels is None
+
+
+def test_further_pictures_in_a_file_are_said_every_time(images, capsys):
+    pages = [_left_right("L") for _ in range(5)]
+    pages[0].save(images / "stack.tif", save_all=True, append_images=pages[1:])
+    for _ in range(2):
+        assert len(_load(images).images) == 1
+        assert "the first is read and 4 are left out: stack.tif" in capsys.readouterr().err
+
+
+def test_deep_images_of_a_folder_share_one_scale(images, capsys):
+    for name, value in (("dim.png", 300), ("bright.png", 4000)):
+        Image.fromarray(np.full((20, 20), value, np.uint16)).save(images / name)
+    shape, frame = datasets.shape_and_framing("folder", images, 16)
+    assert frame.white == 4095
+    assert "go up to 4000; 4,095 is shown as white" in capsys.readouterr().err
+    bright, dim = datasets.load("folder", "train", shape, images, frame).images[:, 0, 0, 0]
+    assert (bright, dim) == (249, 19)
+    datasets.load("folder", "train", shape, images, dataclasses.replace(frame, white=None))
+    assert "2 images have more than 8 bits, and those of the run had none" in (
+        capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(
+    ("pixels", "part"),
+    [
+        ([np.full((9, 9), 70_000, np.int32)], "go up to 70000, and white is not known"),
+        (
+            [np.full((9, 9), 0.5, np.float32), np.full((9, 9), 9, np.uint16)],
+            "mixes whole numbers of more than 8 bits (1.tif) and floating-point ones (0.tif)",
+        ),
+    ],
+)
+def test_a_scale_that_cannot_be_known_is_asked_for(images, pixels, part):
+    for number, array in enumerate(pixels):
+        Image.fromarray(array).save(images / f"{number}.tif")
+    with pytest.raises(UserError) as error:
+        datasets.shape_and_framing("folder", images, 16)
+    assert part in str(error.value)
+    assert "--white" in str(error.value)
+    assert datasets.shape_and_framing("folder", images, 16, white=1e6)[1].white == 1e6
+
+
+def test_odd_metadata_are_no_concern(images):
+    entries = struct.pack("<HHIHxx", 0x0112, 3, 1, 6) + struct.pack("<HHI4s", 0x011A, 2, 3, b"72")
+    # The second is a resolution as text, as some programs write it.
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + bytes(4)
+    _left_right("RGB").save(images / "odd.jpg", exif=exif)
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt("workflow", "x" * 1_500_000, zip=True)
+    _left_right("RGB").save(images / "long.png", pnginfo=text)
+    long, odd = _load(images).images.astype(float)
+    assert long[:, :6].mean() < long[:, -6:].mean() - 100
+    assert odd[:6].mean() < odd[-6:].mean() - 100, "it is turned"
+
+
+def test_only_known_formats_are_opened(images):
+    """Pillow starts Ghostscript for an EPS file, whatever it is called."""
+    _left_right("RGB").save(images / "logo.png", "EPS")
+    with pytest.raises(UserError, match=r"logo\.png \(it is none of PNG, JPEG"):
+        _load(images)
+
+
+def test_too_large_pictures_are_refused_by_their_header(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    _left_right("L", (40, 26)).save(images / "a.png")
+    with pytest.raises(UserError, match="40 x 26 pixels, more than --max_image_pixels=1000"):
+        _load(images)
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", bytes(8001))
+    with pytest.raises(UserError, match="8,001 bytes, more than the 8,000"):
+        _load(tmp_path / "bomb.zip")
+
+
+def test_a_pipe_among_the_files_is_broken_and_not_waited_for(images):
+    _left_right("L").save(images / "a.png")
+    os.mkfifo(images / "b.png")
+    with pytest.raises(UserError, match=r"b\.png \(it is no regular file"):
+        _load(images)
+
+
+def test_a_long_list_goes_into_a_file(images, tmp_path):
+    for number in range(9):
+        (images / f"{number}.png").write_bytes(b"")
+    with pytest.raises(UserError, match="9 of 9 images") as error:
+        _load(images)
+    assert "4.png" in str(error.value)
+    assert "5.png" not in str(error.value)
+    path = tmp_path / "cache" / "keras_infogan" / "unreadable_images.txt"
+    assert str(path) in str(error.value)
+    assert len(path.read_text().splitlines()) == 9
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeros", "type", "facts", "nothing"])
+def test_a_damaged_cache_is_made_anew(images, tmp_path, capsys, damage):
+    _left_right("L").save(images / "a.png")
+    first = np.array(_load(images).images)
+    (entry,) = (tmp_path / "cache" / "keras_infogan").iterdir()
+    pixels = entry / "images.npy"
+    if damage == "cut":
+        pixels.write_bytes(pixels.read_bytes()[:200])
+    elif damage == "zeros":
+        np.save(pixels, np.zeros_like(first))
+    elif damage == "type":
+        np.save(pixels, first.astype(float))
+    elif damage == "facts":
+        (entry / "facts.json").write_text("{}")
+    else:
+        pixels.unlink()
+    assert np.array_equal(_load(images).images, first)
+    assert "is damaged" in capsys.readouterr().err
+    assert np.array_equal(_load(images).images, first)
+    assert capsys.readouterr().err == ""

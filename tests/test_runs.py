@@ -8,9 +8,10 @@ import pathlib
 import pytest
 from conftest import SHAPE, TINY
 
-from keras_infogan import files, models, runs
+from keras_infogan import datasets, files, models, runs
 from keras_infogan.codes import Posterior
 from keras_infogan.config import UserError
+from keras_infogan.framing import CELEB_A, Framing
 
 DATA = pathlib.Path(__file__).with_name("data")
 
@@ -46,8 +47,42 @@ def test_other_images_are_a_different_run(new_run):
     run = dataclasses.replace(new_run("a"), fingerprint="cats", data_dir="here")
     runs.create(run)
     runs.create(dataclasses.replace(run, data_dir="there"))
-    with pytest.raises(UserError, match=r"images \(by name and size\): cats, not dogs"):
+    with pytest.raises(UserError, match="images: others, by name and size"):
         runs.create(dataclasses.replace(run, fingerprint="dogs"))
+
+
+def test_it_says_how_many_images_came_went_and_changed(new_run, capsys):
+    before = {"a.png": 1, "b.png": 2, "c.png": 3}
+    after = {"b.png": 2, "c.png": 4, "d.png": 5, "e.png": 6}
+    run, other = (
+        dataclasses.replace(
+            new_run("a"), fingerprint=datasets.fingerprint(listing), listing=listing
+        )
+        for listing in (before, after)
+    )
+    runs.create(run)
+    changes = "2 added, 1 gone, 1 of another size"
+    with pytest.raises(UserError, match=f"images: {changes}"):
+        runs.create(other)
+    read = runs.read(run.directory)
+    runs.warn_of_other_images(read, before)
+    assert capsys.readouterr().err == ""
+    runs.warn_of_other_images(read, after)
+    assert changes in capsys.readouterr().err
+
+
+def test_how_pictures_are_framed_is_part_of_a_run(new_run):
+    run = dataclasses.replace(new_run("a"), framing=Framing(pad=True, white=4095.0))
+    runs.create(run)
+    assert runs.read(run.directory).framing == run.framing
+    with pytest.raises(UserError, match="framing"):
+        runs.create(new_run("a"))
+
+
+def test_a_run_of_before_is_framed_as_its_data_set(new_run):
+    content = new_run("a").to_json() | {"dataset": "celeb_a"}
+    del content["framing"]
+    assert runs.from_json(None, content).framing == CELEB_A
 
 
 def test_a_directory_with_other_files_is_left_alone(new_run):

@@ -1,5 +1,6 @@
 """Training as a function, on small data."""
 
+import dataclasses
 import json
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_infogan import checkpoints, loaded, training
+from keras_infogan import checkpoints, loaded, runs, training
 from keras_infogan.config import UserError
 
 # In one process only one strategy may have two devices (see conftest.strategies).
@@ -61,6 +62,33 @@ def test_an_interrupted_run_ends_with_the_same_weights(new_run, image_set, setti
     for expected, value in zip(_weights(whole), _weights(parts), strict=True):
         assert np.array_equal(value, expected)
     assert whole.metrics_log.read_text() == parts.metrics_log.read_text()
+
+
+def test_a_run_begins_with_the_weights_of_another(new_run, image_set, monkeypatch):
+    first = new_run("first", generator_average_decay=0.9)
+    training.train(first, ONE)
+    _, model = loaded.load_run(first.directory)
+    expected = [variable.numpy() for variable in model.learner.variables[1:]]
+
+    begun = []
+
+    def fit(self, *arguments, **settings):
+        begun.extend(variable.numpy() for variable in self.variables[1:])
+        raise KeyboardInterrupt
+
+    second = dataclasses.replace(new_run("second"), init_from=str(first.directory))
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.Model, "fit", fit)
+        with pytest.raises(KeyboardInterrupt):
+            training.train(second, ONE)
+    for value, weights in zip(begun, expected, strict=True):
+        assert np.array_equal(value, weights)
+    assert training.train(second, ONE).step == second.settings.steps
+    assert runs.read(second.directory).init_from == str(first.directory)
+
+    other = new_run("other", noise_size=5)
+    with pytest.raises(UserError, match="holds other networks"):
+        training.train(dataclasses.replace(other, init_from=str(first.directory)), ONE)
 
 
 def test_a_finished_run_is_not_trained_again(new_run, image_set, capsys):

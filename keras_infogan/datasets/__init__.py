@@ -15,6 +15,7 @@ import numpy as np
 from keras_infogan.config import UserError, did_you_mean
 from keras_infogan.datasets import digits, folder, prepared, sprites
 from keras_infogan.datasets.image_set import ImageSet
+from keras_infogan.framing import of_dataset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Facts:
     """What is known of a data set before its first image is read.
 
     Attributes:
-      read: function (name, split, data_dir, image_shape) -> ImageSet.
+      read: function (name, split, data_dir, image_shape, Framing) -> ImageSet.
       image_size: height and width in pixels that images are brought to.
       channels: 1 (grey), 3 (colour), or None where the images themselves tell.
       source: "embedded", "prepared" (tensorflow-datasets) or "folder".
@@ -139,30 +140,40 @@ OTHER_PREPARED = Facts(
 )
 
 
-def facts(name):
+def facts(name, data_dir=None):
     """Returns the Facts of a data set; for a name not in DATASETS, those of a data set of
-    tensorflow-datasets.
+    tensorflow-datasets, of one's own too if it lies in `data_dir`.
 
     Raises:
       UserError: if tensorflow-datasets does not know the name either.
     """
     if name in DATASETS:
         return DATASETS[name]
-    if name.lower() in DATASETS or not prepared.is_known(name):
+    if name.lower() in DATASETS or not prepared.is_known(name, data_dir):
         raise UserError(
             f"unknown data set {name!r}{did_you_mean(name, DATASETS)}; give one of "
-            f"{', '.join(DATASETS)}, or the name of a data set of tensorflow-datasets."
+            f"{', '.join(DATASETS)}, or the name of a data set of tensorflow-datasets, or of one "
+            "of your own that is prepared in --data_dir."
         )
     return OTHER_PREPARED
 
 
-def image_shape(name, data_dir=None, image_size=None):
-    """Returns the (height, width, channels) that `load` gives, from facts and file headers alone.
+def shape_and_framing(name, data_dir=None, image_size=None, pad=False, white=None):
+    """Returns what a data set's images are brought to, from facts and file headers alone.
+
+    Args:
+      name: data set.
+      data_dir: where prepared data lies, or the folder or zip of images.
+      image_size: height and width in pixels; default: the data set's own.
+      pad, white: see Framing.
+
+    Returns:
+      ((height, width, channels), Framing).
 
     Raises:
       UserError: for an unknown data set, an impossible size, or a folder that cannot be read.
     """
-    known = facts(name)
+    known = facts(name, data_dir)
     size = known.image_size if image_size is None else image_size
     if not 8 <= size <= 1024:
         raise UserError(f"--image_size must be between 8 and 1024 pixels, not {size}.")
@@ -171,21 +182,35 @@ def image_shape(name, data_dir=None, image_size=None):
             f"{name} has images of {known.image_size}x{known.image_size} pixels only; leave out "
             f"--image_size={size}."
         )
+    if known.source == "embedded" and (pad or white is not None):
+        raise UserError(f"{name} comes as it is; leave out --pad and --white.")
     channels = known.channels
-    if channels is None:
-        channels = (
-            folder.channels(data_dir)
-            if known.source == "folder"
-            else prepared.channels(name, data_dir)
-        )
-    return size, size, channels
+    if known.source == "folder":
+        found = folder.survey(data_dir, white)
+        channels, white = channels or found.channels, found.white
+    elif channels is None:
+        channels = prepared.channels(name, data_dir)
+    framing = dataclasses.replace(of_dataset(name), pad=pad, white=white)
+    return (size, size, channels), framing
 
 
-def fingerprint(name, data_dir=None):
-    """Returns a short text that tells a user's own images from others, None for a data set whose
-    name says what it is.
+def image_shape(name, data_dir=None, image_size=None):
+    """Returns the first of what `shape_and_framing` does."""
+    return shape_and_framing(name, data_dir, image_size)[0]
+
+
+def listing(name, data_dir=None):
+    """Returns the size in bytes of each of a user's own images by its name, a dict; None for a data
+    set whose name says what it is.
     """
-    return folder.fingerprint(data_dir) if facts(name).source == "folder" else None
+    return folder.listing(data_dir) if facts(name, data_dir).source == "folder" else None
+
+
+def fingerprint(listed):
+    """Returns a short text that tells a user's own images from others, of what `listing` returns;
+    None for None.
+    """
+    return None if listed is None else folder.fingerprint(listed)
 
 
 def evaluation_split(name, data_dir=None):
@@ -195,9 +220,8 @@ def evaluation_split(name, data_dir=None):
     Raises:
       UserError: if the data set cannot be opened.
     """
-    splits = (
-        prepared.splits(name, data_dir) if facts(name).source == "prepared" else facts(name).splits
-    )
+    known = facts(name, data_dir)
+    splits = prepared.splits(name, data_dir) if known.source == "prepared" else known.splits
     return "test" if "test" in splits else "train"
 
 
@@ -206,7 +230,7 @@ def reads_without_tensorflow(name):
     return name in DATASETS and DATASETS[name].source != "prepared"
 
 
-def load(name, split, shape, data_dir=None):
+def load(name, split, shape, data_dir=None, framing=None):
     """Reads one split of a data set, from the cache if it was read before.
 
     Args:
@@ -214,6 +238,7 @@ def load(name, split, shape, data_dir=None):
       split: "train" or "test".
       shape: (height, width, channels) to bring the images to, as `image_shape` gives it.
       data_dir: where prepared data lies, or the folder or zip of images.
+      framing: Framing that brings them there; default: the data set's own.
 
     Returns:
       An ImageSet.
@@ -221,8 +246,13 @@ def load(name, split, shape, data_dir=None):
     Raises:
       UserError: if there is no such split, or the images cannot be read.
     """
-    image_set = facts(name).read(
-        name, split, pathlib.Path(data_dir) if data_dir else None, tuple(shape)
+    known = facts(name, data_dir)
+    image_set = known.read(
+        name,
+        split,
+        pathlib.Path(data_dir) if data_dir else None,
+        tuple(shape),
+        framing or of_dataset(name),
     )
     return dataclasses.replace(image_set, split=split)
 
@@ -329,7 +359,9 @@ __all__ = [
     "facts",
     "fingerprint",
     "image_shape",
+    "listing",
     "load",
     "reads_without_tensorflow",
+    "shape_and_framing",
     "to_float",
 ]

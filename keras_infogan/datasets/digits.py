@@ -13,7 +13,7 @@ from keras_infogan.datasets.image_set import ImageSet, check_split
 SPLITS = ("train", "test")
 
 
-def read(name, split, data_dir, shape):
+def read(name, split, data_dir, shape, frame):
     """Returns digits with labels.
 
     The data has no official split: every fifth image is test, the others are train.

@@ -1,52 +1,71 @@
-"""A user's own images: a flat or nested folder, or a zip file.
+"""A user's own images: a flat or nested folder, or a zip file (docs/data.md).
 
-Formats: PNG, JPEG, WebP, BMP, GIF (its first frame) and TIFF; 1 to 16 bit, palette, alpha (shown on
-white), CMYK; EXIF rotation is applied. Images of any size are cropped to the middle square and
-resized.
-
-What is known to vary in the images may stand in a file factors.csv at the top: a header, "file" and
-the factors' names, then a line per image with its path (or its name, where no two images share one)
-and a number per factor. It serves scores; training never sees it.
+What is known to vary in the images may stand in a table factors.csv beside them, and where every
+image lies in a folder of its kind, the folders' names are labels. Both serve scores; training never
+sees them.
 """
 
 import collections
-import contextlib
+import concurrent.futures
 import csv
 import dataclasses
 import hashlib
 import io
+import itertools
 import os
 import pathlib
+import posixpath
+import stat
 import sys
+import unicodedata
+import warnings
 import zipfile
-import zlib
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError, features
 from tqdm import tqdm
 
+from keras_infogan import files, framing
 from keras_infogan.config import UserError
 from keras_infogan.datasets.image_set import cached, check_split
 
 _FACTORS = "factors.csv"
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-_GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F")
-# What Pillow and zipfile raise for damaged, encrypted or oversized files.
-_BROKEN = (
-    *(
-        UnidentifiedImageError,
-        Image.DecompressionBombError,
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-    ),
-    *(zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError),
-)
+# By Pillow's name of a format: endings of its files. No other format is opened, whatever a file is
+# called: some of Pillow's start other programs.
+_FORMATS = {
+    "PNG": (".png", ".apng"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "WEBP": (".webp",),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".pgm", ".ppm", ".pbm", ".pnm"),
+} | ({"AVIF": (".avif",)} if features.check("avif") else {})
+_SUFFIXES = tuple(itertools.chain.from_iterable(_FORMATS.values()))
+# Names of folders and files, besides those that begin with a dot, that systems keep for themselves.
+_OF_SYSTEMS = {"__MACOSX", "$RECYCLE.BIN", "System Volume Information", "@eaDir", "lost+found"}
+# The text that a picture may carry is no concern of ours; Pillow bounds its sum.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
+# Bytes per pixel of the largest picture that a file needs at most: 16 bits of four colors.
+_MOST_BYTES_PER_PIXEL = 8
+_MOST_LISTED = 5
+# What may be white where grey pixels have more than 8 bits: the smallest that all of a folder stay
+# within. 4,095: 12 bits, which cameras and microscopes store in 16.
+_WHITES = {"I": (255, 4095, 65535), "F": (1, 255, 65535)}
+# Pictures that are decoded at a time: their futures, not their pixels, would fill memory.
+_AT_A_TIME = 1024
 
 
 class _Files:
-    """The image files of a folder or zip, in sorted order, each opened as it is asked for."""
+    """The image files of a folder or zip, in sorted order, each opened as it is asked for.
+
+    Attributes:
+      path: of the folder or zip.
+      stamps: dict from an image's name to its size in bytes and what else changes with its content;
+        to None for what is no regular file.
+      others: names of files of other kinds.
+      hidden: number of files that are hidden, in the trash, or copies that a system made.
+    """
 
     def __init__(self, path):
         if path is None:
@@ -56,16 +75,15 @@ class _Files:
             )
         self.path = pathlib.Path(path)
         try:
-            if zipfile.is_zipfile(self.path):
+            if self.path.is_dir():
+                self.archive, found = None, dict(self._walk())
+            elif self.path.is_file() and zipfile.is_zipfile(self.path):
                 self.archive = zipfile.ZipFile(self.path)
-                names = {
+                found = {
                     info.filename: (info.file_size, info.CRC)
                     for info in self.archive.infolist()
                     if not info.is_dir()
                 }
-            elif self.path.is_dir():
-                self.archive = None
-                names = dict(self._walk())
             else:
                 raise UserError(
                     f"expected a folder or a zip file of images, but {self.path} is "
@@ -77,157 +95,419 @@ class _Files:
             ) from None
         except zipfile.BadZipFile as error:
             raise UserError(f"cannot read {self.path}: {error}.") from None
+        self._seen = {name: found[name] for name in sorted(found) if not _is_hidden(name)}
+        self.hidden = len(found) - len(self._seen)
         self.stamps = {
-            name: names[name]
-            for name in sorted(names)
-            if name.lower().endswith(_SUFFIXES) and not name.startswith("__MACOSX/")
+            name: stamp for name, stamp in self._seen.items() if name.lower().endswith(_SUFFIXES)
         }
-        self.others = sorted(set(names) - set(self.stamps))
+        self.others = [name for name in self._seen if name not in self.stamps]
         if not self.stamps:
             raise UserError(
-                f"{self.path} holds no image ({len(self.others)} other files); expected "
+                f"{self.path} holds no image ({_counted(self.others) or 'it is empty'}); expected "
                 f"{', '.join(_SUFFIXES)}."
             )
 
     def _walk(self):
-        """Yields the path of each file below the folder, with its size and time; None for a link
-        that leads nowhere, which is a broken file.
+        """Yields the path of each file below the folder, with its size and time; None for what
+        cannot be read as a file: a link that leads nowhere, a device.
+
+        Links to folders are followed, to each folder once.
         """
 
         def fail(error):
             raise error
 
-        for directory, _, names in os.walk(self.path, onerror=fail):
+        entered = set()
+        for directory, folders, names in os.walk(self.path, onerror=fail, followlinks=True):
+            place = os.stat(directory)
+            if (place.st_dev, place.st_ino) in entered:
+                folders.clear()
+                continue
+            entered.add((place.st_dev, place.st_ino))
             for name in names:
                 file = pathlib.Path(directory, name)
-                stamp = (file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else None
+                try:
+                    state = file.stat()
+                except OSError:
+                    stamp = None
+                else:
+                    regular = stat.S_ISREG(state.st_mode)
+                    stamp = (state.st_size, state.st_mtime_ns) if regular else None
                 yield file.relative_to(self.path).as_posix(), stamp
 
+    def read(self, name):
+        """Returns a file's bytes.
+
+        Raises:
+          ValueError: if it is no regular file, or larger than any picture that may be read.
+        """
+        stamp, most = self._seen[name], _MOST_BYTES_PER_PIXEL * _most_pixels()
+        if stamp is None:
+            raise ValueError("it is no regular file, or a link that leads nowhere")
+        if stamp[0] > most:
+            raise ValueError(
+                f"it has {stamp[0]:,} bytes, more than the {most:,} of the largest picture that "
+                "--max_image_pixels allows"
+            )
+        return self.archive.read(name) if self.archive else (self.path / name).read_bytes()
+
     def open(self, name):
-        return Image.open(io.BytesIO(self.archive.read(name)) if self.archive else self.path / name)
+        """Returns a picture, not decoded yet.
+
+        Raises:
+          ValueError: if it is larger than may be read.
+          Whatever Pillow and zipfile raise for damaged files.
+        """
+        data = io.BytesIO(self.read(name))
+        try:
+            image = Image.open(data, formats=tuple(_FORMATS))
+        except UnidentifiedImageError:
+            raise ValueError(f"it is none of {', '.join(_FORMATS)}") from None
+        if image.width * image.height > _most_pixels():
+            raise ValueError(
+                f"it has {image.width} x {image.height} pixels, more than "
+                f"--max_image_pixels={_most_pixels()}"
+            )
+        return image
 
 
-def channels(path):
-    """Returns 1 if every image of the folder or zip is grey by its header, else 3.
+def _most_pixels():
+    """Pillow's own limit, which commands set by a flag."""
+    return Image.MAX_IMAGE_PIXELS or sys.maxsize
 
-    Files that cannot be read are left for `read` to name.
+
+def _is_hidden(name):
+    return any(part.startswith(".") or part in _OF_SYSTEMS for part in name.split("/"))
+
+
+def _counted(names):
+    """Returns how many files of which kind these are, in words."""
+    kinds = collections.Counter(
+        posixpath.splitext(name)[1].lower() or "no ending" for name in names
+    )
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(_MOST_LISTED)) + (
+        ", ..." if len(kinds) > _MOST_LISTED else ""
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """What the headers of a folder's images say.
+
+    Attributes:
+      channels: 1 if every image is grey, else 3.
+      white: see framing.Framing; None where no image has more than 8 bits, or none was given.
     """
-    files = _Files(path)
-    modes = set()
-    for name in files.stamps:
-        with contextlib.suppress(*_BROKEN), files.open(name) as image:
-            modes.add(image.mode)
-    return 1 if modes <= set(_GREY_MODES) else 3
+
+    channels: int
+    white: float | None
 
 
-def fingerprint(path):
-    """Returns a short text that changes when images of the folder or zip are added, removed,
-    renamed or change size; not when it is moved.
+def survey(path, white=None):
+    """Returns the Survey of a folder or zip; its white is what is given, or else looked for. Files
+    that cannot be read are left for `read` to name.
+
+    Raises:
+      UserError: if no one value can be white in all images of more than 8 bits.
     """
-    stamps = _Files(path).stamps
-    return hashlib.sha256(
-        repr([(name, stamp and stamp[0]) for name, stamp in stamps.items()]).encode()
-    ).hexdigest()[:16]
+    found, gray, deep = _Files(path), True, {"I": [], "F": []}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow; `read` says what is wrong
+        for name in found.stamps:
+            try:
+                with found.open(name) as image:
+                    gray &= framing.is_gray(image)
+                    if framing.is_deep(image.mode):
+                        deep[image.mode[0]].append(name)
+            except Exception:  # see _decode
+                continue
+        if white is not None or not any(deep.values()):
+            return Survey(1 if gray else 3, white)
+        if all(deep.values()):
+            raise UserError(
+                f"{found.path} mixes whole numbers of more than 8 bits ({deep['I'][0]}) and "
+                f"floating-point ones ({deep['F'][0]}), of which no one value is white; give "
+                "--white=VALUE, or one kind of them."
+            )
+        kind = "I" if deep["I"] else "F"
+        return Survey(1 if gray else 3, _white(found, kind, deep[kind]))
 
 
-def read(name, split, data_dir, shape):
+def _white(found, kind, names):
+    """Returns what is white in images of more than 8 bits: one scale for all, said in a word."""
+    highest = 0.0
+    for name in tqdm(names, desc="looking for the brightest pixel", unit="image", leave=False):
+        try:
+            with found.open(name) as image:
+                highest = max(highest, float(framing.deep_values(image)[0].max(initial=0)))
+        except Exception:  # see _decode
+            continue
+    white = next((white for white in _WHITES[kind] if highest <= white), None)
+    if white is None:
+        raise UserError(
+            f"{found.path}: grey pixels go up to {highest:g}, and white is not known; give "
+            "--white=VALUE, the value that is to be shown as white."
+        )
+    print(
+        f"{found.path}: {len(names)} images of more than 8 bits go up to {highest:g}; {white:,} is "
+        "shown as white (--white).",
+        file=sys.stderr,
+    )
+    return float(white)
+
+
+def listing(path):
+    """Returns the size in bytes of each image of the folder or zip by its name, a dict; None for
+    what is no file.
+    """
+    return {name: stamp and stamp[0] for name, stamp in _Files(path).stamps.items()}
+
+
+def fingerprint(sizes):
+    """Returns a short text of what `listing` returns, that changes when images are added, removed,
+    renamed or change size; not when the folder is moved.
+    """
+    return hashlib.sha256(repr(list(sizes.items())).encode(errors="surrogateescape")).hexdigest()[
+        :16
+    ]
+
+
+def read(name, split, data_dir, shape, frame):
     """Returns all images of a folder or zip; there is one split, "train"."""
     check_split(name, split, ("train",))
-    files = _Files(data_dir)
-    others = [name for name in files.others if name != _FACTORS]
+    found = _Files(data_dir)
+    tables = [other for other in found.others if other == _beside(found, _FACTORS)]
+    others = [other for other in found.others if other not in tables]
     if others:
+        elsewhere = [other for other in others if _last(other) == _FACTORS]
         print(
-            f"{files.path}: {len(others)} files are not images and are left out, "
-            f"{others[0]} the first.",
+            f"{found.path}: {len(others)} files are of kinds that are not read and are left out: "
+            f"{_counted(others)}."
+            + (
+                f" {elsewhere[0]} is one of them; to be used it must lie at {_FACTORS}."
+                if elsewhere
+                else ""
+            ),
             file=sys.stderr,
         )
-    names, factors = _factors(files) if _FACTORS in files.others else ((), None)
-    key = (
-        f"folder {files.path.resolve()} {'x'.join(map(str, shape))} {sorted(files.stamps.items())}"
-    )
-    image_set = cached(key, len(files.stamps), shape, lambda images: _decode(files, images))
-    return dataclasses.replace(image_set, factors=factors, factor_names=names)
-
-
-def _factors(files):
-    """Returns the factors' names, and their values as float32 (images, factors),
-    from factors.csv.
-    """
-    where = f"{files.path}/{_FACTORS}"
-    try:
-        content = (
-            files.archive.read(_FACTORS) if files.archive else (files.path / _FACTORS).read_bytes()
+    if found.hidden:
+        print(
+            f"{found.path}: {found.hidden} hidden files, and what systems keep for themselves, are "
+            "left out.",
+            file=sys.stderr,
         )
-        header, *lines = csv.reader(io.StringIO(content.decode("utf-8-sig")))
-        if header[:1] != ["file"] or len(header) < 2:
-            raise ValueError("its first line must be 'file' and the factors' names")
-        rows = {line[0]: [float(value) for value in line[1:]] for line in lines if line}
-    except (*_BROKEN, csv.Error) as error:
+    names, factors = _factors(found, tables[0]) if tables else ((), None)
+    key = (
+        f"folder {found.path.resolve()} {'x'.join(map(str, shape))} {frame} "
+        f"{sorted(found.stamps.items())}"
+    )
+    image_set = cached(key, len(found.stamps), shape, lambda images: _decode(found, images, frame))
+    for remark in image_set.remarks:
+        print(f"{found.path}: {remark}", file=sys.stderr)
+    labels, label_names = _labels(found)
+    if label_names:
+        print(
+            f"{found.path}: the {len(label_names)} folders are taken as labels for scores; "
+            "training does not see them.",
+            file=sys.stderr,
+        )
+    return dataclasses.replace(
+        image_set,
+        factors=factors,
+        factor_names=names,
+        labels=labels,
+        label_names=label_names,
+    )
+
+
+def _top(found):
+    """Returns the folder, with its "/", in which all images lie, where that is one: a zipped
+    folder; else "".
+    """
+    tops = {name.split("/")[0] if "/" in name else "" for name in found.stamps}
+    return f"{tops.pop()}/" if len(tops) == 1 and "" not in tops else ""
+
+
+def _beside(found, name):
+    """Returns where a file of this name is that lies beside the images."""
+    return name if name in found.others else _top(found) + name
+
+
+def _labels(found):
+    """Returns labels, int64 (images,), and their names where every image lies in one of several
+    folders; else None and ().
+    """
+    top = _top(found)
+    kinds = [name.removeprefix(top).rpartition("/")[0].split("/")[0] for name in found.stamps]
+    names = sorted(set(kinds))
+    if "" in names or len(names) < 2:
+        return None, ()
+    return np.array([names.index(kind) for kind in kinds], np.int64), tuple(names)
+
+
+def _factors(found, table):
+    """Returns the factors' names, and their values as float32 (images, factors), from a table."""
+    where = f"{found.path}/{table}"
+    try:
+        content = found.read(table).decode("utf-8-sig")
+        header, rows = _rows(content)
+    except (ValueError, OSError, csv.Error, RuntimeError, zipfile.BadZipFile) as error:
         raise UserError(
             f"cannot read {where} ({error}); mend it, or rename it if it is something else."
         ) from None
-    largest = np.finfo(np.float32).max  # not-a-number is not below it either
-    shared = collections.Counter(_last(name) for name in files.stamps)
-    found = [
-        rows.get(name, rows.get(_last(name)) if shared[_last(name)] == 1 else None)
-        for name in files.stamps
-    ]
-    wrong = [
-        name
-        for name, row in zip(files.stamps, found, strict=True)
-        if row is None or len(row) != len(header) - 1 or not (np.abs(row) <= largest).all()
-    ]
-    if wrong:
-        raise UserError(
-            f"{where} has no row of {len(header) - 1} finite numbers for {len(wrong)} of "
-            f"{len(found)} images, {wrong[0]} the first; add them."
+    top = table.removesuffix(_FACTORS)
+    names = {_plain(name): name for name in found.stamps}
+    if len(names) < len(found.stamps):
+        raise UserError(f"two images in {found.path} have the same name; rename one.")
+    shared = collections.Counter(map(_last, names))
+    short = {_last(name): name for name in names if shared[_last(name)] == 1}
+    values, unused = {}, []
+    for line, (name, row) in rows.items():
+        path = _plain(name)
+        image = next(
+            (known for known in (_plain(top + path), path) if known in names), short.get(path)
         )
-    return tuple(header[1:]), np.array(found, np.float32)
+        if image is None:
+            unused.append(f"{name} (line {line})")
+        elif values.setdefault(image, row) != row:
+            raise UserError(f"{where} has two different rows for {name}; keep one.")
+    missing = [shown for name, shown in names.items() if name not in values]
+    if missing:
+        raise UserError(
+            f"{where} has no row for {len(missing)} of {len(names)} images: {_shortened(missing)}; "
+            "add them."
+        )
+    if unused:
+        print(
+            f"{where}: {len(unused)} rows are of no image here: {_shortened(unused)}.",
+            file=sys.stderr,
+        )
+    return header, np.array([values[name] for name in names], np.float32)
+
+
+def _rows(content):
+    """Returns the factors' names, and a dict from the number of a line to (file, factors).
+
+    Commas, semicolons and tabs separate columns; with the latter two a comma may be the decimal
+    point.
+
+    Raises:
+      ValueError: names the line and what is wrong with it.
+    """
+    if not content.strip():
+        raise ValueError("it is empty")
+    first = content.lstrip().splitlines()[0]
+    separator = max(",;\t", key=first.count)
+    lines = csv.reader(io.StringIO(content.lstrip()), delimiter=separator, skipinitialspace=True)
+    header = [name.strip() for name in next(lines)]
+    if header[0].lower() != "file" or len(header) < 2:
+        raise ValueError("its first line must be 'file' and the factors' names")
+    twice = [name for name in header if header.count(name) > 1]
+    if twice or "" in header:
+        raise ValueError(
+            f"its column {twice[0]!r} stands twice" if twice else "a column has no name"
+        )
+    largest, rows = float(np.finfo(np.float32).max), {}
+    for line in lines:
+        if not any(cell.strip() for cell in line):
+            continue
+        name, *cells = (cell.strip() for cell in line)
+        if len(cells) != len(header) - 1:
+            raise ValueError(
+                f"line {lines.line_num} has {len(cells)} numbers for the {len(header) - 1} factors"
+            )
+        row = []
+        for factor, cell in zip(header[1:], cells, strict=True):
+            try:
+                value = float(cell if separator == "," else cell.replace(",", "."))
+            except ValueError:
+                value = float("nan")
+            if not abs(value) <= largest:  # not-a-number is not either
+                raise ValueError(
+                    f"line {lines.line_num} has {cell!r} for {factor}, expected a finite number"
+                )
+            row.append(value)
+        rows[lines.line_num] = name, row
+    return tuple(header[1:]), rows
+
+
+def _plain(name):
+    """Returns a path as all systems may have written it: with "/", without "./", composed letters
+    (NFC).
+    """
+    return unicodedata.normalize("NFC", posixpath.normpath(name.replace("\\", "/")))
 
 
 def _last(name):
     return name.rsplit("/", 1)[-1]
 
 
-def _decode(files, images):
-    broken = []
-    for index, name in enumerate(
-        tqdm(files.stamps, desc=f"reading {files.path.name}", unit="image")
-    ):
+def _shortened(names):
+    """Returns the first few of a list."""
+    return ", ".join(names[:_MOST_LISTED]) + (", ..." if len(names) > _MOST_LISTED else "")
+
+
+def _decode(found, images, frame):
+    """Fills `images`, on all cores: Pillow decodes outside of Python's lock."""
+
+    def fill(place):
+        index, name = place
         try:
-            with files.open(name) as image:
-                images[index] = fit(image, images.shape[1:])
-        except _BROKEN as error:
-            broken.append((name, error))
-    _report(files, broken)
-    return {"files": list(files.stamps)}
+            with found.open(name) as image:
+                frames, deep = getattr(image, "n_frames", 1), framing.is_deep(image.mode)
+                images[index] = framing.prepare(image, images.shape[1:], frame)
+            return name, frames, deep, None
+        # Whatever a damaged file makes Pillow raise: not even its own documents list it.
+        except Exception as error:
+            return name, 0, False, error
 
-
-def _report(files, broken):
+    places, broken, several, unscaled = enumerate(found.stamps), [], [], []
+    with (
+        warnings.catch_warnings(),
+        concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
+        tqdm(total=len(images), desc=f"reading {found.path.name}", unit="image") as bar,
+    ):
+        warnings.simplefilter("ignore")  # of Pillow, about metadata; sizes are checked
+        while chunk := list(itertools.islice(places, _AT_A_TIME)):
+            for name, frames, deep, error in pool.map(fill, chunk):
+                bar.update()
+                if error is not None:
+                    broken.append((name, error))
+                if frames > 1:
+                    several.append((name, frames - 1))
+                if deep and frame.white is None:
+                    unscaled.append(name)
     if broken:
-        listed = "; ".join(
-            f"{name} ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
-            for name, error in broken
+        _report(found, broken)
+    remarks = []
+    if several:
+        remarks.append(
+            f"{len(several)} files hold several pictures, of which the first is read and "
+            f"{sum(count for _, count in several)} are left out: "
+            f"{_shortened([name for name, _ in several])}; save them as single files to have all."
         )
-        raise UserError(
-            f"{len(broken)} of {len(files.stamps)} images in {files.path} cannot be read; mend or "
-            f"remove them: {listed}"
+    if unscaled:
+        remarks.append(
+            f"{len(unscaled)} images have more than 8 bits, and those of the run had none: 65,535 "
+            f"is shown as white, 1 where they are not whole numbers: {_shortened(unscaled)}."
         )
+    return {"files": list(found.stamps), "remarks": remarks}
 
 
-def fit(image, shape):
-    """Returns a Pillow image of any mode and size as uint8 (height, width, channels): rotated as
-    EXIF says, on white, cropped to the middle and resized.
+def _report(found, broken):
+    """Raises UserError that names files which cannot be read, the whole list in a file where it is
+    long.
     """
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, np.float64)
-        largest = 255 if values.max(initial=0) <= 255 and image.mode == "F" else 65535
-        image = Image.fromarray(np.clip(values * (255 / largest), 0, 255).astype(np.uint8))
-    elif image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("L" if shape[-1] == 1 else "RGB")
-    return np.asarray(ImageOps.fit(image, (shape[1], shape[0]), Image.Resampling.LANCZOS)).reshape(
-        shape
+    lines = [
+        f"{name} ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+        for name, error in broken
+    ]
+    listed = "; ".join(lines[:_MOST_LISTED])
+    if len(lines) > _MOST_LISTED:
+        path = files.cache_directory() / "unreadable_images.txt"
+        files.write_atomically(path, "\n".join(lines) + "\n")
+        listed += f"; ...; all of them: {path}"
+    raise UserError(
+        f"{len(broken)} of {len(found.stamps)} images in {found.path} cannot be read; mend or "
+        f"remove them: {listed}"
     )

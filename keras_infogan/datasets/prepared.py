@@ -4,14 +4,13 @@ import pathlib
 import sys
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 from tqdm import tqdm
 
+from keras_infogan import framing
 from keras_infogan.config import UserError
 from keras_infogan.datasets.image_set import cached, check_split
 
-# Faces fill the middle of CelebA's aligned 218x178 images: the usual square crop.
-_CELEB_A_CROP = 148
 # Stored as 0 and 1, not 0 and 255.
 _BINARY = ("dsprites", "binarized_mnist")
 _CELEB_A_FILES = (
@@ -20,20 +19,21 @@ _CELEB_A_FILES = (
 )
 
 
-def is_known(name):
-    """Whether tensorflow-datasets has a data set of this name."""
+def is_known(name, data_dir=None):
+    """Whether tensorflow-datasets has a data set of this name, or one lies prepared in data_dir."""
     import tensorflow_datasets as tfds
 
     try:
         tfds.builder_cls(name)
     except (tfds.core.registered.DatasetNotFoundError, ValueError):
-        return False
+        return bool(data_dir) and any(pathlib.Path(data_dir, name).glob("**/dataset_info.json"))
     return True
 
 
 def _builder(name, data_dir):
     import tensorflow_datasets as tfds
 
+    _check_depth(name, data_dir)
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except (AssertionError, ValueError, OSError) as error:
@@ -53,6 +53,19 @@ def _builder(name, data_dir):
     return builder
 
 
+def _check_depth(name, data_dir):
+    """Raises UserError if data_dir lies within the data set that it should hold."""
+    if not data_dir:
+        return
+    inside = pathlib.Path(data_dir)
+    for above in (inside, *inside.parents[:2]):
+        if above.name == name.split("/")[0] and any(inside.glob("**/dataset_info.json")):
+            raise UserError(
+                f"--data_dir={inside} is the data set itself; give the folder that it lies in: "
+                f"--data_dir={above.parent}."
+            )
+
+
 def _prepared_builder(name, data_dir):
     builder = _builder(name, data_dir)
     if not builder.is_prepared():
@@ -70,10 +83,8 @@ def splits(name, data_dir):
     return tuple(_prepared_builder(name, data_dir).info.splits)
 
 
-def read(name, split, data_dir, shape):
-    """Returns a split with labels or factors where the data set has them; images are cropped to the
-    middle square and resized.
-    """
+def read(name, split, data_dir, shape, frame):
+    """Returns a split with labels or factors where the data set has them."""
     builder = _prepared_builder(name, data_dir)
     check_split(name, split, tuple(builder.info.splits))
     count = builder.info.splits[split].num_examples
@@ -81,8 +92,8 @@ def read(name, split, data_dir, shape):
         f"{builder.data_dir} "
         f"{pathlib.Path(builder.data_dir, 'dataset_info.json').stat().st_mtime_ns}"
     )
-    key = f"{name} {split} {'x'.join(map(str, shape))} {builder.info.version} {identity}"
-    return cached(key, count, shape, lambda images: _decode(name, builder, split, images))
+    key = f"{name} {split} {'x'.join(map(str, shape))} {frame} {builder.info.version} {identity}"
+    return cached(key, count, shape, lambda images: _decode(name, builder, split, images, frame))
 
 
 def _prepare(name, builder):
@@ -111,7 +122,7 @@ def _prepare(name, builder):
         ) from None
 
 
-def _decode(name, builder, split, images):
+def _decode(name, builder, split, images, frame):
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
@@ -123,7 +134,7 @@ def _decode(name, builder, split, images):
         for record in tqdm(
             records, total=len(images), desc=f"reading {name} {split}", unit="image"
         ):
-            images[count] = _fit(name, record["image"], images.shape[1:])
+            images[count] = _prepared(name, record["image"], images.shape[1:], frame)
             count += 1
             if "label" in features:
                 labels.append(record["label"])
@@ -160,16 +171,13 @@ def _factor_features(features):
     return {key: feature for key, feature in features.items() if key.startswith("value_")}
 
 
-def _fit(name, image, shape):
+def _prepared(name, image, shape, frame):
     if name in _BINARY:
         image = image * 255
-    if image.shape == tuple(shape):
+    if image.shape == tuple(shape) and image.dtype == np.uint8:
         return image
-    image = np.squeeze(image, axis=-1) if image.shape[-1] == 1 else image[..., :3]
-    picture = Image.fromarray(image.astype(np.uint8))
-    if name == "celeb_a":
-        left, top = (picture.width - _CELEB_A_CROP) // 2, (picture.height - _CELEB_A_CROP) // 2
-        picture = picture.crop((left, top, left + _CELEB_A_CROP, top + _CELEB_A_CROP))
-    picture = picture.convert("L" if shape[-1] == 1 else "RGB")
-    resized = ImageOps.fit(picture, (shape[1], shape[0]), Image.Resampling.LANCZOS)
-    return np.asarray(resized).reshape(shape)
+    if image.shape[-1] == 1:
+        image = image[..., 0]
+    elif image.dtype != np.uint8:
+        raise UserError(f"the images of {name} have {image.dtype} colors, which are not read.")
+    return framing.prepare(Image.fromarray(image), shape, frame)

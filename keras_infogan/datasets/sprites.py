@@ -91,7 +91,7 @@ def factor_values(indices):
     ).astype(np.float32)
 
 
-def read(name, split, data_dir, shape):
+def read(name, split, data_dir, shape, frame):
     """Returns all sprites with their true factors; as in dSprites there is one split."""
     check_split(name, split, ("train",))
     sprites = Sprites(shape[0])
