@@ -21,7 +21,7 @@ from conftest import PATIENCE, command, sentence, succeed_here, wait_for_lines
 from PIL import Image
 from PIL.GifImagePlugin import GifImageFile
 
-from keras_infogan import datasets, onnx_model
+from keras_infogan import datasets, framing, onnx_model
 from keras_infogan.config import UserError
 from keras_infogan.export import __main__ as export_command
 from keras_infogan.export import web_runtime
@@ -514,6 +514,12 @@ def test_a_real_image_is_read(opened, explorer, tmp_path, model):
     assert _shows(page, _expected(model, 1, np.eye(10)[digit], tilt) * 255, within=0.6)
     page.locator("#invert").check()
     assert _shows(page, 255 - pixels, "#seen", within=0)
+    page.locator("#invert").uncheck()
+    photo = np.random.default_rng(1).integers(0, 256, (90, 70, 3), np.uint8)
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    page.set_input_files("#file", tmp_path / "photo.png")
+    seen = framing.prepare(Image.fromarray(photo), (16, 16, 1), framing.CROPPED)[..., 0]
+    assert _shows(page, seen, "#seen", within=1)
     (tmp_path / "text.png").write_text("no image")
     page.set_input_files("#file", tmp_path / "text.png")
     page.wait_for_selector("#alert:not([hidden])", timeout=TIMEOUT)

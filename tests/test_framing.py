@@ -1,5 +1,12 @@
 """A picture becomes the same image of a run wherever it comes from."""
 
+import dataclasses
+import itertools
+import json
+import pathlib
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,6 +17,7 @@ from keras_infogan.datasets import prepared
 from keras_infogan.framing import CELEB_A, CROPPED, Framing, is_gray, prepare
 
 SHAPE = (16, 16, 3)
+WEB = pathlib.Path(__file__).parents[1] / "export" / "web"
 
 
 def _ramp(width, height):
@@ -42,6 +50,40 @@ def test_padding_keeps_all_of_a_picture_between_white_bars():
     assert (image[:3] == 255).all()
     assert (image[-3:] == 255).all()
     assert (image[5:11] == 0).all()
+
+
+def test_the_page_does_the_same(tmp_path):
+    """Within 1 of 255: JavaScript's numbers are Pillow's but for the last rounding."""
+    node = shutil.which("node")
+    if not node:
+        pytest.skip("needs Node.js")
+    generator, cases, expected = np.random.default_rng(0), [], []
+    for size, side, channels, frame in itertools.product(
+        [(178, 218), (9, 7), (16, 16), (300, 41)],
+        (16, 33),
+        (1, 3),
+        (CROPPED, CELEB_A, Framing(pad=True)),
+    ):
+        picture = Image.fromarray(generator.integers(0, 256, (*size[::-1], 3), np.uint8))
+        expected.append(prepare(picture, (side, side, channels), frame).ravel())
+        rgba = np.asarray(picture.convert("RGBA")).ravel().tolist()
+        shape = {"height": side, "width": side, "channels": channels}
+        image = {"width": size[0], "height": size[1], "data": rgba}
+        cases.append([shape, dataclasses.asdict(frame), image])
+    (tmp_path / "cases.json").write_text(json.dumps(cases))
+    code = (
+        f"import {{ prepare }} from {json.dumps((WEB / 'framing.js').as_uri())};"
+        "import { readFileSync } from 'node:fs';"
+        f"const cases = JSON.parse(readFileSync({json.dumps(str(tmp_path / 'cases.json'))}));"
+        "console.log(JSON.stringify(cases.map((one) => Array.from(prepare(...one)))));"
+    )
+    printed = subprocess.run(
+        [node, "--input-type=module", "-e", code], capture_output=True, text=True, check=True
+    ).stdout
+    for found, values in zip(json.loads(printed), expected, strict=True):
+        difference = np.abs(np.array(found) - values.astype(int))
+        assert difference.max() <= 1
+        assert difference.mean() < 0.01
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -41,7 +41,7 @@ export function readContract(content) {
   const [, height, width, channels] = content.images.shape;
   return {
     name: content.name, model: content.model, step: content.step, dataset: content.dataset, reserved: content.reserved_names, encodes: content.capabilities.includes("encode"),
-    codes, height, width, channels, noiseSize: noise ? noise.shape[1] : 0, normal: noise ? !noise.range : false,
+    codes, height, width, channels, framing: content.images.framing, noiseSize: noise ? noise.shape[1] : 0, normal: noise ? !noise.range : false,
   };
 }
 

@@ -1,5 +1,6 @@
 // Pixels to canvases and files, and files to pixels. Pixels are Float32Array(height * width * channels) in [0, 1].
 
+import { prepare } from "./framing.js";
 import { GIFEncoder, applyPalette, quantize } from "./gifenc.js";
 
 const SAVED_SIZE = 256; // pixels; smaller images are saved enlarged by a whole factor to at least this
@@ -60,24 +61,14 @@ export function saveGif(contract, frames, delay, name) {
   save(new Blob([gif.bytes()], { type: "image/gif" }), name);
 }
 
-// The pixels of an image file, as encode prepares them in Python but for the browser's own way of scaling: the middle, in the proportions of the model's images, on
-// white, scaled to their size, gray if they are.
-export async function readFile({ height, width, channels }, file, invert) {
-  const bitmap = await createImageBitmap(file);
-  const scale = Math.min(bitmap.width / width, bitmap.height / height), [across, down] = [width * scale, height * scale];
-  const canvas = document.createElement("canvas");
-  canvas.width = width;
-  canvas.height = height;
+// The pixels of an image file as the run takes them; as the browser decodes it, without regard to its color profile, as Python does.
+export async function readFile(contract, file, invert) {
+  const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" }), canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.fillStyle = "white";
-  context.fillRect(0, 0, width, height);
-  context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, (bitmap.width - across) / 2, (bitmap.height - down) / 2, across, down, 0, 0, width, height);
-  const { data } = context.getImageData(0, 0, width, height), pixels = new Float32Array(height * width * channels);
-  for (let place = 0; place < height * width; place++) {
-    const [red, green, blue] = data.subarray(place * 4, place * 4 + 3);
-    const colors = channels < 3 ? [Math.round(0.299 * red + 0.587 * green + 0.114 * blue)] : [red, green, blue];
-    colors.forEach((value, color) => { pixels[place * channels + color] = (invert ? 255 - value : value) / 255; });
-  }
-  return pixels;
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(bitmap, 0, 0);
+  const values = prepare(contract, contract.framing, context.getImageData(0, 0, canvas.width, canvas.height));
+  return Float32Array.from(values, (value) => (invert ? 255 - value : value) / 255);
 }
