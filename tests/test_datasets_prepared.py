@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_infogan import datasets
@@ -101,6 +102,23 @@ def test_a_failed_download_is_one_sentence(tmp_path, monkeypatch, capsys):
     assert "downloads/manual" in str(error.value)
     assert "\n" not in str(error.value)
     assert "downloading about" in capsys.readouterr().err
+
+
+def test_a_data_set_of_ones_own_is_read_though_nobody_registered_it(tmp_path):
+    pixels = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 16, 16, 1), np.uint8)
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="my_pictures",
+        version="1.0.0",
+        data_dir=tmp_path,
+        features=tfds.features.FeaturesDict({"image": tfds.features.Image(shape=(16, 16, 1))}),
+        split_datasets={"train": tf.data.Dataset.from_tensor_slices({"image": pixels})},
+    )
+    shape, frame = datasets.shape_and_framing("my_pictures", tmp_path, 16)
+    data = datasets.load("my_pictures", "train", shape, tmp_path, frame)
+    assert sorted(data.images[:, 0, 0, 0]) == list(range(5))
+    for inside in ("my_pictures", "my_pictures/1.0.0"):
+        with pytest.raises(UserError, match=rf"give the folder .*--data_dir={tmp_path}\."):
+            datasets.load("my_pictures", "train", shape, tmp_path / inside)
 
 
 def test_known_names():

@@ -20,12 +20,17 @@ _CELEB_A_FILES = (
 
 
 def is_known(name, data_dir=None):
-    """Whether tensorflow-datasets has a data set of this name, or one lies prepared in data_dir."""
+    """Whether tensorflow-datasets has a data set of this name, or one lies prepared in data_dir.
+
+    Raises:
+      UserError: if data_dir lies within such a data set.
+    """
     import tensorflow_datasets as tfds
 
     try:
         tfds.builder_cls(name)
     except (tfds.core.registered.DatasetNotFoundError, ValueError):
+        _check_depth(name, data_dir)
         return bool(data_dir) and any(pathlib.Path(data_dir, name).glob("**/dataset_info.json"))
     return True
 
