@@ -6,11 +6,11 @@ for every image:
 
     rotate 20, shear 0.2, scale 0.15, shift 0.075, flip
 
-`rotate` in degrees; `shear`; `scale` of each axis by itself; `shift` along each axis, as a share of
-the side; `flip` left to right, every second image; `brightness`, added to the range [-1, 1];
-`contrast` and `saturation`, factors; `cutout` grays a square of this share of the side. Which
-changes leave an image what it is, is prior knowledge: a digit that is turned by 20 degrees is the
-same digit, one that is mirrored is not.
+`rotate` in degrees; `shear`; `scale` of each axis by itself; `aspect`, narrower by this share and
+as much higher; `shift` along each axis, as a share of the side; `flip` left to right, every second
+image; `brightness`, added to the range [-1, 1]; `contrast` and `saturation`, factors; `cutout`
+grays a square of this share of the side. Which changes leave an image what it is, is prior
+knowledge: a digit that is turned by 20 degrees is the same digit, one that is mirrored is not.
 """
 
 import math
@@ -28,8 +28,11 @@ _LIMITS = {
     "contrast": 1,
     "saturation": 1,
     "cutout": 1,
+    "aspect": 0.9,
 }
-_GEOMETRIC = {"rotate", "shear", "scale", "shift", "flip"}
+_GEOMETRIC = {"rotate", "shear", "scale", "aspect", "shift", "flip"}
+# Those of which one number says how far an image is changed.
+_MEASURED = ("rotate", "shear", "aspect", "brightness", "contrast", "saturation")
 
 
 def parse_changes(setting, text):
@@ -64,6 +67,39 @@ def parse_changes(setting, text):
     return changes
 
 
+def parse_guides(setting, text, changes):
+    """Returns which codes learn which changes, a dict from the name of a code to (change, unit):
+    the unit is how far an image is changed when the code goes up by 1.
+
+    Args:
+      setting: whose value it is, for the error.
+      text: such as "slant shear 0.4, width aspect 0.2"; empty: no code does.
+      changes: what `parse_changes` returned: what images are changed by.
+
+    Raises:
+      UserError: names the part that could not be read.
+    """
+    guides = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            name, change, unit = part.split()
+            understood = change in _MEASURED and 0 < float(unit) < math.inf and name not in guides
+        except ValueError:
+            understood = False
+        if not understood:
+            raise UserError(
+                f"--{setting}: cannot read {part!r}; expected a code, a change and how much of it "
+                f"1 is, such as 'slant shear 0.4', of {', '.join(_MEASURED)}."
+            )
+        if not changes.get(change):
+            raise UserError(
+                f"--{setting}: {name} is to learn {change}, by which no image is changed; add it "
+                f"to --changes, for example '{change} {unit}'."
+            )
+        guides[name] = change, float(unit)
+    return guides
+
+
 def changed(learner, images, changes, use):
     """Returns images, each changed by a draw of its own. Differentiable with respect to the images.
 
@@ -72,6 +108,13 @@ def changed(learner, images, changes, use):
       images: float32 (batch, height, width, channels) in [-1, 1].
       changes: what `parse_changes` returns.
       use: see Learner.draw.
+    """
+    return applied(images, changes, strengths(learner, images, changes, use))
+
+
+def strengths(learner, images, changes, use):
+    """Returns by how much each image is to be changed, a dict from every change to float32
+    (batch, 2): along each axis, or in the first of both. Arguments: as of `changed`.
     """
     import tensorflow as tf
 
@@ -82,7 +125,13 @@ def changed(learner, images, changes, use):
         return tf.random.stateless_uniform((count, len(names), 2), seed, minval=-1.0, maxval=1.0)
 
     drawn = dict(zip(names, tf.unstack(learner.draw(uniform, images, use), axis=1), strict=True))
-    strengths = {name: changes.get(name, 0.0) * drawn[name] for name in names}
+    return {name: changes.get(name, 0.0) * drawn[name] for name in names}
+
+
+def applied(images, changes, strengths):
+    """Returns images changed by what `strengths` returns."""
+    import tensorflow as tf
+
     if _GEOMETRIC & changes.keys():
         images = _moved(images, strengths)
     if "brightness" in changes:
@@ -96,7 +145,9 @@ def changed(learner, images, changes, use):
             tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True), images, strengths["contrast"]
         )
     if "cutout" in changes:
-        images *= _outside_square(images.shape[1:3], drawn["cutout"], changes["cutout"])
+        images *= _outside_square(
+            images.shape[1:3], strengths["cutout"] / changes["cutout"], changes["cutout"]
+        )
     return images
 
 
@@ -106,13 +157,14 @@ def _moved(images, strengths):
 
     height, width = images.shape[1:3]
     angle = math.pi / 180 * strengths["rotate"][:, 0]
-    scale = 1 + strengths["scale"]
-    x_scale = scale[:, 0] * tf.where(strengths["flip"][:, 0] > 0, -1.0, 1.0)
+    scale, aspect = 1 + strengths["scale"], 1 + strengths["aspect"][:, 0]
+    x_scale = scale[:, 0] * aspect * tf.where(strengths["flip"][:, 0] > 0, -1.0, 1.0)
+    y_scale = scale[:, 1] / aspect
     x_shear, sine, cosine = strengths["shear"][:, 0], tf.sin(angle), tf.cos(angle)
     # From a place in the result to the place in the image: turned, sheared, scaled.
     matrix = [
-        [cosine * x_scale, (cosine * x_shear - sine) * scale[:, 1]],
-        [sine * x_scale, (sine * x_shear + cosine) * scale[:, 1]],
+        [cosine * x_scale, (cosine * x_shear - sine) * y_scale],
+        [sine * x_scale, (sine * x_shear + cosine) * y_scale],
     ]
     x_center, y_center = (width - 1) / 2, (height - 1) / 2
     x = tf.range(width, dtype=tf.float32)[None, None, :] - x_center

@@ -66,6 +66,14 @@ def test_self_augmented_information_by_hand():
     )
 
 
+def test_guidance_by_hand():
+    answers = tf.constant([0.5, -0.1])
+    changed = tf.constant([0.8, 0.3])
+    errors = losses.guidance(answers, changed, tf.constant([0.3, 0.5]))
+    center = ((0.5 - 0.1) / 2) ** 2
+    assert errors.numpy() == pytest.approx([center, 0.1**2 + center], abs=1e-6)
+
+
 def test_an_image_teaches_its_copy_and_not_the_other_way_round():
     logits, changed = tf.constant([[1.0, 2.0, 0.0]]), tf.constant([[0.0, 1.0, 2.0]])
     with tf.GradientTape() as tape:

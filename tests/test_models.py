@@ -49,6 +49,7 @@ OWN = {
             "recognizer_average_decay": 0.9,
             "learning_rate_decay_start": 0.5,
             "augmentation": "shift 0.1, cutout 0.3",
+            "guided_codes": "slant shear 0.4",
         },
         "taught by real images, fresh fakes, float16": {
             "codes": "kind=categorical(3), slant=uniform, tilt=gaussian",
@@ -104,7 +105,8 @@ def _logged(name, model):
     return {
         "infogan": gan
         | {f"mutual_information/{code.name}" for code in spec.codes}
-        | {f"{term}/{code}" for term in ("disagreement", "uncertainty") for code in taught},
+        | {f"{term}/{code}" for term in ("disagreement", "uncertainty") for code in taught}
+        | {f"guidance/{code}" for code in getattr(model.settings, "guides", ())},
         "dcgan": gan,
         "vae": {"negative_bound", "reconstruction"}
         | {f"divergence/{code.name}" for code in spec.codes},

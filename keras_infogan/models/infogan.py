@@ -110,9 +110,9 @@ class InfoGAN(Learner):
             real_logits, fake_logits, self.settings.label_smoothing
         )
         generator_losses = losses.generator_loss(fake_logits)
-        from_real, grouping = self._information_of_real(batch["image"], real)
+        from_real, learned = self._information_of_real(batch["image"], real)
         minimized = self._with_information(
-            {"discriminator": discriminator_losses + grouping, "generator": generator_losses},
+            {"discriminator": discriminator_losses + learned, "generator": generator_losses},
             information,
         )
         logged = {"discriminator_loss": discriminator_losses, "generator_loss": generator_losses}
@@ -186,23 +186,26 @@ class InfoGAN(Learner):
         return {player: value + informed.get(player, 0.0) for player, value in minimized.items()}
 
     def _information_of_real(self, images, features):
-        """Returns what Q learns of discrete codes from real images: terms to log, and their
-        weighted sum, (batch,), to minimize (see losses).
+        """Returns what Q learns of codes from real images and changed copies of them: terms to log,
+        and their weighted sum, (batch,), to minimize (see losses).
         """
-        settings, spec = self.settings, self.latent_spec
-        codes = [code for code in spec.codes if not code.continuous]
-        if not settings.real_information_weight or not codes:
+        settings, spec, guides = self.settings, self.latent_spec, self.settings.guides
+        grouped = [
+            code for code in spec.codes if settings.real_information_weight and not code.continuous
+        ]
+        guided = [code for code in spec.codes if code.name in guides]
+        if not grouped and not guided:
             return {}, 0.0
-        copies = augment.changed(
-            self, images, augment.parse_changes("changes", settings.changes), use=_COPIES
-        )
+        changes = augment.parse_changes("changes", settings.changes)
+        strengths = augment.strengths(self, images, changes, use=_COPIES)
+        copies = augment.applied(images, changes, strengths)
         # A pass of their own, as that of real and of generated images.
         of_images, of_copies = (
             spec.unpack_parameters(self.recognizer(part, training=True))
             for part in (features, self._features(copies, use=_NOISE_OF_COPIES))
         )
-        logged, grouping = {}, 0.0
-        for code in codes:
+        logged, learned = {}, 0.0
+        for code in grouped:
             answers, answers_of_copies = (
                 code.log_probabilities(of_images[code.name]),
                 code.log_probabilities(of_copies[code.name]),
@@ -210,14 +213,23 @@ class InfoGAN(Learner):
             disagreement, uncertainty, imbalance = losses.self_augmented_information(
                 answers, answers_of_copies, code.prior_probabilities
             )
-            grouping += code.weight * (
+            learned += (settings.real_information_weight * code.weight) * (
                 disagreement + settings.uncertainty_weight * uncertainty + imbalance
             )
             logged |= {
                 f"disagreement/{code.name}": disagreement,
                 f"uncertainty/{code.name}": uncertainty,
             }
-        return logged, settings.real_information_weight * grouping
+        for code in guided:
+            change, unit = guides[code.name]
+            error = losses.guidance(
+                code.answer(of_images[code.name]),
+                code.answer(of_copies[code.name]),
+                strengths[change][:, 0] / unit,
+            )
+            learned += settings.guidance_weight * code.weight * error
+            logged[f"guidance/{code.name}"] = error
+        return logged, learned
 
     def generate(self, latents):
         """Returns images in [-1, 1] of latent vectors."""

@@ -139,6 +139,13 @@ class InfoGANSettings(config.Settings):
         "which learn them from real images",
     )
 
+    guided_codes: str = setting(
+        "",
+        "continuous codes that learn one of the changes from real images and their copies: each "
+        "with how far an image is changed when it goes up by 1, such as 'slant shear 0.4'",
+    )
+    guidance_weight: float = setting(1.0, "weight with which they do", minimum=0.0)
+
     label_smoothing: float = setting(
         0.0, "taken off the discriminator's target for real images", minimum=0.0, maximum=0.5
     )
@@ -191,6 +198,14 @@ class InfoGANSettings(config.Settings):
         architectures.parse_layers(self.generator_layers)
 
     def _check_learning_from_real_images(self):
+        continuous = [code.name for code in self.latent_spec.codes if code.continuous]
+        for name in self.guides:
+            if name not in continuous:
+                raise config.UserError(
+                    f"--guided_codes: {name!r} is no continuous code"
+                    f"{config.did_you_mean(name, continuous)}; --codes has "
+                    f"{', '.join(continuous) or 'none'}."
+                )
         off = "or give --real_information_weight=0 --nogenerator_follows, which is the paper's game"
         if self.generator_follows and not self.real_information_weight:
             raise config.UserError(
@@ -198,6 +213,11 @@ class InfoGANSettings(config.Settings):
                 "--real_information_weight above 0, or add --nogenerator_follows."
             )
         if self.recognizer_optimizer != "discriminator":
+            if self.guides:
+                raise config.UserError(
+                    "--guided_codes moves the recognizer with the discriminator; it needs "
+                    "--recognizer_optimizer=discriminator, or leave it out."
+                )
             if self.real_information_weight:
                 raise config.UserError(
                     "--real_information_weight moves the recognizer with the discriminator; it "
@@ -208,6 +228,11 @@ class InfoGANSettings(config.Settings):
                     "--recognizer_average_decay averages trunk and recognizer together; it needs "
                     "--recognizer_optimizer=discriminator, or give --recognizer_average_decay=0."
                 )
+        if self.guides and not self.mutual_information_weight:
+            raise config.UserError(
+                "--mutual_information_weight=0 is a plain GAN whose recognizer only watches, which "
+                "one that learns from real images does not; raise it, or leave --guided_codes out."
+            )
         if self.real_information_weight and not self.mutual_information_weight:
             raise config.UserError(
                 "--mutual_information_weight=0 is a plain GAN whose recognizer only watches, which "
@@ -220,6 +245,12 @@ class InfoGANSettings(config.Settings):
                 f"of {', '.join(discrete)} one alone can be learned from real images; keep one "
                 f"discrete code, {off}."
             )
+
+    @property
+    def guides(self):
+        """What `guided_codes` says, see augment.parse_guides."""
+        changes = augment.parse_changes("changes", self.changes)
+        return augment.parse_guides("guided_codes", self.guided_codes, changes)
 
     @property
     def latent_spec(self):
