@@ -19,6 +19,7 @@ tensorflow-serving-api, which loads TensorFlow.
 import dataclasses
 import io
 import logging
+import math
 import pathlib
 import re
 import sys
@@ -38,6 +39,8 @@ FLAGS = flags.FLAGS
 _LONGEST_TIMEOUT = 86_400  # seconds
 # Images asked for in one request at most; a size that TensorFlow Serving has warmed up.
 _BATCH_SIZE = 64
+# Of an answer: what a number may take in JSON, and what is not of a single image.
+_NUMBER_BYTES, _FRAME_BYTES = 32, 2**16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +60,21 @@ class Offer:
     latent_spec: LatentSpec
     image_shape: tuple
     capabilities: tuple
+
+    def most_bytes(self, signature, count):
+        """Returns how many bytes an answer about `count` images has at most, over REST, where it is
+        longer than over gRPC.
+        """
+        # A PNG file is hardly larger than its pixels, and in base64 a third more.
+        pixels = math.prod(self.image_shape)
+        if signature == "png":
+            return _FRAME_BYTES + count * (2 * pixels + 1024)
+        numbers = pixels
+        if signature == "encode":
+            numbers = self.latent_spec.total_parameters + sum(
+                math.prod(tensor.shape) for tensor in self.latent_spec.output_tensors
+            )
+        return _FRAME_BYTES + count * _NUMBER_BYTES * numbers
 
 
 def read_contract(path):
@@ -131,8 +149,7 @@ def connect(
       model: the model's name on the server, if another than the contract's.
       label: which of the model's versions, by a label that the server gave it, such as "stable";
         without one the server takes its newest.
-      timeout: seconds after which a server that says nothing is given up, and within which an
-        answer must arrive once it has begun; of each try.
+      timeout: seconds of each try, within which all of the answer must be there.
       retries: how often a request is sent again, after 0.2 s and then twice as long each time, that
         met a server that is not there, hung up, or said that it is busy (429, 502, 503, 504). One
         that timed out is not: it would give a slow server more to do.
@@ -209,7 +226,7 @@ class Client(named.Named):
 
     def _encode(self, images):
         answers = [
-            self._answers(self.transport.predict("encode", {"images": part}), len(part))
+            self._answers(self._ask("encode", {"images": part}, len(part)), len(part))
             for part in _parts(images)
         ]
         return {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
@@ -244,7 +261,10 @@ class Client(named.Named):
             ) from None
 
     def _predict(self, signature, inputs, output, count, shape=None):
-        return checked_output(self.transport.predict(signature, inputs), output, count, shape)
+        return checked_output(self._ask(signature, inputs, count), output, count, shape)
+
+    def _ask(self, signature, inputs, count):
+        return self.transport.predict(signature, inputs, self.offer.most_bytes(signature, count))
 
     def _decode(self, file):
         try:
@@ -339,9 +359,7 @@ def define_connection_flags():
         None,
         "which version, by its label on the server, such as stable; default: the newest.",
     )
-    flags.DEFINE_float(
-        "timeout", 10.0, "seconds to wait for an answer, and for all of it once it has begun."
-    )
+    flags.DEFINE_float("timeout", 10.0, "seconds within which all of an answer must be there.")
 
 
 def connect_as_flags_say(offer=None, retries=3):

@@ -77,6 +77,11 @@ class Load:
         }
         return codes | {"seed": generator.integers(NUM_SEEDS, size=self.batch_size)}
 
+    @property
+    def most_bytes(self):
+        """Of an answer."""
+        return self.offer.most_bytes(self.signature, self.batch_size)
+
     def requests(self, transport):
         """Returns requests as the transport prepares them, a list of two or more, the same
         for the same load.
@@ -86,7 +91,7 @@ class Load:
             len(prepared) < _PREPARED_REQUESTS and numbers < _PREPARED_NUMBERS
         ):
             inputs = self.inputs(generator)
-            prepared.append(transport.prepare(self.signature, inputs))
+            prepared.append(transport.prepare(self.signature, inputs, self.most_bytes))
             numbers += sum(array.size for array in inputs.values())
         return prepared
 
@@ -354,7 +359,8 @@ def main():
     load = Load(FLAGS.signature, batch_sizes[0], first.offer)
     # A server that is not there or has another model is said before anything is
     # measured, or written.
-    load.check(first.transport.predict(load.signature, load.inputs(np.random.default_rng(0))))
+    inputs = load.inputs(np.random.default_rng(0))
+    load.check(first.transport.predict(load.signature, inputs, load.most_bytes))
     directory = files.output_directory(config.user_path(FLAGS.output_dir))
     rows = []
     try:

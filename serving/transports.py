@@ -1,27 +1,31 @@
 """How a client reaches a server: TensorFlow Serving's predict and metadata calls, over
 REST and over gRPC.
 
-Both have metadata() -> dict and predict(signature, named arrays) -> named arrays, in which encoded
-files are lists of bytes. predict is send(prepare(...)): what prepare returns can be sent more than
-once, and over another connection to the same model. Connections stay open.
+Both have metadata() -> dict and predict(signature, named arrays, most_bytes) -> named arrays, in
+which encoded files are lists of bytes; an answer of more than `most_bytes` is refused. predict is
+send(prepare(...)): what prepare returns can be sent more than once, and over another connection to
+the same model. Connections stay open.
 """
 
 import base64
 import binascii
 import contextlib
+import http.client
+import io
 import json
 import re
 import time
 
 import numpy as np
 import urllib3
+import urllib3.connection
 
 from keras_infogan.config import UserError
 from keras_infogan.contract import LOG_LIKELIHOOD, PNG, RECONSTRUCTIONS
 
 _TRANSIENT_STATUSES = (429, 502, 503, 504)
 _BACKOFF, _LONGEST_BACKOFF = 0.2, 5.0  # seconds
-_MOST_BYTES = 2**30  # of an answer
+_MOST_METADATA = 2**22  # bytes
 _SINGLE_OUTPUTS = {
     "png": PNG.name,
     "reconstruct": RECONSTRUCTIONS,
@@ -40,7 +44,62 @@ class _Retry(urllib3.Retry):
     ):
         if isinstance(error, urllib3.exceptions.ReadTimeoutError):
             raise error
+        if isinstance(error, urllib3.exceptions.ProtocolError) and any(
+            isinstance(cause, TimeoutError) for cause in error.args
+        ):
+            # The server did not take all of the request in time.
+            raise urllib3.exceptions.ReadTimeoutError(_pool, url, str(error))
         return super().increment(method, url, response, error, _pool, _stacktrace)
+
+
+class _TimedReader(io.RawIOBase):
+    """Reads of a socket until a deadline: a socket's own timeout is that of each single read, which
+    a server that sends a byte now and then never exceeds.
+    """
+
+    def __init__(self, raw, connection, deadline):
+        self._raw, self._connection, self._deadline = raw, connection, deadline
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the deadline has passed")
+        self._connection.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self):
+        self._raw.close()
+        super().close()
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    """A response whose parts (status line, headers, body, trailers) come within one timeout, the
+    one that its socket has at the beginning.
+    """
+
+    def __init__(self, sock, *arguments, **named):
+        super().__init__(sock, *arguments, **named)
+        deadline = time.monotonic() + sock.gettimeout()
+        self.fp = io.BufferedReader(_TimedReader(self.fp.detach(), sock, deadline))
+
+
+class _HttpConnection(urllib3.connection.HTTPConnection):
+    response_class = _TimedResponse
+
+
+class _HttpsConnection(urllib3.connection.HTTPSConnection):
+    response_class = _TimedResponse
+
+
+class _HttpPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _HttpConnection
+
+
+class _HttpsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _HttpsConnection
 
 
 class Rest:
@@ -63,24 +122,25 @@ class Rest:
             respect_retry_after_header=False,
         )
         self._pool = urllib3.PoolManager()
+        self._pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
 
     def metadata(self):
-        return self._ask("GET", "/metadata")
+        return self._ask("GET", "/metadata", _MOST_METADATA)
 
-    def predict(self, signature, inputs):
-        return self.send(self.prepare(signature, inputs))
+    def predict(self, signature, inputs, most_bytes):
+        return self.send(self.prepare(signature, inputs, most_bytes))
 
-    def prepare(self, signature, inputs):
+    def prepare(self, signature, inputs, most_bytes):
         body = {
             "signature_name": signature,
             "inputs": {name: array.tolist() for name, array in inputs.items()},
         }
-        return signature, json.dumps(body, separators=(",", ":")).encode()
+        return signature, json.dumps(body, separators=(",", ":")).encode(), most_bytes
 
     def send(self, prepared):
-        signature, body = prepared
+        signature, body, most_bytes = prepared
         answer = self._ask(
-            "POST", ":predict", body=body, headers={"Content-Type": "application/json"}
+            "POST", ":predict", most_bytes, body=body, headers={"Content-Type": "application/json"}
         )
         try:
             outputs = answer["outputs"]
@@ -97,39 +157,35 @@ class Rest:
                 "is the address right?"
             ) from None
 
-    def _ask(self, method, path, **body):
-        """Returns the JSON that the server answers with status 200."""
+    def _ask(self, method, path, most_bytes, **body):
+        """Returns the JSON that the server answers with status 200, in at most so many bytes."""
         url = self._url + path
-        late = UserError(
-            f"{url} did not answer within {self._timeout:g} seconds; give a longer timeout, or "
-            "ask for fewer images at once."
-        )
         try:
             response = self._pool.request(
                 method,
                 url,
-                timeout=urllib3.Timeout(self._timeout),
+                timeout=urllib3.Timeout(total=self._timeout),
                 retries=self._retry,
                 redirect=False,
                 preload_content=False,
                 **body,
             )
             with contextlib.closing(response):
-                parts, size, deadline = [], 0, time.monotonic() + self._timeout
-                while part := response.read1(2**16, decode_content=True):
-                    parts.append(part)
-                    size += len(part)
-                    if size > _MOST_BYTES:
+                answer = bytearray()
+                # As it came: what is compressed, unasked, could be any size.
+                while part := response.read1(2**16, decode_content=False):
+                    answer += part
+                    if len(answer) > most_bytes:
                         raise UserError(
-                            f"{url} answers more than {_MOST_BYTES:,} bytes; is the address right?"
+                            f"{url} answers more than {most_bytes:,} bytes, which is more than was "
+                            "asked for; is its model that of this contract?"
                         )
-                    # A server that sends a byte now and then would never be too late
-                    # for a single read.
-                    if time.monotonic() > deadline:
-                        raise late
                 response.release_conn()
         except urllib3.exceptions.ReadTimeoutError:
-            raise late from None
+            raise UserError(
+                f"{url} did not answer within {self._timeout:g} seconds; give a longer timeout, or "
+                "ask for fewer images at once."
+            ) from None
         except (
             urllib3.exceptions.MaxRetryError,
             urllib3.exceptions.NewConnectionError,
@@ -144,7 +200,7 @@ class Rest:
                 "is the address right?"
             ) from None
         try:
-            content = json.loads(b"".join(parts))
+            content = json.loads(answer)
         except (ValueError, RecursionError):
             raise UserError(
                 f"{url} answers what is no JSON (status {response.status}); is the address right?"
@@ -176,8 +232,8 @@ class Grpc:
 
     def __init__(self, address, model, label, timeout, retries):
         try:
-            import grpc
-            from tensorflow_serving.apis import prediction_service_pb2_grpc
+            import grpc  # noqa: F401, looked for before anything is sent
+            import tensorflow_serving.apis  # noqa: F401
         except ImportError as error:
             raise UserError(
                 f"gRPC needs {error.name}, which is not installed; install keras-infogan with its "
@@ -196,15 +252,27 @@ class Grpc:
             "name": [{"service": "tensorflow.serving.PredictionService"}],
             "retryPolicy": policy | {"retryableStatusCodes": ["UNAVAILABLE"]},
         }
-        options = [
-            ("grpc.max_receive_message_length", _MOST_BYTES),
+        self._options = [
             ("grpc.service_config", json.dumps({"methodConfig": [method] if retries else []})),
             # Otherwise all of a process to one address would share one connection.
             ("grpc.use_local_subchannel_pool", 1),
         ]
-        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(
-            grpc.insecure_channel(address, options)
-        )
+        self._most_bytes, self._stub = 0, None
+
+    def _stub_for(self, most_bytes):
+        """Returns the stub of a channel, which is what bounds answers, that takes so many bytes."""
+        import grpc
+        from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+        if self._stub is None or most_bytes > self._most_bytes:
+            limit = ("grpc.max_receive_message_length", most_bytes)
+            self._most_bytes, self._stub = (
+                most_bytes,
+                prediction_service_pb2_grpc.PredictionServiceStub(
+                    grpc.insecure_channel(self._address, [*self._options, limit])
+                ),
+            )
+        return self._stub
 
     def metadata(self):
         from google.protobuf import json_format
@@ -213,17 +281,19 @@ class Grpc:
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
         request.model_spec.name, request.model_spec.version_label = self._model, self._label or ""
         found = get_model_metadata_pb2.SignatureDefMap()
-        self._call(self._stub.GetModelMetadata, request).metadata["signature_def"].Unpack(found)
+        self._call("GetModelMetadata", request, _MOST_METADATA).metadata["signature_def"].Unpack(
+            found
+        )
         return {
             "metadata": {
                 "signature_def": json_format.MessageToDict(found, preserving_proto_field_name=True)
             }
         }
 
-    def predict(self, signature, inputs):
-        return self.send(self.prepare(signature, inputs))
+    def predict(self, signature, inputs, most_bytes):
+        return self.send(self.prepare(signature, inputs, most_bytes))
 
-    def prepare(self, signature, inputs):
+    def prepare(self, signature, inputs, most_bytes):
         import tensorflow as tf
         from tensorflow_serving.apis import predict_pb2
 
@@ -235,21 +305,22 @@ class Grpc:
         ) = self._model, self._label or "", signature
         for name, array in inputs.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
-        return request
+        return request, most_bytes
 
     def send(self, prepared):
         import tensorflow as tf
 
+        request, most_bytes = prepared
         return {
             name: tf.make_ndarray(proto)
-            for name, proto in self._call(self._stub.Predict, prepared).outputs.items()
+            for name, proto in self._call("Predict", request, most_bytes).outputs.items()
         }
 
-    def _call(self, method, request):
+    def _call(self, method, request, most_bytes):
         import grpc
 
         try:
-            return method(request, timeout=self._timeout)
+            return getattr(self._stub_for(most_bytes), method)(request, timeout=self._timeout)
         except grpc.RpcError as error:
             details = error.details() or "no reason given"
             if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:

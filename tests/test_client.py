@@ -4,9 +4,11 @@ that are down, slow or wrong.
 
 import base64
 import contextlib
+import gzip
 import http.server
 import io
 import json
+import socket
 import threading
 import time
 
@@ -256,15 +258,22 @@ def _hang_up(handler):
     handler.connection.close()
 
 
-def _drip(handler):
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    with contextlib.suppress(OSError):
-        for _ in range(100):
-            handler.wfile.write(b" ")
-            handler.wfile.flush()
-            time.sleep(0.1)
+def _drip(beginning, piece):
+    """Sends raw bytes, then a piece of them every 0.1 s for 10 s, or until nobody listens."""
+
+    def answer(handler):
+        handler.close_connection = True
+        with contextlib.suppress(OSError):
+            handler.wfile.write(beginning)
+            for _ in range(100):
+                handler.wfile.write(piece)
+                time.sleep(0.1)
+
+    return answer
+
+
+_OK = b"HTTP/1.1 200 OK\r\n"
+_CHUNKED = _OK + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 def _picture():
@@ -307,10 +316,17 @@ def test_transient_failures_are_tried_again_on_one_connection(exported):
         (_say(200, b'{"outputs": [{"b64": "AAAA"}]}'), "no PNG image", 1),
         (_say(200, b'{"outputs": []}'), "not what was asked for, 1 of image_bytes", 1),
         (_say(200, b'{"outputs": {"other": [1]}}'), "not what was asked for", 1),
-        (_say(200, b"[" * 100_000), "answers what is no JSON", 1),
+        (_say(200, b"[" * 60_000), "answers what is no JSON", 1),
         (_hang_up, "cannot be reached", 4),
         (lambda handler: time.sleep(1), "did not answer within 0.3 seconds", 1),
-        (_drip, "did not answer within 0.3 seconds", 1),
+        (_drip(_OK + b"Content-Length: 1000\r\n\r\n", b" "), "not answer within 0.3 seconds", 1),
+        (_drip(b"HTTP/1.1 200 ", b"x"), "not answer within 0.3 seconds", 1),
+        (_drip(_OK + b"X: ", b"x"), "not answer within 0.3 seconds", 1),
+        (_drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "not answer within 0.3 seconds", 1),
+        (_drip(_CHUNKED + b"2;", b"x"), "not answer within 0.3 seconds", 1),
+        (_drip(_CHUNKED + b"2\r\n{}\r\n0\r\n", b"X: 1\r\n"), "not answer within 0.3 seconds", 1),
+        (_say(200, b"[]," * 30_000), "answers more than 67,072 bytes, which is more than was", 1),
+        (_say(200, gzip.compress(b"[" * 10_000_000), Content_Encoding="gzip"), "is no JSON", 1),
     ],
 )
 def test_a_server_that_is_busy_slow_or_wrong_is_one_sentence(exported, answer, part, count):
@@ -320,6 +336,30 @@ def test_a_server_that_is_busy_slow_or_wrong_is_one_sentence(exported, answer, p
         # The server may get to a request after it was given up.
         wait_until(lambda: len(requests) >= count)
         assert len(requests) == count
+
+
+def test_a_server_that_does_not_take_the_request_is_given_up_at_the_same_time(exported):
+    with socket.create_server(("localhost", 0)) as listener:
+        url = f"http://localhost:{listener.getsockname()[1]}"
+        connected = client.connect(url, exported, timeout=0.3)
+        # More than the buffers between the two hold: 64 images of 1 MB each, as text.
+        large = np.zeros((64, 512, 512, 1), np.float32)
+        with pytest.raises(UserError, match=r"did not answer within 0\.3 seconds"):
+            connected.transport.predict("encode", {"images": large}, 1000)
+
+
+def test_an_answer_is_bounded_by_what_was_asked_for(addresses, exported):
+    offer = client.read_contract(exported)
+    assert offer.most_bytes("png", 3) == 2**16 + 3 * (2 * 256 + 1024)
+    assert offer.most_bytes("from_seed", 3) == 2**16 + 3 * 32 * 256
+    # digit, its ten probabilities, tilt, its deviation, and the parameters of Q: 10 and 2.
+    assert offer.most_bytes("encode", 3) == 2**16 + 3 * 32 * (13 + 12)
+    for kind, part in (("rest", "more than 100 bytes"), ("grpc", "larger than max")):
+        transport = client.connect(addresses[kind], exported, timeout=PATIENCE).transport
+        images = {"images": np.zeros((2, 16, 16, 1), np.float32)}
+        with pytest.raises(UserError, match=part):
+            transport.predict("encode", images, 100)
+        assert len(transport.predict("encode", images, 10_000)["digit"]) == 2
 
 
 def test_a_model_whose_noise_is_no_vector_is_not_ours():
