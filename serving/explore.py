@@ -2,13 +2,12 @@
 
     python -m keras_infogan.serving.explore --export_dir=runs/digits-infogan-1/export
 
-The export needs --formats=web. This command only hands out its files, to this machine: the browser
-computes the images. Any web server can do the same, so the folder web/ may be published as it is.
+The export needs --formats=web. This command only hands out its files, to this machine unless --host
+says otherwise: the browser computes the images. Any web server can do the same, so the folder web/
+may be published as it is.
 """
 
-import functools
-import http.server
-import sys
+import mimetypes
 import threading
 import webbrowser
 
@@ -16,34 +15,35 @@ from absl import flags
 
 from keras_infogan import config, contract
 from keras_infogan.config import UserError
-from keras_infogan.serving import exported
+from keras_infogan.serving import exported, listening
 
 FLAGS = flags.FLAGS
+# What a machine's own settings say of these is wrong on some.
 _TYPES = {
     ".js": "text/javascript",
     ".json": "application/json",
     ".onnx": "application/octet-stream",
     ".wasm": "application/wasm",
 }
+HEADERS = {
+    "Cache-Control": "no-cache",  # the next export is at the same address
+    # That of index.html, and what only a header can say.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; "
+    "worker-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
-class _Files(http.server.SimpleHTTPRequestHandler):
-    # What a machine's own settings say of these types is wrong on some.
-    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | _TYPES
+def application(directory):
+    """Returns the ASGI application that hands out the files of a directory."""
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+    from starlette.staticfiles import StaticFiles
 
-    def end_headers(self):
-        self.send_header("Cache-Control", "no-cache")  # the next export is at the same address
-        super().end_headers()
-
-    def log_message(self, *arguments):
-        pass
-
-
-class _Server(http.server.ThreadingHTTPServer):
-    def handle_error(self, request, client_address):
-        # A tab that was closed while it loaded.
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
+    for ending, kind in _TYPES.items():
+        mimetypes.add_type(kind, ending)
+    return Starlette(routes=[Mount("/", StaticFiles(directory=directory, html=True))])
 
 
 def find(export_dir):
@@ -60,28 +60,24 @@ def find(export_dir):
 
 def define_flags():
     exported.define_flag(", or its web/")
-    flags.DEFINE_integer(
-        "port", 8000, "the port; 0 takes a free one.", lower_bound=0, upper_bound=65535
-    )
+    listening.define_flags(8000)
     flags.DEFINE_bool("browser", True, "whether to open the browser.")
 
 
 def main():
-    directory = find(exported.chosen_directory())
     try:
-        server = _Server(("localhost", FLAGS.port), functools.partial(_Files, directory=directory))
-    except OSError as error:
-        raise UserError(
-            f"cannot listen on port {FLAGS.port}: {error.strerror}; give another --port, "
-            "or 0 for a free one."
-        ) from None
-    url = f"http://localhost:{server.server_address[1]}/"
+        from keras_infogan.serving import http_server
+    except ImportError as error:
+        raise listening.missing(error) from None
+    app = application(find(exported.chosen_directory()))
+    listener = listening.listen_as_flags_say()
+    url = f"{listening.url(listener)}/"
     print(f"The latent explorer is at {url}; Ctrl-C ends it.", flush=True)
     if FLAGS.browser:
         # Some browsers return only when they are closed.
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-    with server:
-        server.serve_forever()
+    http_server.serve(app, listener, HEADERS.items())
+    return 0
 
 
 if __name__ == "__main__":

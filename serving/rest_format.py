@@ -16,7 +16,7 @@ def read_request(body, inputs_of, max_batch):
     """Reads a request.
 
     Args:
-      body: bytes.
+      body: bytes or bytearray.
       inputs_of: function from the name of a signature to the Tensors it takes; raises
         UserError for others.
       max_batch: images in a request at most.
@@ -36,6 +36,7 @@ def read_request(body, inputs_of, max_batch):
     signature = request.get("signature_name", "serving_default")
     if not isinstance(signature, str):
         raise UserError(f"signature_name: expected a text, received {_shown(signature)}.")
+    signature = signature or "serving_default"
     tensors = inputs_of(signature)
     if ("instances" in request) == ("inputs" in request):
         raise UserError('expected either "instances" or "inputs".')

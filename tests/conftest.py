@@ -408,17 +408,14 @@ def free_ports(count):
 
 
 @contextlib.contextmanager
-def serve_locally(directory, **limits):
-    """Serves an export as keras_infogan.serving.local does, with RestApplication's limits, while
-    the `with` statement lasts; gives the address.
+def serve_application(app):
+    """Serves an ASGI application on localhost while the `with` statement lasts; gives the
+    address.
     """
-    from keras_infogan import onnx_model
-    from keras_infogan.serving import local, rest_application
+    from keras_infogan.serving import http_server, listening
 
-    model = onnx_model.load(directory / "generator.onnx", num_threads=1)
-    app = rest_application.RestApplication(model, **limits).starlette()
-    server = local.server(app)
-    listener = local.listen("localhost", 0)
+    server = http_server.server(http_server.Gate(app))
+    listener = listening.listen("localhost", 0)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
@@ -427,3 +424,14 @@ def serve_locally(directory, **limits):
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+def serve_locally(directory, **limits):
+    """Serves an export as keras_infogan.serving.local does, with RestApplication's limits, while
+    the `with` statement lasts; gives the address.
+    """
+    from keras_infogan import onnx_model
+    from keras_infogan.serving import rest_application
+
+    model = onnx_model.load(directory / "generator.onnx", num_threads=1)
+    return serve_application(rest_application.RestApplication(model, **limits).starlette())

@@ -614,6 +614,46 @@ def test_a_browser_that_waits_and_one_that_hangs_up(explorer, tmp_path):
     assert "Traceback" not in log.read_text()
 
 
+def test_only_files_are_handed_out_and_with_the_pages_own_policy(address, explorer):
+    def get(path, host="localhost"):
+        with socket.create_connection(("localhost", port), timeout=PATIENCE) as connection:
+            connection.sendall(
+                f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+            )
+            head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        return int(first.split()[1]), dict(line.lower().split(": ", 1) for line in lines), body
+
+    port = int(re.findall(r":(\d+)", address)[0])
+    page = (explorer / "web" / "index.html").read_bytes()
+    status, headers, body = get("/")
+    assert (status, body) == (200, page)
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page.decode())
+    assert headers["content-security-policy"] == f"{policy}; frame-ancestors 'none'"
+    for path in ("/", "/nothing"):
+        assert get(path)[1]["x-content-type-options"] == "nosniff"
+    for path, kind in (("explorer.js", "text/javascript"), ("generator.json", "application/json")):
+        assert get(f"/{path}")[1]["content-type"].startswith(kind)
+    (explorer / "web" / "folder").mkdir(exist_ok=True)
+    (explorer / "web" / "outside").unlink(missing_ok=True)
+    (explorer / "web" / "outside").symlink_to(explorer / "generator.onnx")
+    for path in (
+        "/folder",
+        "/folder/",
+        "/%00",
+        "/explorer.js%00",
+        "/../generator.onnx",
+        "/%2e%2e/generator.onnx",
+        "//etc/passwd",
+        "/outside",
+        "/" + "a" * 300,
+        "/" + "a/" * 4000,
+        "/%ff%fe",
+    ):
+        assert get(path)[0] == 404, path
+    assert get("/", "evil.example")[0] == 421
+
+
 def test_other_directories_are_refused(exported, tmp_path):
     assert "is not an export" in sentence(command("serving.explore", f"--export_dir={tmp_path}"))
     assert "which export?" in sentence(command("serving.explore"))

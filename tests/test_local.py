@@ -2,6 +2,8 @@
 malformed requests.
 """
 
+import asyncio
+import concurrent.futures
 import contextlib
 import gc
 import json
@@ -11,6 +13,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -20,19 +24,22 @@ from conftest import (
     command,
     free_ports,
     sentence,
+    serve_application,
     serve_locally,
     succeed_here,
     wait_for_lines,
-    wait_until,
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keras_infogan import contract
-from keras_infogan.serving import local
+from keras_infogan import contract, onnx_model
+from keras_infogan.config import UserError
+from keras_infogan.serving import listening
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("uvicorn")
+http_server = pytest.importorskip("keras_infogan.serving.http_server")
+predictor = pytest.importorskip("keras_infogan.serving.predictor")
 rest_application = pytest.importorskip("keras_infogan.serving.rest_application")
 client = pytest.importorskip("keras_infogan.serving.client")
 
@@ -196,7 +203,6 @@ def test_state_health_and_metrics(url):
         "/",
         "/v1/models/other",
         f"{MODEL}/versions/2",
-        f"{MODEL}/labels/stable",
         "/v1/models/..%2f..%2fetc%2fpasswd",
         "/../../etc/passwd",
     ):
@@ -204,7 +210,102 @@ def test_state_health_and_metrics(url):
         assert status == 404, path
         assert "error" in json.loads(text)
         assert "root:" not in text
-    assert _post(url, {}, f"{MODEL}/metadata")[0] == 405
+    assert get("/monitoring/prometheus/metrics")[1].startswith("# HELP")
+
+
+def test_paths_that_tensorflow_serving_has_are_answered_with_its_kinds_of_errors(url):
+    for method, path in (
+        ("GET", f"{MODEL}:predict"),
+        ("POST", f"{MODEL}/metadata"),
+        ("POST", f"{MODEL}:classify"),
+        ("GET", f"{MODEL}/versions/1:predict"),
+    ):
+        answer = urllib3.request(method, url + path)
+        assert answer.status == 400, path
+        assert answer.json()["error"].startswith(f"Malformed request: {method} {path}; ")
+    for path in ("", "/metadata"):
+        answer = urllib3.request("GET", f"{url}{MODEL}/labels/stable{path}")
+        assert (answer.status, "no label 'stable' here" in answer.json()["error"]) == (404, True)
+    assert _post(url, {"instances": [GOOD]}, f"{MODEL}/labels/stable:predict")[0] == 404
+    labelled = client.connect(url, model="digits-infogan", timeout=PATIENCE)
+    with pytest.raises(UserError, match="or the client without --label"):
+        client.connect(url, labelled.offer, label="stable", timeout=PATIENCE).generate()
+    noise = {"digit": 3, "tilt": 0.5, "noise": [0.5] * 16}
+    answers = [
+        _post(url, {"instances": [noise]} | name)
+        for name in ({}, {"signature_name": ""}, {"signature_name": "serving_default"})
+    ]
+    assert answers[0][0] == 200
+    assert answers[1:] == answers[:1] * 2
+
+
+def _raw(url, request):
+    """Returns the first line that answers to raw bytes."""
+    host = ("localhost", int(url.rpartition(":")[2]))
+    with socket.create_connection(host, timeout=PATIENCE) as connection:
+        connection.sendall(request)
+        with connection.makefile("rb") as answer:
+            return answer.readline()
+
+
+@pytest.mark.parametrize(
+    ("host", "listened_on", "status"),
+    [
+        ("localhost", "localhost", 200),
+        ("LocalHost:99", "localhost", 200),
+        ("127.0.0.1:8501", "localhost", 200),
+        ("[::1]:8501", "localhost", 200),
+        ("own.example", "own.example", 200),
+        ("proxy.example:80", "localhost", 200),
+        ("[fe80::1]", "fe80::1", 200),
+        ("192.0.2.1:8501", "0.0.0.0", 200),
+        ("[fe80::2]", "::", 200),
+        ("192.0.2.1:8501", "localhost", 421),
+        ("evil.example", "localhost", 421),
+        ("evil.example", "0.0.0.0", 421),
+        ("localhost.evil.example", "localhost", 421),
+        ("localhost:80@evil.example", "localhost", 421),
+        ("", "localhost", 421),
+    ],
+)
+def test_only_who_asks_for_this_machine_is_answered(host, listened_on, status):
+    passed, sent = [], []
+
+    async def app(*arguments):
+        passed.append(arguments)
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "http_version": "1.1", "headers": [(b"host", host.encode())]}
+    asyncio.run(http_server.Gate(app, listened_on, ["Proxy.example"])(scope, None, send))
+    assert len(passed) == (status == 200)
+    assert [message["status"] for message in sent[:1]] == [status] * (status != 200)
+
+
+def test_a_version_of_http_that_there_is_not_is_refused(url):
+    for version, status in (("1.0", 200), ("1.1", 200), ("9.9", 505)):
+        request = f"GET /health HTTP/{version}\r\nHost: localhost\r\n\r\n"
+        assert _raw(url, request.encode()).split()[1] == str(status).encode()
+
+
+def test_another_name_than_its_own_is_refused_by_the_server_too(url):
+    assert b" 421 " in _raw(url, b"GET /health HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+
+
+@pytest.mark.parametrize("cors", [False, True])
+def test_pages_of_other_addresses_ask_only_if_they_are_let(exported, cors):
+    app = rest_application.RestApplication(onnx_model.load(exported / "generator.onnx"))
+    page = {"Origin": "http://page.example"}
+    preflight = page | {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+    }
+    with serve_application(app.starlette(cors)) as url:
+        answer = urllib3.request("GET", url + MODEL, headers=page)
+        assert answer.headers.get("access-control-allow-origin") == ("*" if cors else None)
+        answer = urllib3.request("OPTIONS", f"{url}{MODEL}:predict", headers=preflight)
+        assert answer.status == (200 if cors else 400)
 
 
 def _bad(**changes):
@@ -371,29 +472,113 @@ def test_bodies_that_are_too_large_broken_off_or_slow(url, monkeypatch):
     assert _post(url, {"signature_name": "png", "instances": [GOOD]})[0] == 200
 
 
+def _half_sent(host, count, stack):
+    """Opens connections, each with a request of which the body's end is missing."""
+    head = f"POST {MODEL}:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n"
+    for _ in range(count):
+        waiting = stack.enter_context(socket.create_connection(host, timeout=PATIENCE))
+        waiting.sendall(head.encode() + b"{")
+
+
 def test_more_requests_than_can_wait_are_sent_away_and_health_still_answers(exported, monkeypatch):
     monkeypatch.setattr(rest_application, "_MOST_WAITING", 2)
     monkeypatch.setattr(rest_application, "_BODY_SECONDS", PATIENCE)
+    entered, go_on = threading.Semaphore(0), threading.Event()
+    predict = predictor.Predictor.predict
 
-    def ask():
+    def wait(*arguments):
+        entered.release()
+        assert go_on.wait(PATIENCE)
+        return predict(*arguments)
+
+    monkeypatch.setattr(predictor.Predictor, "predict", wait)
+
+    def ask(url):
         return _post(url, {"signature_name": "png", "instances": [GOOD]})
 
+    with (
+        serve_locally(exported) as url,
+        contextlib.ExitStack() as stack,
+        concurrent.futures.ThreadPoolExecutor() as pool,
+    ):
+        # Whoever does not send all of a request keeps nobody away.
+        _half_sent(("localhost", int(url.rpartition(":")[2])), 5, stack)
+        waiting = [pool.submit(ask, url) for _ in range(2)]
+        try:
+            assert all(entered.acquire(timeout=PATIENCE) for _ in waiting)
+            assert ask(url) == (503, {"error": "2 requests are waiting; ask again in a moment."})
+            assert urllib3.request("GET", f"{url}/health").status == 200
+        finally:
+            go_on.set()
+        assert [future.result()[0] for future in waiting] == [200, 200]
+        assert ask(url)[0] == 200
+
+
+def test_bytes_of_bodies_are_counted_before_they_are_read_as_json(exported, monkeypatch):
+    monkeypatch.setattr(rest_application, "_MOST_HELD", 1000)
+    monkeypatch.setattr(rest_application, "_BODY_SECONDS", PATIENCE)
+    with serve_locally(exported) as url:
+        status, answer = _post(url, b" " * 2000)
+        assert (status, answer["error"]) == (
+            503,
+            "1,000 bytes of requests are held; ask again in a moment.",
+        )
+        # What was held is not counted any more.
+        for _ in range(20):
+            assert _post(url, b" " * 100)[0] == 400
+
+
+def test_a_request_may_be_as_long_as_the_images_of_one_need(exported):
+    model = onnx_model.load(exported / "generator.onnx")
+    most = rest_application.needed_body(model, 7)
+    # encode: 256 pixels, which are more numbers than any other signature takes.
+    assert most == 2**16 + 7 * (32 * 256 + len("images"))
+    images = np.random.default_rng(0).random((7, 16, 16, 1), np.float32)
+    body = json.dumps({"signature_name": "encode", "inputs": {"images": images.tolist()}})
+    assert len(body) < most
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /hea", b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"]
+)
+def test_a_connection_without_a_request_is_closed(exported, monkeypatch, sent):
+    monkeypatch.setattr(http_server, "_HEAD_SECONDS", 0.3)
     with serve_locally(exported) as url:
         host = ("localhost", int(url.rpartition(":")[2]))
-        with contextlib.ExitStack() as stack:
-            for _ in range(2):
-                waiting = stack.enter_context(socket.create_connection(host, timeout=PATIENCE))
-                waiting.sendall(
-                    (
-                        f"POST {MODEL}:predict HTTP/1.1\r\nHost: localhost\r\n"
-                        "Content-Length: 10\r\n\r\n"
-                    ).encode()
-                )
-            wait_until(lambda: ask()[0] != 200)
-            assert ask() == (503, {"error": "2 requests are waiting; ask again in a moment."})
-            assert urllib3.request("GET", f"{url}/health").status == 200
-        wait_until(lambda: ask()[0] != 503)
-        assert ask()[0] == 200
+        with socket.create_connection(host, timeout=PATIENCE) as idle:
+            idle.sendall(sent)
+            with idle.makefile("rb") as answer:
+                assert (b"200 OK" in answer.read()) == sent.endswith(b"\r\n\r\n")
+        # The head's time is not the answer's.
+        assert _post(url, {"signature_name": "png", "instances": [GOOD]})[0] == 200
+
+
+def test_a_head_that_drips_is_given_up(exported, monkeypatch):
+    monkeypatch.setattr(http_server, "_HEAD_SECONDS", 0.3)
+
+    def drip(connection):
+        for _ in range(PATIENCE * 10):
+            connection.sendall(b"G")
+            time.sleep(0.1)
+
+    with (
+        serve_locally(exported) as url,
+        socket.create_connection(("localhost", int(url.rpartition(":")[2]))) as dripping,
+        pytest.raises(ConnectionError),
+    ):
+        drip(dripping)
+
+
+def test_a_fault_of_the_model_is_a_sentence_in_json(exported, monkeypatch):
+    def fail(*arguments):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(predictor.Predictor, "predict", fail)
+    with serve_locally(exported) as url:
+        assert _post(url, {"signature_name": "png", "instances": [GOOD]}) == (
+            500,
+            {"error": "the server failed (ZeroDivisionError); its own output says how."},
+        )
 
 
 def test_memory_stays_flat(url):
@@ -444,9 +629,12 @@ def test_the_command_serves_without_tensorflow_until_it_is_told_to_stop(exported
         )
         with pytest.raises(OSError, match="refused"):
             socket.create_connection((_own_address(), port), timeout=5)
+        with contextlib.ExitStack() as stack:
+            _half_sent(("localhost", port), 1, stack)
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE)
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(PATIENCE)
+        process.kill()
     assert "Traceback" not in log.read_text()
 
 
@@ -476,10 +664,13 @@ def test_no_host_is_not_every_host(exported):
     assert "--host is empty" in sentence(
         command("serving.local", f"--export_dir={exported}", "--host=")
     )
+    assert "cannot listen on aaaa" in sentence(
+        command("serving.local", f"--export_dir={exported}", f"--host={'a' * 300}")
+    )
     assert "cannot listen on no.such.host.invalid" in sentence(
         command("serving.local", f"--export_dir={exported}", "--host=no.such.host.invalid")
     )
-    with local.listen("::1", 0) as listener:
+    with listening.listen("::1", 0) as listener:
         assert listener.family == socket.AF_INET6
 
 
