@@ -17,6 +17,7 @@ from keras_infogan.contract import (
     ONNX_FILES,
     RECONSTRUCTIONS,
     from_json,
+    read,
 )
 from keras_infogan.trained import Trained
 
@@ -27,6 +28,17 @@ PROVIDERS = {
     "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
 }
+# What onnxruntime calls the types of a contract.
+_TYPES = {"float32": "tensor(float)", "int64": "tensor(int64)", "uint8": "tensor(uint8)"}
+# What reading a contract raises that was edited by hand.
+_DAMAGES = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 
 
 class OnnxModel(Trained):
@@ -95,7 +107,26 @@ class OnnxModel(Trained):
         return self.contract.from_onnx_images(self._run(capability, [name], feeds)[0]) * 2 - 1
 
     def _run(self, capability, names, feeds):
-        return self._sessions[capability].run(names, feeds)
+        """Returns the outputs of these names; raises UserError if they cannot be computed, or are
+        not what the contract says.
+        """
+        file = ONNX_FILES[capability]
+        try:
+            outputs = self._sessions[capability].run(names, feeds)
+        except Exception as error:  # onnxruntime's own, which have no common parent but Exception
+            raise UserError(
+                f"{file}.onnx cannot be run ({_first_line(error)}); export it again."
+            ) from None
+        count = len(next(iter(feeds.values())))
+        promised = {tensor.name: tensor for tensor in self.contract.onnx_graphs()[file].outputs}
+        for name, output in zip(names, outputs, strict=True):
+            expected = (count, *promised[name].shape)
+            if np.shape(output) != expected:
+                raise UserError(
+                    f"{file}.onnx: expected {name} of the shape {expected}, received "
+                    f"{np.shape(output)}; export it again."
+                )
+        return outputs
 
     def bind(self, count):
         """Returns a `BoundGenerator` for batches of `count` images."""
@@ -167,22 +198,34 @@ def load(path, needs=None, provider="cpu", num_threads=0, others=False):
     session, text = open_session(path, provider, num_threads)
     try:
         contract = from_json(path, json.loads(text))
-        expected = {
-            capability: [
-                tensor.name for tensor in contract.onnx_graphs()[ONNX_FILES[capability]].outputs
-            ]
-            for capability in contract.capabilities
-        }
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        name, promised = contract.name, contract.onnx_graphs()
+        if not name.isprintable():
+            raise ValueError(f"the name {name[:100]!r}")
+        graphs = {one: promised[ONNX_FILES[one]] for one in contract.capabilities}
+    except _DAMAGES as error:
         raise UserError(
             f"{path} says of its run what this keras-infogan cannot read ({error!r}); "
             "export it again."
         ) from None
     names = [value.name for value in session.get_outputs()]
-    given = next((capability for capability, outputs in expected.items() if outputs == names), None)
+    given = next(
+        (
+            capability
+            for capability, graph in graphs.items()
+            if [tensor.name for tensor in graph.outputs] == names
+        ),
+        None,
+    )
     if given is None:
         raise UserError(
             f"{path} gives {', '.join(names)}, not what its metadata say; export it again."
+        )
+    _check_graph(path, session, graphs[given])
+    beside = path.with_name("generator.json")
+    if beside.exists() and read(beside)[1] != contract:
+        raise UserError(
+            f"{path} and {beside.name} beside it are not of the same run and step; "
+            "export both again."
         )
     sessions = {given: session}
     for capability in contract.capabilities:
@@ -196,12 +239,36 @@ def load(path, needs=None, provider="cpu", num_threads=0, others=False):
                 f"{path} and {other.name} beside it are not of the same run and step; "
                 "export both again."
             )
+        _check_graph(other, sessions[capability], graphs[capability])
     model = OnnxModel(
         contract, {name: sessions[name] for name in contract.capabilities if name in sessions}
     )
     for capability in needs or ():
         model.require(capability)
     return model
+
+
+def _check_graph(path, session, graph):
+    """Raises UserError unless a session takes and gives the Tensors of a Graph."""
+    for what, values, tensors in (
+        ("takes", session.get_inputs(), graph.inputs),
+        ("gives", session.get_outputs(), graph.outputs),
+    ):
+        found = {value.name: (value.type, value.shape) for value in values}
+        expected = {tensor.name: (_TYPES[tensor.type], list(tensor.shape)) for tensor in tensors}
+        for name in found | expected:
+            kind, shape = found.get(name, ("nothing", []))
+            # The first dimension is the batch, of any size, which has a name in place of a number.
+            fits = shape and not isinstance(shape[0], int)
+            if name not in expected or not fits or (kind, shape[1:]) != expected[name]:
+                raise UserError(
+                    f"{path} {what} {name[:100]!r} as {kind} {shape}, which is not what its "
+                    "metadata say; export it again."
+                )
+
+
+def _first_line(error):
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _onnxruntime(provider):
@@ -239,9 +306,7 @@ def open_session(path, provider="cpu", num_threads=0):
         session = onnxruntime.InferenceSession(path, options, providers=wanted)
     except Exception as error:
         # onnxruntime raises classes of its own, which have no common parent but Exception.
-        raise UserError(
-            f"{path} cannot be read ({str(error).splitlines()[0][:200]}); export it again."
-        ) from None
+        raise UserError(f"{path} cannot be read ({_first_line(error)}); export it again.") from None
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     if text is None:
         raise UserError(

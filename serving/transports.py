@@ -44,11 +44,10 @@ class _Retry(urllib3.Retry):
     ):
         if isinstance(error, urllib3.exceptions.ReadTimeoutError):
             raise error
-        if isinstance(error, urllib3.exceptions.ProtocolError) and any(
-            isinstance(cause, TimeoutError) for cause in error.args
-        ):
-            # The server did not take all of the request in time.
-            raise urllib3.exceptions.ReadTimeoutError(_pool, url, str(error))
+        if isinstance(error, urllib3.exceptions.ProtocolError):
+            for cause in error.args:
+                if isinstance(cause, TimeoutError):  # the server did not take all of the request
+                    raise cause
         return super().increment(method, url, response, error, _pool, _stacktrace)
 
 
@@ -95,11 +94,11 @@ class _HttpsConnection(urllib3.connection.HTTPSConnection):
 
 
 class _HttpPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HttpConnection
+    ConnectionCls = _HttpConnection  # pyright: ignore[reportAssignmentType]  # urllib3's own is none
 
 
 class _HttpsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HttpsConnection
+    ConnectionCls = _HttpsConnection  # pyright: ignore[reportAssignmentType]
 
 
 class Rest:
@@ -181,7 +180,7 @@ class Rest:
                             "asked for; is its model that of this contract?"
                         )
                 response.release_conn()
-        except urllib3.exceptions.ReadTimeoutError:
+        except (urllib3.exceptions.ReadTimeoutError, TimeoutError):
             raise UserError(
                 f"{url} did not answer within {self._timeout:g} seconds; give a longer timeout, or "
                 "ask for fewer images at once."

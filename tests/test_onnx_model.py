@@ -200,6 +200,142 @@ def test_files_that_are_not_ours_are_refused(exported, tmp_path):
         onnx_model.load(tmp_path / "generator.onnx")
 
 
+def _edited(source, target, edit):
+    """Copies an .onnx file and its metadata, edited by a function of its ModelProto."""
+    proto = onnx.load(source)
+    edit(proto)
+    onnx.save(proto, target)
+
+
+def _says(text):
+    """Returns an edit after which a file's metadata are another text."""
+    return lambda proto: onnx.helper.set_model_props(proto, {"keras_infogan": text})
+
+
+def _with(**changes):
+    """Returns an edit that changes keys of a file's metadata."""
+
+    def edit(proto):
+        content = json.loads(proto.metadata_props[0].value) | changes
+        onnx.helper.set_model_props(proto, {"keras_infogan": json.dumps(content)})
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        _says("[" * 100_000),
+        _says("1e999"),
+        _says('"text"'),
+        _says("{}"),
+        _says('{"contract": 1e999}'),
+        _with(step=float("inf")),
+        _with(inputs=3),
+        _with(inputs=[3]),
+        _with(images=None),
+        _with(images={"shape": ["batch"], "layout": "NHWC", "type": "float32"}),
+        _with(dataset={"name": 3, "license": 3, "fingerprint": 3}),
+        _with(dataset={"name": "\x1b[2J", "license": "", "fingerprint": None}),
+        _with(capabilities=3),
+    ],
+)
+def test_metadata_that_are_garbage_are_one_sentence(exported, tmp_path, edit):
+    _edited(exported / "generator.onnx", tmp_path / "generator.onnx", edit)
+    result = command("sample", f"--onnx={tmp_path / 'generator.onnx'}", f"--output_dir={tmp_path}")
+    assert "generator.onnx" in sentence(result)
+
+
+def _rename_input(proto):
+    for value in proto.graph.input:
+        if value.name == "tilt":
+            value.name = "lean"
+    for node in proto.graph.node:
+        node.input[:] = ["lean" if name == "tilt" else name for name in node.input]
+
+
+def _widen_noise(proto):
+    (noise,) = (value for value in proto.graph.input if value.name == "noise")
+    noise.type.tensor_type.shape.dim[1].dim_value = 17
+
+
+def _fix_batch(proto):
+    for value in (*proto.graph.input, *proto.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+
+
+def _cast_images(proto):
+    (images,) = proto.graph.output
+    (last,) = (node for node in proto.graph.node if "images" in node.output)
+    last.output[:] = ["uncast" if name == "images" else name for name in last.output]
+    double = onnx.TensorProto.DOUBLE
+    proto.graph.node.append(onnx.helper.make_node("Cast", ["uncast"], ["images"], to=double))
+    images.type.tensor_type.elem_type = double
+
+
+def _take_one_more(proto):
+    proto.graph.input.append(
+        onnx.helper.make_tensor_value_info("more", onnx.TensorProto.FLOAT, ["batch"])
+    )
+
+
+@pytest.mark.parametrize(
+    ("edit", "part"),
+    [
+        (
+            _rename_input,
+            r"generator\.onnx takes 'lean' as tensor\(float\) \['batch'\], which is not",
+        ),
+        (_widen_noise, r"generator\.onnx (takes 'noise' as|cannot be read)"),
+        (_fix_batch, r"generator\.onnx (takes 'digit' as tensor\(int64\) \[1\]|cannot be read)"),
+        (_cast_images, r"generator\.onnx gives 'images' as tensor\(double\)"),
+        (_take_one_more, r"generator\.onnx takes 'more' as"),
+        (
+            _with(images={"shape": ["batch", 8, 8, 1], "layout": "NHWC", "type": "float32"}),
+            "gives 'images' as",
+        ),
+        (_with(categories="weights"), "takes 'digit' as"),
+    ],
+)
+def test_a_graph_that_is_not_what_its_metadata_say_is_refused(exported, tmp_path, edit, part):
+    _edited(exported / "generator.onnx", tmp_path / "generator.onnx", edit)
+    with pytest.raises(UserError, match=part):
+        onnx_model.load(tmp_path / "generator.onnx", needs=("generate",))
+
+
+def test_what_cannot_be_run_or_gives_something_else_is_one_sentence(exported):
+    restored = onnx_model.load(exported / "generator.onnx")
+    latents = restored.latent_spec.sample(3, 0)
+
+    class Broken:
+        def run(self, names, feeds):
+            raise RuntimeError("Non-zero status code\nof a node")
+
+    class Short:
+        def run(self, names, feeds):
+            return [np.zeros((3, 16, 16), np.float32)]
+
+    for session, part in (
+        (Broken(), r"generator\.onnx cannot be run \(Non-zero status code\); export it again"),
+        (Short(), r"expected images of the shape \(3, 16, 16, 1\), received \(3, 16, 16\)"),
+    ):
+        broken = onnx_model.OnnxModel(restored.contract, {"generate": session})
+        with pytest.raises(UserError, match=part):
+            broken.generate(latents)
+
+
+def test_the_contract_beside_the_files_must_be_theirs(exported, exported_untrained, tmp_path):
+    for name in ("generator.json", "generator.onnx", "recognizer.onnx"):
+        shutil.copy(exported / name, tmp_path)
+    assert onnx_model.load(tmp_path / "generator.onnx").step == 6
+    own = json.loads((exported / "generator.json").read_text())
+    other = (exported_untrained("vae")[2] / "generator.json").read_text()
+    for text in (json.dumps(own | {"step": 7}), other):
+        (tmp_path / "generator.json").write_text(text)
+        with pytest.raises(UserError, match=r"generator\.json beside it are not of the same run"):
+            onnx_model.load(tmp_path / "recognizer.onnx")
+
+
 def test_any_of_the_files_opens_the_model_and_only_what_is_needed_must_be_there(exported, tmp_path):
     both = onnx_model.load(exported / "recognizer.onnx")
     assert both.capabilities == ("generate", "encode")
