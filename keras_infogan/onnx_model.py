@@ -5,7 +5,6 @@ images = model.generate(model.latent_spec.sample(16, seed=0))
 print(model.provider)     # where it really runs
 """
 
-import json
 import pathlib
 
 import numpy as np
@@ -20,6 +19,7 @@ from keras_infogan.contract import (
     read,
 )
 from keras_infogan.trained import Trained
+from keras_infogan.untrusted import parse_json
 
 # What onnxruntime calls each, the most wanted first; it goes on to the next for what the
 # first cannot do.
@@ -30,15 +30,6 @@ PROVIDERS = {
 }
 # What onnxruntime calls the types of a contract.
 _TYPES = {"float32": "tensor(float)", "int64": "tensor(int64)", "uint8": "tensor(uint8)"}
-# What reading a contract raises that was edited by hand.
-_DAMAGES = (
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    OverflowError,
-    RecursionError,
-)
 
 
 class OnnxModel(Trained):
@@ -197,12 +188,12 @@ def load(path, needs=None, provider="cpu", num_threads=0, others=False):
     path = pathlib.Path(path)
     session, text = open_session(path, provider, num_threads)
     try:
-        contract = from_json(path, json.loads(text))
+        contract = from_json(path, parse_json(text))
         name, promised = contract.name, contract.onnx_graphs()
         if not name.isprintable():
             raise ValueError(f"the name {name[:100]!r}")
         graphs = {one: promised[ONNX_FILES[one]] for one in contract.capabilities}
-    except _DAMAGES as error:
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise UserError(
             f"{path} says of its run what this keras-infogan cannot read ({error!r}); "
             "export it again."
@@ -222,7 +213,7 @@ def load(path, needs=None, provider="cpu", num_threads=0, others=False):
         )
     _check_graph(path, session, graphs[given])
     beside = path.with_name("generator.json")
-    if beside.exists() and read(beside)[1] != contract:
+    if beside.is_file() and read(beside)[1] != contract:
         raise UserError(
             f"{path} and {beside.name} beside it are not of the same run and step; "
             "export both again."

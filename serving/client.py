@@ -33,6 +33,7 @@ from keras_infogan import config, contract, files, images, named
 from keras_infogan.codes import Bernoulli, Categorical, Uniform
 from keras_infogan.config import UserError
 from keras_infogan.latents import LatentSpec, Noise
+from keras_infogan.untrusted import printable
 from keras_infogan.serving.transports import Grpc, Rest
 
 FLAGS = flags.FLAGS
@@ -157,6 +158,11 @@ def connect(
     Raises:
       UserError: if the arguments make no sense, or the server has to be asked and does not answer.
     """
+    if "@" in str(url):  # not shown: what stands before it may be a password
+        raise UserError(
+            "--url: expected an address without a user's name and password, which are never sent, "
+            "received one with @; write it like http://localhost:8501."
+        )
     match = re.fullmatch(r"(http|https|grpc)://([^/\s?#]+(?:/[^\s?#]*)?)", str(url))
     if not match:
         raise UserError(
@@ -399,9 +405,9 @@ def main():
         raise UserError(
             f"the directory of --output={FLAGS.output} does not exist; create it first."
         )
-    if output.is_dir():
+    if output.exists() and not output.is_file():
         raise UserError(
-            f"--output={FLAGS.output} is a directory; give the name of a picture, "
+            f"--output={FLAGS.output} is a directory or device; give the name of a picture, "
             "such as images.png."
         )
     client = connect_as_flags_say()
@@ -410,8 +416,8 @@ def main():
     ]
     if left_open and not FLAGS.export_dir:
         print(
-            f"The server does not say which priors {', '.join(left_open)} have: drawn from "
-            "U(-1, 1); --export_dir knows.",
+            f"The server does not say which priors {printable(', '.join(left_open))} have: drawn "
+            "from U(-1, 1); --export_dir knows.",
             file=sys.stderr,
         )
     start = time.perf_counter()
@@ -420,7 +426,7 @@ def main():
     picture = io.BytesIO()
     images.grid(generated / np.float32(127.5) - 1, min(FLAGS.num, 10)).save(picture, "PNG")
     files.write_atomically(output, picture.getvalue())
-    print(f"{FLAGS.num} images in {seconds:.2f} seconds: {output}")
+    print(f"{FLAGS.num} images in {seconds:.2f} seconds: {printable(str(output))}")
     return 0
 
 

@@ -31,6 +31,7 @@ from absl import flags
 from keras_infogan import config, contract, files
 from keras_infogan.config import UserError
 from keras_infogan.latents import SEED
+from keras_infogan.untrusted import printable
 from keras_infogan.serving import exported
 
 FLAGS = flags.FLAGS
@@ -314,7 +315,7 @@ def main():
     output_dir = pathlib.Path(config.user_path(FLAGS.output_dir) or export_dir / "deployment")
     paths, awaited = write(export_dir, output_dir, FLAGS.image_name, FLAGS.stable)
     for path in paths:
-        print(path)
+        print(printable(str(path)))
     for label, version in awaited.items():
         print(
             f"The label {label} has yet to move to version {version}, which a running server must "

@@ -37,6 +37,7 @@ from tqdm import tqdm
 from keras_infogan import __version__, capabilities, config, contract, files
 from keras_infogan.config import UserError
 from keras_infogan.latents import NUM_SEEDS
+from keras_infogan.untrusted import printable
 from keras_infogan.serving import client
 
 FLAGS = flags.FLAGS
@@ -386,7 +387,7 @@ def main():
             }
             print(table(rows))
             write(directory, settings, rows)
-            print(directory)
+            print(printable(str(directory)))
     return 0
 
 

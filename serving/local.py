@@ -19,6 +19,7 @@ server for the ONNX files.
 from absl import flags
 
 from keras_infogan import config, contract, onnx_model
+from keras_infogan.untrusted import printable
 from keras_infogan.serving import exported, listening
 
 FLAGS = flags.FLAGS
@@ -65,7 +66,7 @@ def main():
     )
     print(
         "python -m keras_infogan.serving.deploy. To try it: python -m "
-        f"keras_infogan.serving.client --url={url} --export_dir={FLAGS.export_dir}",
+        f"keras_infogan.serving.client --url={url} --export_dir={printable(FLAGS.export_dir)}",
         flush=True,
     )
     http_server.serve(app.starlette(FLAGS.cors), listener)

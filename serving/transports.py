@@ -22,6 +22,7 @@ import urllib3.connection
 
 from keras_infogan.config import UserError
 from keras_infogan.contract import LOG_LIKELIHOOD, PNG, RECONSTRUCTIONS
+from keras_infogan.untrusted import printable
 
 _TRANSIENT_STATUSES = (429, 502, 503, 504)
 _BACKOFF, _LONGEST_BACKOFF = 0.2, 5.0  # seconds
@@ -206,7 +207,7 @@ class Rest:
             ) from None
         if response.status != 200:
             said = content.get("error", content) if isinstance(content, dict) else content
-            raise UserError(f"{url} refused with status {response.status}: {str(said)[:500]}")
+            raise UserError(f"{url} refused with status {response.status}: {_in_a_line(said)}")
         return content
 
 
@@ -223,7 +224,12 @@ def _reason(error):
     """
     while isinstance(getattr(error, "reason", None), Exception):
         error = error.reason
-    return re.sub(r"^.*?: |[)'\"]+$", "", str(error))[:200] or type(error).__name__
+    return re.sub(r"^.*?: |[)'\"]+$", "", _in_a_line(error, 200)) or type(error).__name__
+
+
+def _in_a_line(said, most=500):
+    """Returns what a server says as a part of a sentence, of at most so many characters."""
+    return printable(" ".join(str(said).split())[:most])
 
 
 class Grpc:
@@ -321,7 +327,7 @@ class Grpc:
         try:
             return getattr(self._stub_for(most_bytes), method)(request, timeout=self._timeout)
         except grpc.RpcError as error:
-            details = error.details() or "no reason given"
+            details = _in_a_line(error.details() or "no reason given")
             if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
                 said = (
                     f"did not answer within {self._timeout:g} seconds; give a longer timeout, or "
@@ -330,5 +336,5 @@ class Grpc:
             elif error.code() == grpc.StatusCode.UNAVAILABLE:
                 said = f"cannot be reached ({details[:200]}); is the server there?"
             else:
-                said = f"refused with {error.code().name}: {details[:500]}"
+                said = f"refused with {error.code().name}: {details}"
             raise UserError(f"{self._address} {said}") from None

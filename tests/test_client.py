@@ -424,6 +424,35 @@ def test_answers_have_the_types_of_the_contract(exported):
     np.testing.assert_allclose(answers["tilt"], [0, 0.7])
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://user:secret@localhost:8501",
+        "https://secret@localhost",
+        "grpc://user:secret@localhost:8500",
+        "htp://user:secret@localhost",
+        "http://user:sec/ret@localhost",
+        "user:secret@localhost:8501",
+    ],
+)
+def test_a_password_in_the_address_is_refused_and_not_shown(exported, address):
+    result = command("serving.client", f"--url={address}", f"--export_dir={exported}")
+    said = sentence(result)
+    assert "expected an address without a user's name and password" in said
+    assert "sec" not in result.stderr + result.stdout
+
+
+def test_what_a_server_says_does_not_reach_the_terminal_as_control_characters(exported):
+    text = "\x1b[2Jgone\r\nerror: false\x9b1m\N{RIGHT-TO-LEFT OVERRIDE} \N{SNOWMAN}"
+    with _server(_say(400, json.dumps({"error": text}).encode())) as (port, _):
+        result = command(
+            "serving.client", f"--url=http://localhost:{port}", f"--export_dir={exported}"
+        )
+    assert sentence(result).endswith(
+        r"status 400: \x1b[2Jgone error: false\x9b1m\u202e " + "\N{SNOWMAN}"
+    )
+
+
 @pytest.mark.parametrize("scheme", ["http", "grpc"])
 def test_a_server_that_is_down_is_one_sentence(exported, scheme):
     (port,) = free_ports(1)
@@ -459,8 +488,9 @@ def test_the_command_writes_a_picture_without_tensorflow(addresses, exported, tm
         (["--model=m", "--codes=digit"], "cannot read 'digit'"),
         (["--model=m", "--codes=digit=3:a"], "cannot read 'digit=3:a'"),
         (["--model=m", "--codes=digit=3,digit=4"], "names 'digit' twice"),
+        (["--model=m", "--output=/dev/null"], "--output=/dev/null is a directory or device"),
         (["--model=m", "--output=nowhere/x.png"], "does not exist"),
-        (["--model=m", "--output="], "--output= is a directory"),
+        (["--model=m", "--output="], "--output= is a directory or device"),
     ],
 )
 def test_bad_flags_are_one_sentence(tmp_path, flags, part):
