@@ -82,6 +82,8 @@ def parse_renames(text):
 
 
 def _read_renames(path):
+    if path.exists() and not path.is_file():  # a pipe could be waited for without end
+        raise UserError(f"--rename: {path} is no file; give one like the explorer's names.json.")
     try:
         renames = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -64,7 +64,7 @@ def check_output(contract, export_dir):
     paths = [
         path
         for path in (export_dir / CONTRACT_FILE, export_dir / WEB / CONTRACT_FILE)
-        if path.exists()
+        if path.is_file()
     ]
     web = export_dir / WEB
     if (

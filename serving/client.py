@@ -33,8 +33,9 @@ from keras_infogan import config, contract, files, images, named
 from keras_infogan.codes import Bernoulli, Categorical, Uniform
 from keras_infogan.config import UserError
 from keras_infogan.latents import LatentSpec, Noise
-from keras_infogan.untrusted import printable
+from keras_infogan.serving import exported
 from keras_infogan.serving.transports import Grpc, Rest
+from keras_infogan.untrusted import printable
 
 FLAGS = flags.FLAGS
 _LONGEST_TIMEOUT = 86_400  # seconds
@@ -89,7 +90,11 @@ def read_contract(path):
         raise UserError(
             f"{path} is not there; give the generator.json of an export, or its directory."
         )
-    _, agreed = contract.read(path / "generator.json" if path.is_dir() else path)
+    if path.is_dir():
+        agreed = exported.read_contract(path)
+    else:
+        exported.check_regular(path)
+        _, agreed = contract.read(path)
     return Offer(
         agreed.name, agreed.title, agreed.latent_spec, agreed.image_shape, agreed.capabilities
     )

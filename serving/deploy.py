@@ -28,11 +28,11 @@ import sys
 import jinja2
 from absl import flags
 
-from keras_infogan import config, contract, files
+from keras_infogan import config, files
 from keras_infogan.config import UserError
 from keras_infogan.latents import SEED
-from keras_infogan.untrusted import printable
 from keras_infogan.serving import exported
+from keras_infogan.untrusted import printable
 
 FLAGS = flags.FLAGS
 # models.config is written first, because by it the directory is known again.
@@ -120,6 +120,7 @@ def read_served(path, name):
     Raises:
       UserError: if it is not one of this model.
     """
+    exported.check_regular(path)
     try:
         text = re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
@@ -266,7 +267,7 @@ def write(export_dir, output_dir, image_name=None, stable=None):
       UserError: if it is no export or has no SavedModel, the version or the image's name cannot be,
         or the output directory holds other things.
     """
-    _, agreed = contract.read(export_dir / "generator.json")
+    agreed = exported.read_contract(export_dir)
     if not re.fullmatch(r"[\w.-]+", agreed.name, re.ASCII):
         raise UserError(
             f"the model's name {agreed.name!r} cannot stand in a server's addresses, which take "

@@ -13,7 +13,7 @@ import webbrowser
 
 from absl import flags
 
-from keras_infogan import config, contract
+from keras_infogan import config
 from keras_infogan.config import UserError
 from keras_infogan.serving import exported, listening
 
@@ -52,9 +52,9 @@ def find(export_dir):
     """
     for directory in (export_dir / "web", export_dir):
         if (directory / "explorer.js").is_file():
-            contract.read(directory / "generator.json")
+            exported.read_contract(directory)
             return directory
-    contract.read(export_dir / "generator.json")
+    exported.read_contract(export_dir)
     raise UserError(f"{export_dir} has no explorer; export the run with --formats=web.")
 
 

@@ -1,10 +1,10 @@
-"""The export that a command is about: --export_dir, and the versions of its SavedModel."""
+"""The export that a command is about: --export_dir, its contract and its SavedModel."""
 
 import pathlib
 
 from absl import flags
 
-from keras_infogan import config
+from keras_infogan import config, contract
 from keras_infogan.config import UserError
 
 FLAGS = flags.FLAGS
@@ -22,6 +22,26 @@ def chosen_directory():
             "which export? Give --export_dir=DIR, the directory that keras_infogan.export wrote."
         )
     return pathlib.Path(config.absolute_path(FLAGS.export_dir))
+
+
+def check_regular(path):
+    """Raises UserError if a path is there and no file: a pipe or a device could be waited for
+    without end.
+    """
+    if path.exists() and not path.is_file():
+        raise UserError(
+            f"expected a file at {path}, which is a directory, pipe or device; put the file there "
+            "that keras_infogan wrote."
+        )
+
+
+def read_contract(directory):
+    """Returns the Contract in the generator.json of a directory; raises UserError if there is none
+    that can be read.
+    """
+    path = directory / "generator.json"
+    check_regular(path)
+    return contract.read(path)[1]
 
 
 def versions_of(export_dir, name):

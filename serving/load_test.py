@@ -37,8 +37,8 @@ from tqdm import tqdm
 from keras_infogan import __version__, capabilities, config, contract, files
 from keras_infogan.config import UserError
 from keras_infogan.latents import NUM_SEEDS
-from keras_infogan.untrusted import printable
 from keras_infogan.serving import client
+from keras_infogan.untrusted import printable
 
 FLAGS = flags.FLAGS
 SIGNATURES = ("png", "from_seed", "encode")

@@ -18,9 +18,9 @@ server for the ONNX files.
 
 from absl import flags
 
-from keras_infogan import config, contract, onnx_model
-from keras_infogan.untrusted import printable
+from keras_infogan import config, onnx_model
 from keras_infogan.serving import exported, listening
+from keras_infogan.untrusted import printable
 
 FLAGS = flags.FLAGS
 _MOST_BODY = 16  # MiB, unless --max_body says otherwise
@@ -48,7 +48,7 @@ def main():
     except ImportError as error:
         raise listening.missing(error) from None
     directory = exported.chosen_directory()
-    contract.read(directory / "generator.json")
+    exported.read_contract(directory)
     model = onnx_model.load(directory / "generator.onnx", provider=FLAGS.provider)
     name = model.contract.name
     listener = listening.listen_as_flags_say()

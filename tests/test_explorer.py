@@ -732,10 +732,13 @@ def test_a_damaged_archive_in_the_cache_is_fetched_again(explorer, tmp_path, mon
         (b'{"color": "hue"}', "there is no code 'color'"),
         (b'{"slant": "a b"}', "'a b' is no name"),
         (None, "cannot read"),
+        ("a pipe", "names.json is no file; give one"),
     ],
 )
 def test_bad_names_files_are_refused(digits_run, tmp_path, content, part):
-    if content is not None:
+    if content == "a pipe":
+        os.mkfifo(tmp_path / "names.json")
+    elif content is not None:
         (tmp_path / "names.json").write_bytes(content)
     result = command(
         "export",
