@@ -392,6 +392,10 @@ def test_what_a_browser_kept_outlives_a_renaming_export_and_damage(opened, brows
         "[[1, 5]]",
         '[["slant", 5]]',
         '[["slant", "digit"]]',
+        '[[{"toString": 5}, "slant=1"]]',
+        f'[[{"[" * 9000}{"]" * 9000}, "slant=1"]]',
+        '[[null, "slant=1"], [1.5, "slant=1"], [-1, "slant=1"], [4294967296, "slant=1"]]',
+        "[" * 100_000,
         "nonsense",
     ):
         page.evaluate(

@@ -45,7 +45,7 @@ export const showKept = newest(async () => {
 export function readKept() {
   const stored = readStored("kept", []), states = [];
   for (const entry of Array.isArray(stored) ? stored : []) {
-    if (!Array.isArray(entry) || typeof entry[1] !== "string") continue;
+    if (!Array.isArray(entry) || !Number.isInteger(entry[0]) || typeof entry[1] !== "string") continue;
     const { state: one, strange } = fromText(contract, state, entry[1], String(entry[0]));
     if (!strange) states.push(one);
   }
