@@ -54,6 +54,8 @@ _SERVER_VERSION, _GPU_SUFFIX = "2.19.1", "-gpu"
 _BATCH_SIZES = (1, 4, 16, 64)
 # Of one server; the threads of its two pools, and what a cluster is asked for.
 _CORES = 2
+_SCRATCH_MIB = 64  # of temporary files, of which none were seen
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _IMAGE_NAME = re.compile(
     rf"(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::\d+)?/)?{_COMPONENT}(?:/{_COMPONENT})*(?::(?P<tag>\w[\w.-]{{0,123}}))?",
@@ -186,7 +188,22 @@ def image_with_tag(image_name, served):
     )
 
 
-def render(agreed, served, paths, image_name, image):
+def base_tag(suffix, digest):
+    """Returns the tag of TensorFlow Serving's image to build on, and its digest if one is given.
+
+    Raises:
+      UserError: if it is no digest.
+    """
+    if digest and not _DIGEST.fullmatch(digest):
+        raise UserError(
+            "--base_digest and --gpu_base_digest: expected sha256: and 64 hexadecimal digits, "
+            f"received {digest[:100]!r}; docker pull tensorflow/serving:{_SERVER_VERSION}{suffix} "
+            "shows the digest."
+        )
+    return f"{_SERVER_VERSION}{suffix}" + (f"@{digest}" if digest else "")
+
+
+def render(agreed, served, paths, image_name, image, digests=(None, None)):
     """Returns the files of a deployment, a dict from name to text.
 
     Args:
@@ -195,6 +212,7 @@ def render(agreed, served, paths, image_name, image):
       paths: (export directory, output directory).
       image_name: as the user gave it, or None.
       image: the image's name with its tag.
+      digests: of the images to build on, for CPU and for GPU; None leaves them to their tags.
     """
     # Through links the directories' names alone do not say how they lie to each other.
     export_dir, output_dir = (os.path.realpath(path) for path in paths)
@@ -205,8 +223,16 @@ def render(agreed, served, paths, image_name, image):
         if file.is_file()
     )
     to_export = os.path.relpath(export_dir, output_dir)
+    base, gpu_base = (
+        base_tag(suffix, digest) for suffix, digest in zip(("", _GPU_SUFFIX), digests, strict=True)
+    )
+    repeated = {"image_name": image_name, "base_digest": digests[0], "gpu_base_digest": digests[1]}
     values = {
         "server": _SERVER_VERSION,
+        "base": base,
+        "gpu_base": gpu_base,
+        "pinned": all(digests),
+        "scratch_mib": _SCRATCH_MIB,
         "name": agreed.name,
         "dns_name": dns_label(agreed.name),
         "versions": served.versions,
@@ -228,7 +254,7 @@ def render(agreed, served, paths, image_name, image):
                 f"--export_dir={to_export}",
                 "--output_dir=.",
             ]
-            + [f"--image_name={image_name}"] * bool(image_name)
+            + [f"--{flag}={value}" for flag, value in repeated.items() if value]
         ),
         "question": json.dumps(
             {"signature_name": "png", "instances": [agreed.latent_spec.example | {SEED.name: 1}]}
@@ -251,7 +277,7 @@ def render(agreed, served, paths, image_name, image):
     }
 
 
-def write(export_dir, output_dir, image_name=None, stable=None):
+def write(export_dir, output_dir, image_name=None, stable=None, digests=(None, None)):
     """Writes the deployment of an export, each file atomically.
 
     Args:
@@ -259,6 +285,7 @@ def write(export_dir, output_dir, image_name=None, stable=None):
       output_dir: directory, which is created; an earlier deployment in it is replaced.
       image_name: name of the image, with or without a tag; None for the model's.
       stable: the version to call stable; None leaves it as it is.
+      digests: as in `render`.
 
     Returns:
       (paths written, a dict from label to version of the labels that have yet to move: see `plan`)
@@ -287,7 +314,7 @@ def write(export_dir, output_dir, image_name=None, stable=None):
     check_output(output_dir, agreed.name)
     served, awaited = plan(on_disk, read_served(output_dir / "models.config", agreed.name), stable)
     image = image_with_tag(dns_label(agreed.name) if image_name is None else image_name, served)
-    texts = render(agreed, served, (export_dir, output_dir), image_name, image)
+    texts = render(agreed, served, (export_dir, output_dir), image_name, image, digests)
     files.output_directory(output_dir)
     for name, text in texts.items():
         files.write_atomically(output_dir / name, text)
@@ -309,12 +336,25 @@ def define_flags():
         "the version to label stable, to promote a canary or to roll back; default: the one that "
         "is, at first the older of two.",
     )
+    for flag, suffix in (("base_digest", ""), ("gpu_base_digest", _GPU_SUFFIX)):
+        flags.DEFINE_string(
+            flag,
+            None,
+            f"digest of the image tensorflow/serving:{_SERVER_VERSION}{suffix}, sha256:..., to "
+            "build on just that one; default: whatever has the tag.",
+        )
 
 
 def main():
     export_dir = exported.chosen_directory()
     output_dir = pathlib.Path(config.user_path(FLAGS.output_dir) or export_dir / "deployment")
-    paths, awaited = write(export_dir, output_dir, FLAGS.image_name, FLAGS.stable)
+    paths, awaited = write(
+        export_dir,
+        output_dir,
+        FLAGS.image_name,
+        FLAGS.stable,
+        (FLAGS.base_digest, FLAGS.gpu_base_digest),
+    )
     for path in paths:
         print(printable(str(path)))
     for label, version in awaited.items():

@@ -284,7 +284,13 @@ def test_the_image_gets_what_the_server_is_told_to_read(deployed):
 def test_kubernetes_manifests_hold_together(deployed, file):
     export_dir, name = deployed
     found = documents(export_dir / "deployment" / file)
-    assert set(found) == {"Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget"}
+    assert set(found) == {
+        "Deployment",
+        "Service",
+        "HorizontalPodAutoscaler",
+        "PodDisruptionBudget",
+        "NetworkPolicy",
+    }
     for document in found.values():
         assert re.fullmatch(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", document["metadata"]["name"])
         for version in KUBERNETES_VERSIONS:
@@ -295,6 +301,7 @@ def test_kubernetes_manifests_hold_together(deployed, file):
     for selector in (
         spec["selector"],
         found["PodDisruptionBudget"]["spec"]["selector"],
+        found["NetworkPolicy"]["spec"]["podSelector"],
         spread["labelSelector"],
     ):
         assert selector["matchLabels"].items() <= labels.items()
@@ -321,6 +328,21 @@ def test_kubernetes_manifests_hold_together(deployed, file):
     assert (container["resources"]["limits"].get("nvidia.com/gpu") == "1") == gpu
     assert container["image"].endswith("-gpu") == gpu
     assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert pod["volumes"] == [{"name": "scratch", "emptyDir": {"sizeLimit": "64Mi"}}]
+    policy = found["NetworkPolicy"]["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert policy["egress"] == []
+    (ingress,) = policy["ingress"]
+    assert {port["port"] for port in ingress["ports"]} == set(ports)
+    label = f"{found['Deployment']['metadata']['name']}/client"
+    assert ingress["from"] == [
+        {"podSelector": {}},
+        {"namespaceSelector": {"matchLabels": {label: "true"}}},
+    ]
+    assert (
+        f"kubectl label namespace monitoring {label}=true"
+        in (export_dir / "deployment" / "README.md").read_text()
+    )
     assert pod["securityContext"]["runAsUser"] == int(
         dict(dockerfile(export_dir / "deployment"))["USER"].split(":")[0]
     )
@@ -356,7 +378,15 @@ def test_compose_mounts_the_export_for_reading(deployed):
     assert services["gpu"]["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == [
         "gpu"
     ]
+    limits = documents(directory / "kubernetes.yaml")["Deployment"]["spec"]["template"]["spec"][
+        "containers"
+    ][0]["resources"]["limits"]
     for service in services.values():
+        # What a pod may use, in Compose's units.
+        assert f"{service['cpus']}" == limits["cpu"]
+        assert service["mem_limit"] == limits["memory"].replace("Mi", "m")
+        assert service["pids_limit"] > 0
+        assert service["tmpfs"] == ["/scratch:size=64m"]
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
         mounts = {
             mount["target"]: (directory / mount["source"]).resolve() for mount in service["volumes"]
@@ -620,6 +650,28 @@ def test_more_weights_ask_for_more_memory(tmp_path):
         == container["resources"]["requests"]["memory"]
         == f"{1024 + 768}Mi"
     )
+
+
+def test_the_images_to_build_on_are_pinned_by_their_digests(tmp_path):
+    export_of(tmp_path / "export", [1])
+    digests = [f"sha256:{letter * 64}" for letter in "ab"]
+    directory = tmp_path / "export" / "deployment"
+    deploy.write(tmp_path / "export", directory)
+    for file in ("README.md", "Dockerfile"):
+        assert "A tag can come to mean another image" in (directory / file).read_text()
+    deploy.write(tmp_path / "export", directory, digests=digests)
+    text = (directory / "README.md").read_text()
+    for file in ("README.md", "Dockerfile"):
+        assert "A tag can come to mean another image" not in (directory / file).read_text()
+    assert dockerfile(directory)[0] == ("ARG", f"TAG=2.19.1@{digests[0]}")
+    services = yaml.safe_load((directory / "compose.yaml").read_text())["services"]
+    assert services["gpu"]["build"]["args"] == {"TAG": f"2.19.1-gpu@{digests[1]}"}
+    assert f"--build-arg TAG=2.19.1-gpu@{digests[1]} " in text
+    # The command that the README repeats keeps them.
+    assert f"--base_digest={digests[0]} --gpu_base_digest={digests[1]}`" in text
+    for wrong in ("sha256:abc", "latest", f"sha256:{'A' * 64}", f"{digests[0]}\n"):
+        with pytest.raises(UserError, match="expected sha256: and 64 hexadecimal digits"):
+            deploy.write(tmp_path / "export", directory, digests=(None, wrong))
 
 
 def test_command(tmp_path):
