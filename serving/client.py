@@ -43,6 +43,8 @@ _LONGEST_TIMEOUT = 86_400  # seconds
 _BATCH_SIZE = 64
 # Of an answer: what a number may take in JSON, and what is not of a single image.
 _NUMBER_BYTES, _FRAME_BYTES = 32, 2**16
+# Of an image, or of its latents, as a server may describe them.
+_MOST_NUMBERS = 2**24
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +133,7 @@ def read_metadata(model, metadata):
         shape = tuple(_shape(signatures["serving_default"]["outputs"]["images"]))
         can = ("generate", *(name for name in ("encode", "reconstruct") if name in signatures))
         return Offer(model, model, LatentSpec(Noise(noise_size), tuple(codes)), shape, can)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UserError(
             f"the server's model {model} is not one of keras_infogan.export ({error!r}); "
             "give another model."
@@ -140,7 +142,10 @@ def read_metadata(model, metadata):
 
 def _shape(tensor):
     """Returns the shape of one image's part of a tensor that metadata describe."""
-    return [int(dimension["size"]) for dimension in tensor["tensor_shape"]["dim"]][1:]
+    shape = [int(dimension["size"]) for dimension in tensor["tensor_shape"]["dim"]][1:]
+    if any(size < 1 for size in shape) or math.prod(shape) > _MOST_NUMBERS:
+        raise ValueError(f"a shape of {shape[:4]}")
+    return shape
 
 
 def connect(

@@ -86,16 +86,22 @@ class _TimedResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_TimedReader(self.fp.detach(), sock, deadline))
 
 
-class _HttpConnection(urllib3.connection.HTTPConnection):
+class _Connection(urllib3.connection.HTTPConnection):
     response_class = _TimedResponse
 
+    def getresponse(self):
+        response = super().getresponse()
+        # Before it asks again urllib3 would read all that a busy server says, however long.
+        response.drain_conn = response.close
+        return response
 
-class _HttpsConnection(urllib3.connection.HTTPSConnection):
-    response_class = _TimedResponse
+
+class _HttpsConnection(_Connection, urllib3.connection.HTTPSConnection):
+    pass
 
 
 class _HttpPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HttpConnection  # pyright: ignore[reportAssignmentType]  # urllib3's own is none
+    ConnectionCls = _Connection  # pyright: ignore[reportAssignmentType]  # urllib3's own is none
 
 
 class _HttpsPool(urllib3.HTTPSConnectionPool):

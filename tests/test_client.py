@@ -303,6 +303,26 @@ def test_transient_failures_are_tried_again_on_one_connection(exported):
         assert len(set(requests)) == 1
 
 
+def test_what_a_busy_server_says_is_not_read_before_it_is_asked_again(exported):
+    taken, ended = [], threading.Event()
+
+    def say_much(handler):
+        handler.close_connection = True
+        handler.send_response(503)
+        handler.send_header("Content-Length", "1000000000")
+        handler.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(1000):
+                handler.wfile.write(b" " * 1_000_000)
+                taken.append(1_000_000)
+        ended.set()
+
+    with _server(say_much, _say(200, _picture())) as (port, _):
+        assert (_ask(port, exported) == 7).all()
+        assert ended.wait(PATIENCE)
+    assert sum(taken) < 100_000_000  # no more than the buffers between the two hold
+
+
 @pytest.mark.parametrize(
     ("answer", "part", "count"),
     [
@@ -362,17 +382,28 @@ def test_an_answer_is_bounded_by_what_was_asked_for(addresses, exported):
         assert len(transport.predict("encode", images, 10_000)["digit"]) == 2
 
 
-def test_a_model_whose_noise_is_no_vector_is_not_ours():
-    def tensor(*shape):
+@pytest.mark.parametrize(
+    ("noise", "images"),
+    [
+        ((3, 4), (8, 8, 1)),
+        ((3,), (2**20, 2**20, 3)),
+        ((2**40,), (8, 8, 1)),
+        ((3,), (-1, -1, 1)),
+        ((float("inf"),), (8, 8, 1)),
+        ((3,), ("9" * 5000, 8, 1)),
+    ],
+)
+def test_a_model_of_shapes_that_ours_do_not_have_is_not_ours(noise, images):
+    def tensor(shape):
         return {
             "dtype": "DT_FLOAT",
-            "tensor_shape": {"dim": [{"size": str(size)} for size in (-1, *shape)]},
+            "tensor_shape": {"dim": [{"size": size} for size in (-1, *shape)]},
         }
 
     signatures = {
         "serving_default": {
-            "inputs": {"noise": tensor(3, 4)},
-            "outputs": {"images": tensor(8, 8, 1)},
+            "inputs": {"noise": tensor(noise)},
+            "outputs": {"images": tensor(images)},
         }
     }
     with pytest.raises(UserError, match="model m is not one of keras_infogan"):
