@@ -10,6 +10,9 @@ from keras_infogan import untrusted
     [
         ('{"a": [1, 2.5, null, true, "x"]}', {"a": [1, 2.5, None, True, "x"]}),
         (b"3", 3),
+        (b"\xef\xbb\xbf3", 3),
+        (r'"\ud83d\ude00"', "\U0001f600"),
+        (r'"\udcff"', "\udcff"),
         (str(2**63 - 1), 2**63 - 1),
         (str(1 - 2**63), 1 - 2**63),
         ("1e308", 1e308),
@@ -25,6 +28,8 @@ def test_json_is_read(text, content):
         "",
         "{",
         b"\xff",
+        r'"\ud800"',
+        r'{"\uD83D": 1}',
         "1e999",
         "-1e999",
         "[NaN]",
@@ -98,6 +103,22 @@ def test_content_of_another_form(content, form):
 )
 def test_control_characters_are_written_out(text, shown):
     assert untrusted.printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("<script>&", "&lt;script&gt;&amp;"),
+        ("a | b", r"a \| b"),
+        ("![x](https://host)", r"!\[x\](https://host)"),
+        ("C:\\x", r"C:\\x"),
+        ("a\n# title", "a # title"),
+        ("\x1b[0m", r"\\x1b\[0m"),
+        ("clustering_accuracy 0.5", "clustering_accuracy 0.5"),
+    ],
+)
+def test_no_text_is_markup(text, written):
+    assert untrusted.markdown(text) == written
 
 
 @pytest.mark.parametrize(
