@@ -127,7 +127,7 @@ def _codes(result, evidence):
 
 def _nearest_factor(name, table):
     """Returns "factor (nats of nats)" for the factor that a code tells most about, or None."""
-    if not table:
+    if not table or name not in table["codes"]:
         return None
     row = table["nats"][table["codes"].index(name)]
     best = int(np.argmax(row))

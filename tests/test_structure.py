@@ -43,6 +43,7 @@ LAYERS = [
         "files",
     },
     {"config"},
+    {"untrusted"},
 ]
 # A model's file, and that of its settings, are complete without any other model's.
 SIBLINGS = ("models", "settings")
