@@ -64,6 +64,10 @@ _TABLES = {
 _DATASET = re.compile(r"[A-Za-z0-9_]+(?:[.:/+-][A-Za-z0-9_]+)*")
 
 
+class UnreadableError(UserError):
+    """A directory is no run, or none that this version reads."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     """What config.json says, and where things lie.
@@ -137,21 +141,23 @@ def read(directory):
       A Run.
 
     Raises:
-      UserError: if there is none, it is damaged, or a newer version wrote it.
+      UnreadableError: if there is none, it is damaged, or a newer version wrote it.
     """
     directory = pathlib.Path(directory)
     path = directory / "config.json"
     try:
         return from_json(directory, parse_json(path.read_bytes()))
+    except UserError as error:
+        raise UnreadableError(str(error)) from None
     except FileNotFoundError:
-        raise UserError(
+        raise UnreadableError(
             f"{directory} is not a run directory: it has no config.json; give the --run_dir that "
             "keras_infogan.train wrote."
         ) from None
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}.") from None
+        raise UnreadableError(f"cannot read {path}: {error.strerror}.") from None
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
-        raise UserError(
+        raise UnreadableError(
             f"{path} is damaged ({error!r}); restore it or train anew in another --run_dir."
         ) from None
 
@@ -186,7 +192,10 @@ def from_json(directory, content):
             f"{directory} is a run of {content['model']!r}, and this keras-infogan has no such "
             f"model; it has {', '.join(models.MODELS)}."
         )
-    settings = models.settings_class(content["model"]).from_json(content["settings"])
+    try:
+        settings = models.settings_class(content["model"]).from_json(content["settings"])
+    except UserError as error:
+        raise UserError(f"{directory / 'config.json'}: {error}") from None
     shape, fingerprint = tuple(content["image_shape"]), content.get("fingerprint")
     if len(shape) != 3 or min(shape) < 1:
         raise ValueError(f"image_shape is {content['image_shape']!r:.100}")
