@@ -44,11 +44,18 @@ def output_directory(path):
 def cache_directory():
     """Returns where decoded images and other things that can be made again are kept:
     $XDG_CACHE_HOME/keras_infogan, or ~/.cache/keras_infogan.
+
+    Raises:
+      UserError: if there is neither.
     """
-    return (
-        pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-        / "keras_infogan"
-    )
+    try:
+        root = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    except RuntimeError:  # a container's user without a name
+        raise UserError(
+            "there is no home directory to keep a cache in; set XDG_CACHE_HOME to a directory that "
+            "can be written."
+        ) from None
+    return root / "keras_infogan"
 
 
 @contextlib.contextmanager

@@ -123,7 +123,7 @@ def parse_seeds(text):
 
 def define_flags():
     train.define_data_flags()
-    flags.DEFINE_string("sweep_dir", None, "where all runs and the summary are written.")
+    config.define_path("sweep_dir", None, "where all runs and the summary are written.")
     flags.DEFINE_string("seeds", "0:5", "seeds, for example 0:10 (0 to 9) or 1,5,7:9.")
     flags.DEFINE_string(
         "metrics", "all", "scores of each run, as keras_infogan.evaluate takes them."

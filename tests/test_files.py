@@ -1,6 +1,7 @@
 """Files written whole or not at all, and directories that one process holds at a time."""
 
 import os
+import pathlib
 import subprocess
 import sys
 import time
@@ -55,6 +56,18 @@ def test_the_cache_lies_where_the_environment_says(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert files.cache_directory() == tmp_path / "home" / ".cache" / "keras_infogan"
+
+
+def test_without_a_home_directory_the_cache_needs_a_place(tmp_path, monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(pathlib.Path, "home", no_home)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    with pytest.raises(UserError, match="set XDG_CACHE_HOME to a directory"):
+        files.cache_directory()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert files.cache_directory() == tmp_path / "keras_infogan"
 
 
 def test_a_directory_is_held_by_one_process_and_no_longer_than_it_lasts(tmp_path):
