@@ -6,7 +6,6 @@ import base64
 import contextlib
 import dataclasses
 import importlib.resources
-import io
 import shlex
 
 import jinja2
@@ -206,6 +205,5 @@ def _rows(run, result, group):
 
 
 def _data_url(picture):
-    data = io.BytesIO()
-    picture.save(data, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
+    data = base64.b64encode(images.png(picture, optimize=True))
+    return f"data:image/png;base64,{data.decode()}"

@@ -20,7 +20,7 @@ import pathlib
 import re
 from typing import Any
 
-from keras_infogan import checkpoints, files, models
+from keras_infogan import checkpoints, config, files, models
 from keras_infogan.config import UserError
 from keras_infogan.notation import parse_codes
 from keras_infogan.untrusted import has_form, parse_json
@@ -311,10 +311,11 @@ def create(run):
             )
         for folder in (run.checkpoints, run.events, run.samples, run.traversals):
             folder.mkdir(exist_ok=True)
-        # Of a process that was killed. Only checkpoints: another command may be writing into the
-        # run directory itself at this moment.
-        for unfinished in run.checkpoints.glob(".writing_*"):
-            unfinished.unlink()
+        # Of a process that was killed. Only what training alone writes: another command may be
+        # writing into the run directory itself at this moment.
+        for folder in (run.checkpoints, run.samples, run.traversals):
+            for unfinished in folder.rglob(".writing_*"):
+                unfinished.unlink()
     except OSError as error:
         raise UserError(
             f"cannot write to {directory}: {error.strerror}; give a --run_dir that can be written."
@@ -412,7 +413,7 @@ def check_trained(directory):
     run = read(directory)
     if not checkpoints.paths(run):
         raise UserError(
-            f"{directory} has no checkpoint yet; train first: python -m keras_infogan.train "
-            f"--dataset={run.dataset} --run_dir={directory}."
+            f"{directory} has no checkpoint yet; train first: "
+            f"{config.command_line('train', dataset=run.dataset, run_dir=directory)}."
         )
     return run
