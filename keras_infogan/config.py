@@ -136,7 +136,7 @@ def check_setting(field, value):
         raise UserError(f"--{field.name} must be a finite number, not {value}.")
     if minimum is not None and value < minimum:
         raise UserError(f"--{field.name} must be at least {minimum}, not {value}.")
-    if maximum is None and isinstance(value, numbers.Integral):
+    if maximum is None and field.type is int:
         maximum = _LARGEST_INTEGER
     if maximum is not None and value > maximum:
         raise UserError(f"--{field.name} must be at most {maximum}, not {value}.")

@@ -107,6 +107,15 @@ def test_a_directory_is_held_by_one_process_and_no_longer_than_it_lasts(tmp_path
     assert not files.is_locked(directory)
 
 
+def test_a_directory_stays_held_without_its_file(tmp_path):
+    with _held(tmp_path):
+        (tmp_path / files.LOCK).unlink()
+        assert files.is_locked(tmp_path)
+        with pytest.raises(UserError, match="another process is at work"), _held(tmp_path):
+            pass
+    assert not files.is_locked(tmp_path)
+
+
 def _held(directory):
     return files.locked_directory(directory, "--y", "at work")
 
