@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_infogan import files
 from keras_infogan.config import UserError
+from keras_infogan.untrusted import printable
 
 _KEPT = 3
 # What h5py and Keras raise for a file that is not what it was.
@@ -110,7 +111,8 @@ def restore(run, model):
                 model.load_weights(path)
         except _DAMAGES as error:
             fault = next(iter(str(error).splitlines()), type(error).__name__)
-            print(f"{path} cannot be read ({fault}); trying the one before.", file=sys.stderr)
+            said = f"{path} cannot be read ({fault}); trying the one before."
+            print(printable(said), file=sys.stderr)
             continue
         if not model.step:  # a checkpoint of version 1
             model.steps_taken.assign(step_of(path))

@@ -12,7 +12,6 @@ import contextlib
 import csv
 import dataclasses
 import hashlib
-import html
 import io
 import itertools
 import json
@@ -29,7 +28,7 @@ from tqdm import tqdm
 
 from keras_infogan import distribution, files, metrics, runs
 from keras_infogan.config import UserError
-from keras_infogan.untrusted import cell, printable
+from keras_infogan.untrusted import cell, markdown
 
 _MOST_PANELS = 9
 # Kinds of alarms of runs that are no choice.
@@ -444,7 +443,7 @@ def _csv(rows, tables):
 
 def _markdown(label, rows, table, chosen):
     """Returns one configuration as a table: scores down, runs across."""
-    lines = [f"### {_plain(label)}", ""]
+    lines = [f"### {markdown(label)}", ""]
     if chosen:
         lines += [_words(chosen), ""]
     lines.append(
@@ -464,20 +463,15 @@ def _markdown(label, rows, table, chosen):
             for end in ("best", "worst")
         ]
         cells += [f"{row['scores'][score]:.4g}" if score in row["scores"] else "" for row in rows]
-        lines.append(f"| {_plain(score)} | " + " | ".join(cells) + " |")
+        lines.append(f"| {markdown(score)} | " + " | ".join(cells) + " |")
     unfinished = [
-        f"- {row['name']}: {_plain(row['status'])}" for row in rows if row["status"] != "finished"
+        f"- {row['name']}: {markdown(row['status'])}" for row in rows if row["status"] != "finished"
     ]
-    alarms = [f"- {row['name']}: {_plain(alarm)}" for row in rows for alarm in row["alarms"]]
+    alarms = [f"- {row['name']}: {markdown(alarm)}" for row in rows for alarm in row["alarms"]]
     for title, entries in (("Not finished:", unfinished), ("Alarms:", alarms)):
         if entries:
             lines += ["", title, "", *entries]
     return "\n".join(lines) + "\n"
-
-
-def _plain(text):
-    """Returns a text for Markdown in which nothing of it is HTML or ends a cell."""
-    return html.escape(printable(text), quote=False).replace("|", r"\|")
 
 
 def _picture(rows):

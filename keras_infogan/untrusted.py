@@ -2,6 +2,7 @@
 where it enters, and nothing of it acts where it is shown.
 """
 
+import html
 import json
 import math
 import re
@@ -67,6 +68,14 @@ def printable(text):
     them.
     """
     return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def markdown(text):
+    """Returns a text for a line of Markdown, in which nothing of it is HTML, a link or the end of a
+    cell.
+    """
+    text = html.escape(printable(text), quote=False).replace("\n", " ")
+    return re.sub(r"[\\\[\]|]", r"\\\g<0>", text)
 
 
 def cell(text):

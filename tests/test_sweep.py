@@ -259,7 +259,7 @@ def test_no_text_of_a_summary_is_a_formula_or_html():
     text = sweeps._markdown("<a>", rows, table, None)
     assert "<" not in text
     assert "\x1b" not in text
-    assert r"failed: &lt;script&gt;\|\x1b[31m" in text
+    assert r"failed: &lt;script&gt;\|\\x1b\[31m" in text
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,22 @@ def test_control_characters_are_written_out(text, shown):
 @pytest.mark.parametrize(
     ("text", "written"),
     [
+        ("<script>&", "&lt;script&gt;&amp;"),
+        ("a | b", r"a \| b"),
+        ("![x](https://host)", r"!\[x\](https://host)"),
+        ("C:\\x", r"C:\\x"),
+        ("a\n# title", "a # title"),
+        ("\x1b[0m", r"\\x1b\[0m"),
+        ("clustering_accuracy 0.5", "clustering_accuracy 0.5"),
+    ],
+)
+def test_no_text_is_markup(text, written):
+    assert untrusted.markdown(text) == written
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
         ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
         ("+1", "'+1"),
         ("-1", "'-1"),
