@@ -18,13 +18,17 @@ def parse_json(text):
     """Returns the content of a JSON text or bytes.
 
     Raises:
-      ValueError: if it is no JSON, is nested too deeply, or has a number that is not finite or an
-        integer of more than 64 bits.
+      ValueError: if it is no JSON in UTF-8, is nested too deeply, or has a number that is not
+        finite, an integer of more than 64 bits, or a text that cannot be written to a file.
     """
+    text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
     try:
-        return json.loads(text, parse_int=_integer, parse_float=_finite, parse_constant=_finite)
+        content = json.loads(text, parse_int=_integer, parse_float=_finite, parse_constant=_finite)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    if "\\ud" in text.lower():  # half of a pair, or a byte of a file's name
+        json.dumps(content, ensure_ascii=False).encode(errors="surrogateescape")
+    return content
 
 
 def _integer(text):

@@ -10,6 +10,9 @@ from keras_infogan import untrusted
     [
         ('{"a": [1, 2.5, null, true, "x"]}', {"a": [1, 2.5, None, True, "x"]}),
         (b"3", 3),
+        (b"\xef\xbb\xbf3", 3),
+        (r'"\ud83d\ude00"', "\U0001f600"),
+        (r'"\udcff"', "\udcff"),
         (str(2**63 - 1), 2**63 - 1),
         (str(1 - 2**63), 1 - 2**63),
         ("1e308", 1e308),
@@ -25,6 +28,8 @@ def test_json_is_read(text, content):
         "",
         "{",
         b"\xff",
+        r'"\ud800"',
+        r'{"\uD83D": 1}',
         "1e999",
         "-1e999",
         "[NaN]",
