@@ -4,6 +4,7 @@ one that can be read.
 
 import hashlib
 import io
+import pathlib
 import re
 import sys
 import warnings
@@ -17,14 +18,14 @@ from keras_infogan.untrusted import printable
 _KEPT = 3
 # What h5py and Keras raise for a file that is not what it was.
 _DAMAGES = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, UserWarning)
-_NAME = re.compile(r"step_([0-9]+)\.weights\.h5")
+_NAME = re.compile(r"step_([0-9]{1,18})\.weights\.h5")
 _SEAL = b"sha256 of all before:"
 
 
 def paths(run):
     """Returns the run's checkpoints, the newest first; other files in their folder are none."""
     found = [path for path in run.checkpoints.glob("step_*") if _NAME.fullmatch(path.name)]
-    return sorted(found, key=step_of, reverse=True)
+    return sorted(filter(pathlib.Path.is_file, found), key=step_of, reverse=True)
 
 
 def step_of(path):

@@ -47,7 +47,7 @@ def parse_devices(text):
         return None
     devices = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(GPU|CPU):(\d+)\s*", part, re.IGNORECASE)
+        match = re.fullmatch(r"\s*(GPU|CPU):([0-9]{1,4})\s*", part, re.IGNORECASE)
         if not match:
             raise UserError(
                 "--devices: expected devices such as GPU:0,GPU:1 or CPU:0,CPU:1, "

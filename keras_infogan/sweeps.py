@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from keras_infogan import distribution, files, metrics, runs
 from keras_infogan.config import UserError
-from keras_infogan.untrusted import cell, markdown
+from keras_infogan.untrusted import cell, markdown, printable
 
 _MOST_PANELS = 9
 # Kinds of alarms of runs that are no choice.
@@ -209,7 +209,7 @@ def run_all(jobs, directory, devices, metric_names):
                         job, problem = futures.pop(future), future.result()
                         if problem and not stopped:
                             failed[job.name] = problem
-                        bar.write(f"{job.name}: {problem or 'finished'}")
+                        bar.write(printable(f"{job.name}: {problem or 'finished'}"))
                         summarize(jobs, directory, metric_names, failed)
                     bar.set_postfix_str(
                         f"{len(jobs) - len(futures)} of {len(jobs)} runs ended", refresh=False

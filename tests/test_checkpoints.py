@@ -144,6 +144,7 @@ def test_checkpoints_are_ordered_by_their_step(saved):
         "step_-0000001.weights.h5",
         "step_1e3.weights.h5",
         "my_step_00000001.weights.h5",
+        f"step_{'9' * 20}.weights.h5",
     ],
 )
 def test_files_of_other_names_are_no_checkpoints(saved, name):
@@ -154,6 +155,15 @@ def test_files_of_other_names_are_no_checkpoints(saved, name):
     checkpoints.save(run, model)
     assert [checkpoints.step_of(path) for path in checkpoints.paths(run)] == [6, 5, 4]
     assert copy.read_bytes() == b"mine"
+    assert checkpoints.restore(run, model) == 6
+
+
+def test_what_is_no_file_is_no_checkpoint(saved):
+    run, model, _ = saved
+    (run.checkpoints / "step_00000000.weights.h5").mkdir()
+    os.mkfifo(run.checkpoints / "step_00000009.weights.h5")
+    model.steps_taken.assign(6)
+    checkpoints.save(run, model)
     assert checkpoints.restore(run, model) == 6
 
 

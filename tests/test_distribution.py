@@ -82,6 +82,7 @@ def test_a_tf_config_that_is_none_is_one_sentence(text):
     ("devices", "part"),
     [
         ("TPU:0", "expected devices such as"),
+        ("CPU:999999999", "expected devices such as"),
         ("CPU:0,CPU:0", "names a device twice"),
         ("CPU:0,GPU:0", "mixes GPUs and CPUs"),
         ("GPU:99", "TensorFlow sees"),

@@ -152,6 +152,14 @@ def test_names_of_data_sets_are_read_back(new_run, dataset):
     assert runs.read(run.directory) == run
 
 
+def test_a_run_without_a_checkpoint_says_what_to_type_in_a_shell(new_run):
+    run = new_run("my run; $(x)")
+    runs.create(run)
+    with pytest.raises(UserError, match="train first") as error:
+        runs.check_trained(run.directory)
+    assert f"--dataset=digits '--run_dir={run.directory}'." in str(error.value)
+
+
 def test_damaged_lines_of_the_log_are_left_out(new_run):
     run = new_run("a")
     run.directory.mkdir()

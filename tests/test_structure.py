@@ -60,6 +60,7 @@ SERVING_KNOWS = {
     "named",
     "onnx_model",
     "serving",
+    "untrusted",
 }
 
 

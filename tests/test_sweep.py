@@ -248,6 +248,13 @@ def test_a_damaged_run_keeps_no_other_back(tmp_path, monkeypatch, damage):
     assert [row["status"] for row in summary["runs"]] == ["failed: failed"] * 2
 
 
+def test_the_last_words_of_a_run_move_no_terminal(new_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sweeps, "_finish", lambda *arguments: "bad \x1b[31mname")
+    job = sweeps.Job("a", "all runs", new_run("a"), {}, ())
+    assert sweeps.run_all([job], tmp_path, [None], "all") == {"a": "bad \x1b[31mname"}
+    assert r"a: bad \x1b[31mname" in capsys.readouterr().out
+
+
 def test_no_text_of_a_summary_is_a_formula_or_html():
     status = "failed: <script>|\x1b[31m"
     rows = [{"name": "-seed_0", "seed": 0, "status": status, "scores": {}, "alarms": ["<b>"]}]
