@@ -99,8 +99,8 @@ def _read_renames(path):
 
 
 def define_flags():
-    flags.DEFINE_string("run_dir", None, "the run directory that keras_infogan.train wrote.")
-    flags.DEFINE_string("export_dir", None, "where the files go; default: <run_dir>/export.")
+    config.define_path("run_dir", None, "the run directory that keras_infogan.train wrote.")
+    config.define_path("export_dir", None, "where the files go; default: <run_dir>/export.")
     config.rename_flag("output_dir", "export_dir")
     flags.DEFINE_string(
         "formats", "saved_model,onnx", f"what to write, separated by commas: {', '.join(FORMATS)}."

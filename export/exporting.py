@@ -15,6 +15,7 @@ from keras_infogan import alarms, checkpoints, datasets, files, loaded, models, 
 from keras_infogan import contract as contracts
 from keras_infogan.config import UserError
 from keras_infogan.contract import Contract
+from keras_infogan.untrusted import parse_json
 
 CONTRACT_FILE, WEB = "generator.json", "web"
 _ONNX_FILES = ("generator_fp16.onnx", *(f"{name}.onnx" for name in contracts.ONNX_FILES.values()))
@@ -81,8 +82,8 @@ def check_output(contract, export_dir):
         raise UserError(f"{export_dir} is not empty and not an export; give another --export_dir.")
     for path in paths:
         try:
-            held = contracts.from_json(path.parent, json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            held = contracts.from_json(path.parent, parse_json(path.read_bytes()))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise UserError(
                 f"{path} is damaged ({error!r}); remove it, or give another --export_dir."
             ) from None
@@ -128,6 +129,11 @@ def export(run, contract, export_dir, formats, fp16=True):
       UserError: if the directory is in use, the run cannot be loaded, or a file differs from the
         Keras model by more than is allowed.
     """
+    if "saved_model" in formats and set("*?[\\") & set(str(export_dir)):
+        raise UserError(
+            f"TensorFlow takes the letters * ? [ and \\ in {export_dir} for a pattern and finds no "
+            "SavedModel there; give another --export_dir, or --formats=onnx."
+        )
     check_output(contract, export_dir)
     with files.locked_directory(export_dir, "--export_dir", "exporting"):
         check_output(contract, export_dir)

@@ -7,7 +7,7 @@ import pathlib
 import jinja2
 from PIL import Image
 
-from keras_infogan import images
+from keras_infogan import images, untrusted
 
 _PICTURE = "generator.png"
 _ROWS, _MOST_COLUMNS, _SEED, _GAP = 3, 20, 0, 12
@@ -35,6 +35,7 @@ def write(contract, model, content, directory):
         undefined=jinja2.StrictUndefined,
         autoescape=False,
     )
+    environment.filters["markdown"] = untrusted.markdown
     template = environment.from_string(
         pathlib.Path(__file__).with_name("model_card.md").read_text(encoding="utf-8")
     )

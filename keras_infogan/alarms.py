@@ -45,7 +45,7 @@ def alarms(scores, codes, shares, skipped=()):
       skipped: why scores could not be had, dicts with "reason" and "kind", as in metrics.json.
     """
     faults = dict.fromkeys(entry["reason"] for entry in skipped if entry["kind"] == "not_finite")
-    found = [Alarm("not_finite", f"{reason[0].upper()}{reason[1:]}.") for reason in faults]
+    found = [Alarm("not_finite", f"{reason[:1].upper()}{reason[1:]}.") for reason in faults]
     of_codes = []
     for code in codes:
         of_codes += _of_code(code, {name: scores.get(f"{name}/{code.name}") for name in _OF_CODES})

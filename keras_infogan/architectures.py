@@ -17,6 +17,7 @@ import re
 from keras_infogan.config import UserError
 
 KERNEL_SIZE = 4
+_LARGEST_SIZE = 2**20  # of filters, units, strides
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,17 +43,15 @@ def parse_layers(text):
 
 
 def _parse_layer(text):
-    if match := re.fullmatch(r"conv (\d+)(?:/(\d+))?( bn)?", text):
-        filters, stride = int(match[1]), int(match[2] or 1)
-        if filters and stride:
-            return Conv(filters, stride, bool(match[3]))
-    if match := re.fullmatch(r"dense (\d+|\d+x\d+x\d+)( bn)?", text):
-        shape = tuple(int(size) for size in match[1].split("x"))
-        if all(shape):
-            return Dense(shape, bool(match[2]))
+    sizes = re.findall(r"[0-9]+", text)
+    if all(len(size) <= 7 and 1 <= int(size) <= _LARGEST_SIZE for size in sizes):
+        if match := re.fullmatch(r"conv ([0-9]+)(?:/([0-9]+))?( bn)?", text):
+            return Conv(int(match[1]), int(match[2] or 1), bool(match[3]))
+        if match := re.fullmatch(r"dense ([0-9]+|[0-9]+x[0-9]+x[0-9]+)( bn)?", text):
+            return Dense(tuple(map(int, sizes)), bool(match[2]))
     raise UserError(
         "expected a layer such as 'conv 64/2 bn', 'dense 1024 bn' or 'dense 7x7x128 bn', "
-        f"received {text!r}."
+        f"with sizes from 1 to {_LARGEST_SIZE:,}, received {text[:200]!r}."
     )
 
 

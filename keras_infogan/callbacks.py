@@ -154,7 +154,8 @@ class Pictures(_RunCallback):
         if "generate" not in self.trained.capabilities:
             return
         step, spec = self.model.step, self.model.latent_spec
-        with self.model.averaged():
+        # Weights that are not finite are told of by the checkpoint.
+        with self.model.averaged(), np.errstate(invalid="ignore"):
             pictures = {
                 self.run.samples: images.grid(
                     self.trained.generate(spec.rows(100, PICTURE_SEED)), 10
@@ -167,7 +168,7 @@ class Pictures(_RunCallback):
         with tf.summary.create_file_writer(str(self.run.events)).as_default():
             for folder, picture in pictures.items():
                 folder.mkdir(exist_ok=True)
-                picture.save(folder / f"step_{step:08d}.png")
+                files.write_atomically(folder / f"step_{step:08d}.png", images.png(picture))
                 tf.summary.image(
                     str(folder.relative_to(self.run.directory)), np.asarray(picture)[None], step
                 )

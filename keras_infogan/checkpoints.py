@@ -4,25 +4,35 @@ one that can be read.
 
 import hashlib
 import io
+import pathlib
+import re
 import sys
+import warnings
 
 import numpy as np
 
 from keras_infogan import files
 from keras_infogan.config import UserError
+from keras_infogan.untrusted import printable
 
 _KEPT = 3
+# What h5py and Keras raise for a file that is not what it was.
+_DAMAGES = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, UserWarning)
+_NAME = re.compile(r"step_([0-9]{1,18})\.weights\.h5")
 _SEAL = b"sha256 of all before:"
 
 
 def paths(run):
-    """Returns the run's checkpoints, the newest first."""
-    return sorted(run.checkpoints.glob("step_*.weights.h5"), reverse=True)
+    """Returns the run's checkpoints, the newest first; other files in their folder are none."""
+    found = [path for path in run.checkpoints.glob("step_*") if _NAME.fullmatch(path.name)]
+    return sorted(filter(pathlib.Path.is_file, found), key=step_of, reverse=True)
 
 
 def step_of(path):
     """Returns the step that a checkpoint's name states."""
-    return int(path.name.split(".")[0].removeprefix("step_"))
+    match = _NAME.fullmatch(path.name)
+    assert match
+    return int(match[1])
 
 
 class _WeightsInMemory(io.BytesIO):
@@ -95,12 +105,15 @@ def restore(run, model):
     for path in found:
         try:
             _check_seal(path)
-            model.load_weights(path)
-        except (OSError, ValueError, KeyError) as error:
-            print(
-                f"{path} cannot be read ({str(error).splitlines()[0]}); trying the one before.",
-                file=sys.stderr,
-            )
+            with warnings.catch_warnings():
+                # Of an optimizer that the file does not hold whole Keras only warns, and it would
+                # begin anew.
+                warnings.simplefilter("error", UserWarning)
+                model.load_weights(path)
+        except _DAMAGES as error:
+            fault = next(iter(str(error).splitlines()), type(error).__name__)
+            said = f"{path} cannot be read ({fault}); trying the one before."
+            print(printable(said), file=sys.stderr)
             continue
         if not model.step:  # a checkpoint of version 1
             model.steps_taken.assign(step_of(path))

@@ -9,13 +9,22 @@ before it loads.
 import contextlib
 import dataclasses
 import difflib
+import io
 import math
 import numbers
 import os
+import pathlib
+import shlex
+import signal
 import sys
 import types
 
 from absl import app, flags, logging
+
+from keras_infogan.untrusted import printable
+
+# TensorFlow counts, and draws seeds, in 64 bits.
+_LARGEST_INTEGER = 2**63 - 1
 
 
 class UserError(Exception):
@@ -127,6 +136,8 @@ def check_setting(field, value):
         raise UserError(f"--{field.name} must be a finite number, not {value}.")
     if minimum is not None and value < minimum:
         raise UserError(f"--{field.name} must be at least {minimum}, not {value}.")
+    if maximum is None and field.type is int:
+        maximum = _LARGEST_INTEGER
     if maximum is not None and value > maximum:
         raise UserError(f"--{field.name} must be at most {maximum}, not {value}.")
 
@@ -196,9 +207,48 @@ def given_settings(settings_class):
     return {name: flags.FLAGS[name].value for name in names if flags.FLAGS[name].value is not None}
 
 
+def path(text):
+    """Returns a path as the user typed it, with ~ expanded.
+
+    Raises:
+      UserError: if it is no path on this machine, or none that all libraries take.
+    """
+    if "://" in text:
+        raise UserError(
+            f"expected a path on this machine, received {text!r}; mount what lies there and give "
+            "its path."
+        )
+    if any(0xD800 <= ord(letter) < 0xE000 or letter == "\0" for letter in text):
+        raise UserError(
+            f"the path {text!r} is not valid UTF-8; give, or rename it to, one that is."
+        )
+    expanded = os.path.expanduser(text)
+    if expanded == text and (text == "~" or text.startswith("~/")):
+        raise UserError(f"{text!r} is in no known home directory; set HOME, or give a whole path.")
+    return pathlib.Path(expanded)
+
+
 def absolute_path(text):
-    """Returns a path as the user typed it, absolute and with ~ expanded."""
-    return os.path.abspath(os.path.expanduser(text))
+    """Returns a path as the user typed it, absolute and with ~ expanded, a text; raises UserError
+    as `path` does.
+    """
+    return os.path.abspath(path(text))
+
+
+class _PathParser(flags.ArgumentParser):
+    def flag_type(self):
+        return "path"
+
+    def parse(self, argument):
+        try:
+            return str(path(argument)) if argument else argument
+        except UserError as error:
+            raise ValueError(str(error)) from None
+
+
+def define_path(name, default, help_):
+    """Defines a flag that takes a path, as `path` does: no text stays no text."""
+    flags.DEFINE(_PathParser(), name, default, help_)
 
 
 def user_path(text):
@@ -206,10 +256,40 @@ def user_path(text):
     return absolute_path(text) if text else None
 
 
+def command_line(name, **values):
+    """Returns a command of this project, with these flags, as one types it in a shell."""
+    given = [f"--{flag}={value}" for flag, value in values.items()]
+    return shlex.join(["python", "-m", f"keras_infogan.{name}", *given])
+
+
 def run_command(main):
     """Runs a command's `main()` under absl; a `UserError` ends it with its one sentence on stderr
     and exit status 2, `UnfinishedError` with 75 or its own.
     """
+    _make_output_safe()
+    try:
+        try:
+            _run(main)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Who read the output has gone, as in `... | head -1`. What is left of it must not fail
+        # once more while Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+
+
+def _make_output_safe():
+    """Lets no letter that the output cannot take, and no output that is closed, end the command."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, for as long as it runs
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _run(main):
 
     def checked(arguments):
         try:
@@ -219,20 +299,20 @@ def run_command(main):
                 )
             return main()
         except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
+            return _refused_with(error)
         except UnfinishedError as unfinished:
-            print(unfinished, file=sys.stderr)
+            print(printable(str(unfinished)), file=sys.stderr)
             return unfinished.status
+        except BrokenPipeError:
+            raise
         except OSError as error:
             # A full disk, a directory that became read-only: nothing is half-written
             # under its final name.
-            print(
-                f"error: cannot read or write {error.filename or 'a file'}: "
-                f"{error.strerror or error}.",
-                file=sys.stderr,
+            return _refused_with(
+                f"cannot read or write {error.filename or 'a file'}: {error.strerror or error}."
             )
-            return 2
+        except MemoryError:
+            return _refused_with("the memory of this machine is not enough; ask for less at once.")
         except KeyboardInterrupt:
             print("Interrupted.", file=sys.stderr)
             return 130
@@ -246,6 +326,12 @@ def run_command(main):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.WARNING)
     app.run(checked, flags_parser=_parsed)
+
+
+def _refused_with(fault):
+    """Says what a command cannot do and returns its exit status."""
+    print(f"error: {printable(str(fault))}", file=sys.stderr)
+    return 2
 
 
 def _parsed(arguments):
@@ -270,6 +356,5 @@ def _parsed(arguments):
         if old in names or flags.FLAGS[old].present:  # the second, of a file of flags
             print(f"--{old} is called --{new} now; the old name still works.", file=sys.stderr)
     if fault:
-        print(f"error: {fault}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(_refused_with(fault))
     return others

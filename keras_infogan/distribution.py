@@ -16,6 +16,9 @@ import signal
 import zlib
 
 from keras_infogan.config import UnfinishedError, UserError
+from keras_infogan.untrusted import has_form, parse_json
+
+_TF_CONFIG = {"cluster": {str: [str]}, "task": {"type": str, "index": (int, str)}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +47,7 @@ def parse_devices(text):
         return None
     devices = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(GPU|CPU):(\d+)\s*", part, re.IGNORECASE)
+        match = re.fullmatch(r"\s*(GPU|CPU):([0-9]{1,4})\s*", part, re.IGNORECASE)
         if not match:
             raise UserError(
                 "--devices: expected devices such as GPU:0,GPU:1 or CPU:0,CPU:1, "
@@ -86,13 +89,15 @@ def cluster(environment=os.environ):
         '"worker", "index": 0}}'
     )
     try:
-        content = json.loads(text)
-        jobs, task = content["cluster"], content["task"]
-        kind, index = task["type"], int(task["index"])
-        hosts = [host for job in ("chief", "worker") for host in jobs.get(job, [])]
-        position = index + (len(jobs.get("chief", [])) if kind == "worker" else 0)
-        valid = all(re.fullmatch(r"\S+:\d+", host) for host in hosts)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        content = parse_json(text)
+        if not has_form(content, _TF_CONFIG):
+            raise ValueError("it has another form")
+        jobs, kind, index = (
+            content["cluster"],
+            content["task"]["type"],
+            int(content["task"]["index"]),
+        )
+    except ValueError:
         raise UserError(
             f"TF_CONFIG is not what TensorFlow expects; it should look like {example}, "
             f"not {text[:200]!r}."
@@ -102,6 +107,9 @@ def cluster(environment=os.environ):
             "TF_CONFIG may name workers, one of them as the chief, and this task among them; it "
             f"has {sorted(jobs)} and the task {kind!r}."
         )
+    hosts = [host for job in ("chief", "worker") for host in jobs.get(job, [])]
+    ports = [re.fullmatch(r"\S+:([0-9]{1,5})", host) for host in hosts]
+    valid = all(port and 0 < int(port[1]) < 2**16 for port in ports)
     if not valid or len(set(hosts)) < len(hosts):
         raise UserError(
             f"TF_CONFIG: expected a different host:port for every worker, received {hosts}."
@@ -111,7 +119,7 @@ def cluster(environment=os.environ):
             f"TF_CONFIG: there is no {kind} {index}; the cluster has "
             f"{len(jobs[kind])}, counted from 0."
         )
-    return Cluster(len(hosts), position)
+    return Cluster(len(hosts), index + (len(jobs.get("chief", [])) if kind == "worker" else 0))
 
 
 def strategy(devices=None, workers=ALONE):

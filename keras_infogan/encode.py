@@ -117,8 +117,8 @@ def define_flags():
         "data_dir", None, "where the data set lies now, if not where it was trained from."
     )
     framing.define_limit()
-    flags.DEFINE_string("output", "codes.csv", "the table to write.")
-    flags.DEFINE_string(
+    config.define_path("output", "codes.csv", "the table to write.")
+    config.define_path(
         "reconstructions",
         None,
         "a picture to write too: the first images, each beside what is generated from its codes.",

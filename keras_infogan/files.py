@@ -44,11 +44,18 @@ def output_directory(path):
 def cache_directory():
     """Returns where decoded images and other things that can be made again are kept:
     $XDG_CACHE_HOME/keras_infogan, or ~/.cache/keras_infogan.
+
+    Raises:
+      UserError: if there is neither.
     """
-    return (
-        pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-        / "keras_infogan"
-    )
+    try:
+        root = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    except RuntimeError:  # a container's user without a name
+        raise UserError(
+            "there is no home directory to keep a cache in; set XDG_CACHE_HOME to a directory that "
+            "can be written."
+        ) from None
+    return root / "keras_infogan"
 
 
 @contextlib.contextmanager
@@ -59,15 +66,15 @@ def locked_directory(directory, flag, doing):
       UserError: if another process does, which is said to be `doing` it, or the directory cannot be
         written; the remedy is another value of `flag`.
     """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        file = open(directory / LOCK, "a")  # noqa: SIM115, it stays open as long as the lock lasts
-    except OSError as error:
-        raise UserError(
-            f"cannot write to {directory}: {error.strerror}; give a {flag} that can be written."
-        ) from None
-    with file:
-        if not _lock(file):
+    with contextlib.ExitStack() as stack:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            free = stack.enter_context(_held(directory))
+        except OSError as error:
+            raise UserError(
+                f"cannot write to {directory}: {error.strerror}; give a {flag} that can be written."
+            ) from None
+        if not free:
             raise UserError(
                 f"another process is {doing} in {directory}; wait until it ends, "
                 f"or give another {flag}."
@@ -78,21 +85,34 @@ def locked_directory(directory, flag, doing):
 def is_locked(directory):
     """Whether a process holds the directory."""
     try:
-        with open(directory / LOCK, "a") as file:
-            return not _lock(file)
+        with _held(directory) as free:
+            return not free
     except OSError:
         return False
 
 
-def _lock(file):
-    """Takes the lock that `file` stands for, if it is free, and returns whether it was.
+@contextlib.contextmanager
+def _held(directory):
+    """While it lasts this process holds a directory, if no other does; gives whether that is so.
 
     Systems without such locks (Windows) go without.
     """
     try:
         import fcntl
     except ImportError:
-        return True
+        yield True
+        return
+    # Of the directory too: its file may be removed while it is held.
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        with open(directory / LOCK, "a") as file:
+            yield all(_lock(fcntl, held) for held in (file, descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def _lock(fcntl, file):
+    """Takes the lock of a file, if it is free, and returns whether it was."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -10,6 +10,7 @@ from absl import flags
 from PIL import Image, ImageOps
 
 from keras_infogan.config import UserError
+from keras_infogan.untrusted import has_form
 
 # By the orientation that EXIF states (CIPA DC-008, Orientation): what turns the picture upright.
 _TURNS = {
@@ -48,14 +49,14 @@ class Framing:
         """Returns what `dataclasses.asdict` made of a Framing.
 
         Raises:
-          ValueError, TypeError, KeyError: if it is damaged.
+          ValueError: if it is damaged.
         """
-        middle, pad, white = content["middle"], content["pad"], content["white"]
-        if not 0 < float(middle) <= 1 or type(pad) is not bool:
-            raise ValueError(f"framing is {content}")
-        if white is not None and not 0 < float(white) < float("inf"):
-            raise ValueError(f"framing is {content}")
-        return cls(float(middle), pad, None if white is None else float(white))
+        form = {"middle": float, "pad": bool, "white": (float, None)}
+        if not has_form(content, form) or not (
+            0 < content["middle"] <= 1 and 0 < (content["white"] or 1) < float("inf")
+        ):
+            raise ValueError(f"framing is {content!r:.100}")
+        return cls(**{name: content[name] for name in form})
 
 
 CROPPED = Framing()

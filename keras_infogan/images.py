@@ -5,6 +5,8 @@ Arrays in, Pillow images out.
 Images are float (count, height, width, channels) in [-1, 1].
 """
 
+import io
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -36,6 +38,13 @@ def grid(images, num_columns):
         top, left = index // num_columns * height, index % num_columns * width
         canvas[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
     return Image.fromarray(canvas)
+
+
+def png(picture, **options):
+    """Returns a Pillow image as the bytes of a PNG file."""
+    data = io.BytesIO()
+    picture.save(data, "PNG", **options)
+    return data.getvalue()
 
 
 def pairs(images, reconstructions, num_columns=10):

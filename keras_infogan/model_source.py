@@ -15,8 +15,8 @@ FLAGS = flags.FLAGS
 
 def define_flags(exported):
     """Defines --run_dir, --onnx and --provider; `exported` names the file that --onnx takes."""
-    flags.DEFINE_string("run_dir", None, "the run directory that keras_infogan.train wrote.")
-    flags.DEFINE_string(
+    config.define_path("run_dir", None, "the run directory that keras_infogan.train wrote.")
+    config.define_path(
         "onnx", None, f"an exported {exported}, instead of a run; TensorFlow is not loaded then."
     )
     flags.DEFINE_enum(

@@ -15,7 +15,7 @@ _UNNAMED = {
     "bernoulli": "binary",
 }
 _ENTRY = re.compile(
-    r"(?:(?P<count>\d+)\s*\*\s*|(?P<name>[^=(]*?)\s*=\s*)?(?P<kind>\w+)\s*(?:\((?P<arguments>[^()]*)\))?"
+    r"(?:(?P<count>[0-9]{1,9})\s*\*\s*|(?P<name>[^=(]*?)\s*=\s*)?(?P<kind>\w+)\s*(?:\((?P<arguments>[^()]*)\))?"
 )
 _BETWEEN_CODES = r",(?![^()]*\))"  # a comma that is not within brackets
 _EXAMPLE = (

@@ -6,7 +6,6 @@ import base64
 import contextlib
 import dataclasses
 import importlib.resources
-import io
 import shlex
 
 import jinja2
@@ -127,7 +126,7 @@ def _codes(result, evidence):
 
 def _nearest_factor(name, table):
     """Returns "factor (nats of nats)" for the factor that a code tells most about, or None."""
-    if not table:
+    if not table or name not in table["codes"]:
         return None
     row = table["nats"][table["codes"].index(name)]
     best = int(np.argmax(row))
@@ -209,6 +208,5 @@ def _rows(run, result, group):
 
 
 def _data_url(picture):
-    data = io.BytesIO()
-    picture.save(data, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
+    data = base64.b64encode(images.png(picture, optimize=True))
+    return f"data:image/png;base64,{data.decode()}"

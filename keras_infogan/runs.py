@@ -22,14 +22,53 @@ import re
 import sys
 from typing import Any
 
-from keras_infogan import checkpoints, datasets, files, models
+from keras_infogan import checkpoints, config, datasets, files, models
 from keras_infogan.config import UserError
 from keras_infogan.framing import CROPPED, Framing, of_dataset
 from keras_infogan.notation import parse_codes
+from keras_infogan.untrusted import has_form, parse_json
 
 # 2: checkpoints hold the count of steps apart from the optimizers' counts. 3: some settings went
 # (see the models' `from_json`). Older runs load.
 VERSION = 3
+# Forms, as `has_form` takes them: of config.json, of a line of the log, of metrics.json and the
+# tables in it.
+_CONFIG = {
+    "version": int,
+    "model": str,
+    "dataset": str,
+    "data_dir": (str, None),
+    "image_shape": [int],
+    "settings": {str: (bool, float, str)},
+}
+_LINE = {str: float}
+_METRICS = {
+    "evaluated": {"step": int},
+    "commands": [str],
+    "scores": {str: float},
+    "protocols": {str: str},
+    "seconds": {str: float},
+    # Version 0.1.0 wrote the sentence alone.
+    "skipped": {str: (str, {"reason": str, "kind": str})},
+    "details": {},
+    "counts": {str: int},
+    "alarms": [(str, {"kind": str, "sentence": str})],
+}
+_TABLES = {
+    "category_shares": {str: [float]},
+    "confusion": {str: {"classes": [str], "counts": [[int]], "matches": {str: str}}},
+    "information_on_factors": {
+        "codes": [str],
+        "factors": [str],
+        "nats": [[float]],
+        "entropies": [float],
+    },
+}
+_DATASET = re.compile(r"[A-Za-z0-9_]+(?:[.:/+-][A-Za-z0-9_]+)*")
+
+
+class UnreadableError(UserError):
+    """A directory is no run, or none that this version reads."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,21 +156,23 @@ def read(directory):
       A Run.
 
     Raises:
-      UserError: if there is none, it is damaged, or a newer version wrote it.
+      UnreadableError: if there is none, it is damaged, or a newer version wrote it.
     """
     directory = pathlib.Path(directory)
     path = directory / "config.json"
     try:
-        return from_json(directory, json.loads(path.read_text()))
+        return from_json(directory, parse_json(path.read_bytes()))
+    except UserError as error:
+        raise UnreadableError(str(error)) from None
     except FileNotFoundError:
-        raise UserError(
+        raise UnreadableError(
             f"{directory} is not a run directory: it has no config.json; give the --run_dir that "
             "keras_infogan.train wrote."
         ) from None
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}.") from None
+        raise UnreadableError(f"cannot read {path}: {error.strerror}.") from None
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
-        raise UserError(
+        raise UnreadableError(
             f"{path} is damaged ({error!r}); restore it or train anew in another --run_dir."
         ) from None
 
@@ -141,7 +182,7 @@ def written(run):
     earlier version wrote, what that knew it by.
     """
     with contextlib.suppress(OSError, ValueError):
-        return json.loads((run.directory / "config.json").read_text())
+        return parse_json((run.directory / "config.json").read_bytes())
     return None
 
 
@@ -152,23 +193,33 @@ def from_json(directory, content):
       UserError: if a newer version wrote it.
       ValueError, KeyError, TypeError, AttributeError, OverflowError: if it is damaged.
     """
-    version = int(content["version"])
-    if version > VERSION:
+    version = content["version"]
+    if has_form(version, int) and version > VERSION:
         raise UserError(
             f"{directory} was written by a newer keras-infogan (run version {version}, this one "
             f"reads up to {VERSION}); update keras-infogan."
         )
+    for name, form in _CONFIG.items():
+        if not has_form(content[name], form):
+            raise ValueError(f"{name} is {content[name]!r:.100}")
     if content["model"] not in models.MODELS:
         raise UserError(
             f"{directory} is a run of {content['model']!r}, and this keras-infogan has no such "
             f"model; it has {', '.join(models.MODELS)}."
         )
-    settings = models.settings_class(content["model"]).from_json(content["settings"])
+    try:
+        settings = models.settings_class(content["model"]).from_json(content["settings"])
+    except UserError as error:
+        raise UserError(f"{directory / 'config.json'}: {error}") from None
     shape, fingerprint = tuple(content["image_shape"]), content.get("fingerprint")
-    if len(shape) != 3 or not all(type(size) is int and size > 0 for size in shape):
-        raise ValueError(f"image_shape is {content['image_shape']}")
-    if not isinstance(content["dataset"], str):
-        raise ValueError(f"dataset is {content['dataset']}")
+    if len(shape) != 3 or min(shape) < 1:
+        raise ValueError(f"image_shape is {content['image_shape']!r:.100}")
+    if not _DATASET.fullmatch(content["dataset"]):
+        raise ValueError(f"dataset is {content['dataset']!r:.100}")
+    if not has_form(fingerprint, (str, None)):
+        raise ValueError(f"fingerprint is {fingerprint!r:.100}")
+    if not has_form(init_from := content.get("init_from"), (str, None)):
+        raise ValueError(f"init_from is {init_from!r:.100}")
     framing = (
         Framing.from_json(content["framing"])
         if "framing" in content
@@ -183,7 +234,7 @@ def from_json(directory, content):
         settings,
         fingerprint,
         framing,
-        init_from=content.get("init_from"),
+        init_from=init_from,
     )
 
 
@@ -218,10 +269,10 @@ def changes_of_images(run, listing):
       run: Run.
       listing: of the images there are now, or None.
     """
-    before = None
+    before: Any = None
     with contextlib.suppress(OSError, ValueError):
-        before = json.loads(run.images.read_text())
-    if not isinstance(before, dict) or listing is None:
+        before = parse_json(run.images.read_bytes())
+    if not has_form(before, {str: (int, None)}) or listing is None:
         return "others, by name and size"
     shared = before.keys() & listing.keys()
     counts = {
@@ -318,10 +369,11 @@ def create(run):
                 files.write_atomically(run.images, json.dumps(run.listing))
         for folder in (run.checkpoints, run.events, run.samples, run.traversals):
             folder.mkdir(exist_ok=True)
-        # Of a process that was killed. Only checkpoints: another command may be writing into the
-        # run directory itself at this moment.
-        for unfinished in run.checkpoints.glob(".writing_*"):
-            unfinished.unlink()
+        # Of a process that was killed. Only what training alone writes: another command may be
+        # writing into the run directory itself at this moment.
+        for folder in (run.checkpoints, run.samples, run.traversals):
+            for unfinished in folder.rglob(".writing_*"):
+                unfinished.unlink()
     except OSError as error:
         raise UserError(
             f"cannot write to {directory}: {error.strerror}; give a --run_dir that can be written."
@@ -344,7 +396,7 @@ def locked(run):
 
 def read_log(run, last_bytes=None):
     """Returns the lines of metrics.jsonl as dicts, of its last bytes only where `last_bytes` is
-    given. A line cut short by a kill is left out.
+    given. A line cut short by a kill, or damaged otherwise, is left out.
     """
     lines = []
     with contextlib.suppress(FileNotFoundError), open(run.metrics_log, "rb") as file:
@@ -352,8 +404,8 @@ def read_log(run, last_bytes=None):
             file.seek(max(0, os.fstat(file.fileno()).st_size - last_bytes))
         for line in file:
             with contextlib.suppress(ValueError):
-                lines.append(json.loads(line))
-    return [line for line in lines if isinstance(line, dict) and "step" in line]
+                lines.append(parse_json(line))
+    return [line for line in lines if has_form(line, _LINE) and has_form(line, {"step": int})]
 
 
 def read_metrics(run):
@@ -361,29 +413,34 @@ def read_metrics(run):
     file is damaged.
     """
     try:
-        content = json.loads(run.metrics.read_text())
+        content = parse_json(run.metrics.read_bytes())
     except (FileNotFoundError, ValueError):
         return None
-    known = {
-        "evaluated",
-        "commands",
-        "scores",
-        "protocols",
-        "seconds",
-        "skipped",
-        "details",
-        "counts",
-        "alarms",
+    if not has_form(content, _METRICS) or not _tables_agree(content["details"]):
+        return None
+    if {name.split("/")[0] for name in content["scores"]} - content["protocols"].keys():
+        return None
+    return content | {
+        "alarms": [_alarm(entry) for entry in content["alarms"]],
+        "skipped": {name: _skipped(why) for name, why in content["skipped"].items()},
     }
-    if not isinstance(content, dict) or not known <= content.keys():
-        return None
-    try:
-        return content | {
-            "alarms": [_alarm(entry) for entry in content["alarms"]],
-            "skipped": {name: _skipped(why) for name, why in content["skipped"].items()},
-        }
-    except (KeyError, TypeError, AttributeError):
-        return None
+
+
+def _tables_agree(details):
+    """Whether the tables behind scores are tables, with as many rows and columns as titles."""
+    if not all(has_form(table, _TABLES.get(name, {})) for name, table in details.items()):
+        return False
+    shares, confusions = (details.get(name, {}) for name in ("category_shares", "confusion"))
+    information = details.get("information_on_factors", {"codes": [], "nats": []})
+    return (
+        all(shares.values())
+        and all(len(table["counts"]) == len(table["classes"]) > 0 for table in confusions.values())
+        and len(information["nats"]) == len(information["codes"])
+        and all(
+            len(row) == len(information["factors"]) == len(information["entropies"]) > 0
+            for row in information["nats"]
+        )
+    )
 
 
 def _alarm(entry):
@@ -391,7 +448,7 @@ def _alarm(entry):
     return (
         {"kind": "unknown", "sentence": entry}
         if isinstance(entry, str)
-        else {name: str(entry[name]) for name in ("kind", "sentence")}
+        else {name: entry[name] for name in ("kind", "sentence")}
     )
 
 
@@ -399,7 +456,7 @@ def _skipped(why):
     """Returns why a score could not be had as a dict; version 0.1.0 wrote the sentence alone."""
     if isinstance(why, str):
         return {"reason": why, "kind": "not_finite" if "are not finite for" in why else "missing"}
-    return {name: str(why[name]) for name in ("reason", "kind")}
+    return {name: why[name] for name in ("reason", "kind")}
 
 
 def check_trained(directory):
@@ -414,7 +471,7 @@ def check_trained(directory):
     run = read(directory)
     if not checkpoints.paths(run):
         raise UserError(
-            f"{directory} has no checkpoint yet; train first: python -m keras_infogan.train "
-            f"--dataset={run.dataset} --run_dir={directory}."
+            f"{directory} has no checkpoint yet; train first: "
+            f"{config.command_line('train', dataset=run.dataset, run_dir=directory)}."
         )
     return run

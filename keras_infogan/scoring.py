@@ -15,6 +15,7 @@ from keras_infogan.evidence import NotFiniteError, PerCode
 from keras_infogan.metrics import METRICS
 from keras_infogan.metrics.clustering_accuracy import match_categories
 from keras_infogan.metrics.points import as_classes, information, split
+from keras_infogan.untrusted import printable
 
 _KINDS = {NotFiniteError: "not_finite", IncapableError: "incapable"}
 
@@ -56,10 +57,8 @@ def score_all(names, evidence):
         result["seconds"][name] = round(time.monotonic() - started, 2)
     reasons = {name: skipped["reason"] for name, skipped in result["skipped"].items()}
     for reason in dict.fromkeys(reasons.values()):
-        print(
-            "not scored: "
-            f"{', '.join(name for name, why in reasons.items() if why == reason)}: {reason}"
-        )
+        unscored = ", ".join(name for name, why in reasons.items() if why == reason)
+        print(printable(f"not scored: {unscored}: {reason}"))
     result["details"] = _details(names, evidence, result["skipped"])
     result["counts"] = evidence.counts()
     return result

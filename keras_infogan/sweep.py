@@ -11,22 +11,25 @@ may hold a comma, as --codes does): each combination is run with each seed.
         --sweep_dir=sweeps/mnist
 
 The same command again goes on where it stopped: finished runs are kept, begun ones continue. A run
-that fails is noted, and the others go on. Each run has a directory of its own in the sweep's, and
-its output in logs/. At the end, and after every run, the sweep's directory holds the table of all
-runs with mean, standard deviation, best and worst: summary.json, summary.csv, summary.md, and
-summary.png to look at.
+that fails is noted, and the others go on. Ctrl-C stops the runs under way, which save first; a
+second one kills them. Each run has a directory of its own in the sweep's, and its output in logs/.
+At the end, and after every run, the sweep's directory holds the table of all runs with mean,
+standard deviation, best and worst: summary.json, summary.csv, summary.md, and summary.png to look
+at.
 """
 
+import contextlib
 import dataclasses
 import pathlib
 import sys
 
 from absl import flags
 
-from keras_infogan import config, distribution, metrics, models, runs, sweeps, train
+from keras_infogan import config, distribution, files, metrics, models, runs, sweeps, train
 from keras_infogan.config import UserError
 
 FLAGS = flags.FLAGS
+_MOST_SEEDS = 10_000
 
 
 def requested_runs(directory):
@@ -62,7 +65,9 @@ def requested_runs(directory):
                 directory=directory / name,
                 settings=dataclasses.replace(first.settings, seed=seed),
             )
-            runs.check(run)
+            # One that cannot be read is noted when its turn comes, and keeps no other back.
+            with contextlib.suppress(runs.UnreadableError):
+                runs.check(run)
             jobs.append(sweeps.Job(name, label or "all runs", run, settings, data))
     if len({job.name for job in jobs}) < len(jobs):
         raise UserError(
@@ -96,15 +101,18 @@ def _values(field, text):
 
 def parse_seeds(text):
     """Returns the seeds in a text such as "0:10" (0 to 9), "3" or "1,5,7:9"."""
-    seeds = []
+    ranges = []
     try:
         for part in text.split(","):
-            first, _, end = part.partition(":")
-            seeds += range(int(first), int(end)) if end else [int(first)]
+            first, colon, end = part.partition(":")
+            ranges.append(range(int(first), int(end) if colon else int(first) + 1))
     except ValueError:
         raise UserError(
             f"--seeds: expected numbers and ranges such as 0:10 or 1,5,7:9, received {text!r}."
         ) from None
+    if sum(max(0, part.stop - part.start) for part in ranges) > _MOST_SEEDS:
+        raise UserError(f"--seeds={text} names more than {_MOST_SEEDS:,} seeds; give fewer.")
+    seeds = [seed for part in ranges for seed in part]
     if not seeds or len(set(seeds)) < len(seeds):
         raise UserError(
             f"--seeds={text} names {'a seed twice' if seeds else 'no seed'}; 0:10 is the ten "
@@ -115,7 +123,7 @@ def parse_seeds(text):
 
 def define_flags():
     train.define_data_flags()
-    flags.DEFINE_string("sweep_dir", None, "where all runs and the summary are written.")
+    config.define_path("sweep_dir", None, "where all runs and the summary are written.")
     flags.DEFINE_string("seeds", "0:5", "seeds, for example 0:10 (0 to 9) or 1,5,7:9.")
     flags.DEFINE_string(
         "metrics", "all", "scores of each run, as keras_infogan.evaluate takes them."
@@ -143,7 +151,8 @@ def main():
     devices = sweeps.parse_devices(FLAGS.devices)
     directory = pathlib.Path(config.absolute_path(FLAGS.sweep_dir))
     jobs = requested_runs(directory)
-    failed = sweeps.run_all(jobs, directory, devices, FLAGS.metrics)
+    with files.locked_directory(directory, "--sweep_dir", "sweeping"):
+        failed = sweeps.run_all(jobs, directory, devices, FLAGS.metrics)
     print((directory / "summary.md").read_text())
     print(directory)
     if failed:

@@ -8,6 +8,7 @@ all are summed up in one table.
 """
 
 import concurrent.futures
+import contextlib
 import csv
 import dataclasses
 import hashlib
@@ -27,6 +28,7 @@ from tqdm import tqdm
 
 from keras_infogan import distribution, files, metrics, runs
 from keras_infogan.config import UserError
+from keras_infogan.untrusted import cell, markdown, printable
 
 _MOST_PANELS = 9
 # Kinds of alarms of runs that are no choice.
@@ -90,17 +92,25 @@ class Job:
 
     def is_finished(self, metric_names):
         """Whether the run is trained to its last step and every score was tried on it."""
-        content = runs.read_metrics(self.run)
+        content = self.metrics()
         if not content or content["evaluated"]["step"] < self.run.settings.steps:
             return False
         return set(metrics.chosen(metric_names)) <= {*content["protocols"], *content["skipped"]}
 
+    def metrics(self):
+        """Returns the content of the run's metrics.json, None if there is none that can be read."""
+        try:
+            return runs.read_metrics(self.run)
+        except OSError:  # which the run's own command will say
+            return None
+
     @property
     def step(self):
         """The last step in the run's log, or 0."""
-        return next(
-            (int(line["step"]) for line in reversed(runs.read_log(self.run, last_bytes=4096))), 0
-        )
+        with contextlib.suppress(OSError):
+            for line in reversed(runs.read_log(self.run, last_bytes=4096)):
+                return line["step"]
+        return 0
 
 
 def combinations(grid):
@@ -146,7 +156,8 @@ def run_all(jobs, directory, devices, metric_names):
       What went wrong, a dict from the names of failed runs to the last line that each printed.
 
     Raises:
-      KeyboardInterrupt: on Ctrl-C or SIGTERM, after the runs under way have saved.
+      KeyboardInterrupt: on Ctrl-C or SIGTERM, after the runs under way have saved; a second Ctrl-C
+        kills those that do not come to that.
     """
     (directory / "logs").mkdir(parents=True, exist_ok=True)
     unfinished = [job for job in jobs if not job.is_finished(metric_names)]
@@ -159,13 +170,20 @@ def run_all(jobs, directory, devices, metric_names):
         device = free.get()
         try:
             return _finish(job, directory, device, metric_names, processes, stopped)
+        except OSError as error:  # of this run alone
+            return f"cannot read or write {error.filename}: {error.strerror}"
         finally:
             free.put(device)
 
     def stop(number, frame=None):
-        stopped.append(number)
+        killing = bool(stopped) and number == signal.SIGINT
+        stopped.append(signal.SIGKILL if killing else signal.SIGTERM)
         for process in list(processes):
-            process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                if killing:
+                    os.killpg(process.pid, signal.SIGKILL)
+                else:
+                    process.send_signal(signal.SIGTERM)
 
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     total = sum(job.run.settings.steps for job in jobs)
@@ -175,17 +193,23 @@ def run_all(jobs, directory, devices, metric_names):
             concurrent.futures.ThreadPoolExecutor(len(devices)) as pool,
         ):
             bar.update(sum(job.step for job in jobs))
-            futures = {pool.submit(finish, job): job for job in unfinished}
+            futures, told = {pool.submit(finish, job): job for job in unfinished}, False
             try:
                 while futures:
                     ready, _ = concurrent.futures.wait(
                         futures, timeout=1, return_when=concurrent.futures.FIRST_COMPLETED
                     )
+                    if stopped and not told:
+                        told = True
+                        bar.write(
+                            "Stopping: the runs under way save; Ctrl-C again kills them.",
+                            file=sys.stderr,
+                        )
                     for future in ready:
                         job, problem = futures.pop(future), future.result()
                         if problem and not stopped:
                             failed[job.name] = problem
-                        bar.write(f"{job.name}: {problem or 'finished'}")
+                        bar.write(printable(f"{job.name}: {problem or 'finished'}"))
                         summarize(jobs, directory, metric_names, failed)
                     bar.set_postfix_str(
                         f"{len(jobs) - len(futures)} of {len(jobs)} runs ended", refresh=False
@@ -202,7 +226,8 @@ def run_all(jobs, directory, devices, metric_names):
         if chosen:
             print(f"{label}: {_words(chosen)}")
     if stopped:
-        print("The runs under way are saved; the same command continues.", file=sys.stderr)
+        ended = "killed" if signal.SIGKILL in stopped else "saved"
+        print(f"The runs under way are {ended}; the same command continues.", file=sys.stderr)
         raise KeyboardInterrupt
     return failed
 
@@ -292,7 +317,7 @@ def summarize(jobs, directory, metric_names, failed):
             if job.name in failed
             else f"step {job.step} of {job.run.settings.steps}"
         )
-        content = (runs.read_metrics(job.run) if finished else None) or {"scores": {}, "alarms": []}
+        content = (job.metrics() if finished else None) or {"scores": {}, "alarms": []}
         row = {
             "name": job.name,
             "configuration": job.label,
@@ -393,13 +418,13 @@ def _csv(rows, tables):
     scores = _scores_of(rows)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["run", "seed", "status", *scores])
+    writer.writerow(["run", "seed", "status", *map(cell, scores)])
     for row in rows:
         writer.writerow(
             [
-                row["name"],
+                cell(row["name"]),
                 row["seed"],
-                row["status"],
+                cell(row["status"]),
                 *(row["scores"].get(score, "") for score in scores),
             ]
         )
@@ -418,7 +443,7 @@ def _csv(rows, tables):
 
 def _markdown(label, rows, table, chosen):
     """Returns one configuration as a table: scores down, runs across."""
-    lines = [f"### {label}", ""]
+    lines = [f"### {markdown(label)}", ""]
     if chosen:
         lines += [_words(chosen), ""]
     lines.append(
@@ -438,11 +463,11 @@ def _markdown(label, rows, table, chosen):
             for end in ("best", "worst")
         ]
         cells += [f"{row['scores'][score]:.4g}" if score in row["scores"] else "" for row in rows]
-        lines.append(f"| {score} | " + " | ".join(cells) + " |")
+        lines.append(f"| {markdown(score)} | " + " | ".join(cells) + " |")
     unfinished = [
-        f"- {row['name']}: {row['status']}" for row in rows if row["status"] != "finished"
+        f"- {row['name']}: {markdown(row['status'])}" for row in rows if row["status"] != "finished"
     ]
-    alarms = [f"- {row['name']}: {alarm}" for row in rows for alarm in row["alarms"]]
+    alarms = [f"- {row['name']}: {markdown(alarm)}" for row in rows for alarm in row["alarms"]]
     for title, entries in (("Not finished:", unfinished), ("Alarms:", alarms)):
         if entries:
             lines += ["", title, "", *entries]

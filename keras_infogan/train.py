@@ -108,7 +108,7 @@ def define_data_flags():
 
 def define_flags():
     define_data_flags()
-    flags.DEFINE_string(
+    config.define_path(
         "run_dir", None, "where everything is written; default: runs/<dataset>-<model>-<n>."
     )
     flags.DEFINE_string(
@@ -161,7 +161,7 @@ def refuse_other_settings():
 
 def main():
     devices, workers = distribution.training_devices(FLAGS.devices), distribution.cluster()
-    directory = pathlib.Path(FLAGS.run_dir).expanduser() if FLAGS.run_dir else None
+    directory = pathlib.Path(FLAGS.run_dir) if FLAGS.run_dir else None
     run = requested_run(config.given_settings(models.settings_class(FLAGS.model)), directory)
     if FLAGS.init_from:
         first = runs.check_trained(config.absolute_path(FLAGS.init_from))

@@ -7,7 +7,7 @@ import errno
 import os
 import signal
 
-from keras_infogan import checkpoints, datasets, distribution, loaded, models, runs
+from keras_infogan import checkpoints, config, datasets, distribution, loaded, models, runs
 from keras_infogan.config import UnfinishedError, UserError
 
 
@@ -81,8 +81,9 @@ def _train(run, image_set, strategy, workers):
     if workers.is_chief:
         observers += [
             callbacks.MetricsLog(run),
-            callbacks.Checkpoints(run),
+            # Before the checkpoint: a run that is killed meanwhile draws them again.
             callbacks.Pictures(run),
+            callbacks.Checkpoints(run),
             progress,
         ]
     batches = datasets.batches(
@@ -96,6 +97,11 @@ def _train(run, image_set, strategy, workers):
             verbose=0,
             callbacks=[*observers, stop],
         )
+    except (tf.errors.PermissionDeniedError, tf.errors.NotFoundError) as error:
+        # Of the events for TensorBoard, the only files that TensorFlow writes here.
+        missing = isinstance(error, tf.errors.NotFoundError)
+        number = errno.ENOENT if missing else errno.EACCES
+        raise OSError(number, os.strerror(number), run.events) from None
     except tf.errors.ResourceExhaustedError as error:
         if "No space left" in str(error):  # of the events for TensorBoard
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), run.events) from None
@@ -119,8 +125,8 @@ def _train(run, image_set, strategy, workers):
     if workers.is_chief:
         pictures = f"{run.samples} and {run.traversals}" if model.latent_spec.codes else run.samples
         print(
-            f"Done: {run.directory}. Pictures in {pictures}; next: python -m keras_infogan.sample "
-            f"--run_dir={run.directory}"
+            f"Done: {run.directory}. Pictures in {pictures}; next: "
+            f"{config.command_line('sample', run_dir=run.directory)}"
         )
     return model
 

@@ -320,30 +320,57 @@ def succeed(name, *arguments):
     return result.stdout
 
 
-def succeed_here(name, *arguments):
-    """Does what `succeed` does, in this process, which has TensorFlow loaded already: seconds less,
-    where it is not about how a command starts and ends.
+@contextlib.contextmanager
+def flags_of(name, *arguments):
+    """Defines the flags of a command in this process, its command line being these arguments, while
+    the `with` statement lasts; gives its module.
     """
     module = importlib.import_module(
         "keras_infogan.export.__main__" if name == "export" else f"keras_infogan.{name}"
     )
     others = set(flags.FLAGS)
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        unittest.mock.patch.dict(os.environ),
-        contextlib.redirect_stdout(io.StringIO()) as printed,
-    ):
+    with pytest.MonkeyPatch.context() as patch, unittest.mock.patch.dict(os.environ):
         patch.setattr(sys, "argv", [f"keras_infogan.{name}", *arguments])
         for names in ("_renamed", "_refused"):
             patch.setattr(config, names, {})
         try:
             module.define_flags()
-            flags.FLAGS(sys.argv)
-            assert not module.main()
+            yield module
         finally:
             for flag in set(flags.FLAGS) - others:
                 delattr(flags.FLAGS, flag)
+
+
+def succeed_here(name, *arguments):
+    """Does what `succeed` does, in this process, which has TensorFlow loaded already: seconds less,
+    where it is not about how a command starts and ends.
+    """
+    with (
+        flags_of(name, *arguments) as module,
+        contextlib.redirect_stdout(io.StringIO()) as printed,
+    ):
+        flags.FLAGS(sys.argv)
+        assert not module.main()
     return printed.getvalue()
+
+
+def refusal(name, *arguments):
+    """Returns the one line with which a command, given in this process, refuses with status 2,
+    before it loads TensorFlow or writes to its output.
+    """
+    with (
+        flags_of(name, *arguments) as module,
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(io.StringIO()) as output,
+        contextlib.redirect_stderr(io.StringIO()) as errors,
+    ):
+        for package in WITHOUT_TENSORFLOW:
+            patch.setitem(sys.modules, package, None)
+        with pytest.raises(SystemExit) as ended:
+            config.run_command(module.main)
+    lines = errors.getvalue().splitlines()
+    assert (ended.value.code, output.getvalue(), len(lines)) == (2, "", 1), lines
+    return lines[0]
 
 
 def sentence(result):

@@ -19,7 +19,12 @@ def test_parses_the_notation_of_the_tables():
 
 
 @pytest.mark.parametrize(
-    "text", ["conv", "conv 64/0", "dense 0", "dense 7x7", "conv 64/2 relu", "pool 2"]
+    "text",
+    [
+        *("conv", "conv 64/0", "dense 0", "dense 7x7", "conv 64/2 relu", "pool 2"),
+        *("dense 99999999999", "conv 1048577/2", "conv 8/9999999", "dense 4x4x9999999"),
+        f"dense {'9' * 150}",
+    ],
 )
 def test_names_the_layer_it_cannot_read(text):
     with pytest.raises(UserError, match=text):

@@ -119,3 +119,102 @@ def test_without_a_checkpoint_a_run_begins(new_run):
 def test_the_step_stands_in_the_name(saved):
     run, *_ = saved
     assert [checkpoints.step_of(path) for path in checkpoints.paths(run)] == [5, 4, 3]
+
+
+def test_checkpoints_are_ordered_by_their_step(saved):
+    run, model, _ = saved
+    for step in (99_999_999, 100_000_000, 100_000_001):
+        model.steps_taken.assign(step)
+        checkpoints.save(run, model)
+    assert [checkpoints.step_of(path) for path in checkpoints.paths(run)] == [
+        100_000_001,
+        100_000_000,
+        99_999_999,
+    ]
+    assert checkpoints.restore(run, model) == 100_000_001
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "step_00000001.backup.weights.h5",
+        "step_abc.weights.h5",
+        "step_.weights.h5",
+        "step_00000001.weights.h5.old",
+        "step_-0000001.weights.h5",
+        "step_1e3.weights.h5",
+        "my_step_00000001.weights.h5",
+        f"step_{'9' * 20}.weights.h5",
+    ],
+)
+def test_files_of_other_names_are_no_checkpoints(saved, name):
+    run, model, _ = saved
+    copy = run.checkpoints / name
+    copy.write_bytes(b"mine")
+    model.steps_taken.assign(6)
+    checkpoints.save(run, model)
+    assert [checkpoints.step_of(path) for path in checkpoints.paths(run)] == [6, 5, 4]
+    assert copy.read_bytes() == b"mine"
+    assert checkpoints.restore(run, model) == 6
+
+
+def test_what_is_no_file_is_no_checkpoint(saved):
+    run, model, _ = saved
+    (run.checkpoints / "step_00000000.weights.h5").mkdir()
+    os.mkfifo(run.checkpoints / "step_00000009.weights.h5")
+    model.steps_taken.assign(6)
+    checkpoints.save(run, model)
+    assert checkpoints.restore(run, model) == 6
+
+
+def _drop_optimizer(file):
+    del file["generator_optimizer"]
+
+
+def _cut_optimizer(file):
+    del file["generator_optimizer/vars/3"]
+
+
+def _empty_optimizer(file):
+    del file["generator_optimizer/vars"]
+    file.create_group("generator_optimizer/vars")
+
+
+def _number_for_optimizer(file):
+    del file["generator_optimizer/vars"]
+    file["generator_optimizer/vars"] = 3
+
+
+def _shorten_momentum(file):
+    values = file["generator_optimizer/vars/3"][()]
+    del file["generator_optimizer/vars/3"]
+    file["generator_optimizer/vars/3"] = values[:1]
+
+
+def _drop_layers(file):
+    del file["generator"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _drop_optimizer,
+        _cut_optimizer,
+        _empty_optimizer,
+        _number_for_optimizer,
+        _shorten_momentum,
+        _drop_layers,
+    ],
+)
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_checkpoint_that_lacks_a_part_is_not_taken(saved, damage, sealed, capsys):
+    run, model, _ = saved
+    newest = checkpoints.paths(run)[0]
+    with h5py.File(newest, "r+") as file:
+        damage(file)
+    content = newest.read_bytes().split(checkpoints._SEAL)[0]
+    newest.write_bytes(content + checkpoints._seal(content) if sealed else content)
+    assert checkpoints.restore(run, model) == 4
+    said = capsys.readouterr().err
+    assert said.startswith(f"{newest} cannot be read (")
+    assert len(said.splitlines()) == 1

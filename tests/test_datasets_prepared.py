@@ -111,7 +111,9 @@ def test_a_data_set_of_ones_own_is_read_though_nobody_registered_it(tmp_path):
         version="1.0.0",
         data_dir=tmp_path,
         features=tfds.features.FeaturesDict({"image": tfds.features.Image(shape=(16, 16, 1))}),
-        split_datasets={"train": tf.data.Dataset.from_tensor_slices({"image": pixels})},
+        split_datasets={
+            "train": tf.data.Dataset.from_tensor_slices(pixels).map(lambda image: {"image": image})
+        },
     )
     shape, frame = datasets.shape_and_framing("my_pictures", tmp_path, 16)
     data = datasets.load("my_pictures", "train", shape, tmp_path, frame)

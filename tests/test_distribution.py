@@ -50,20 +50,39 @@ def test_tf_config_says_which_worker_this_is():
         ({**TWO_WORKERS, "ps": ["c:3"]}, "worker", 0, "may name workers"),
         ({"worker": ["a:1", "a:1"]}, "worker", 0, "different host:port"),
         ({"worker": ["a", "b"]}, "worker", 0, "different host:port"),
+        ({"worker": ["a:1", "b:65536"]}, "worker", 0, "different host:port"),
+        ({"worker": ["a:1", "b:0"]}, "worker", 0, "different host:port"),
+        ({"worker": ["a:1", 2]}, "worker", 0, "should look like"),
+        ({"worker": "a:1"}, "worker", 0, "should look like"),
+        ({"worker": {"a:1": 0}}, "worker", 0, "should look like"),
+        (TWO_WORKERS, "worker", None, "should look like"),
+        (TWO_WORKERS, "worker", 0.5, "should look like"),
+        (TWO_WORKERS, "worker", True, "should look like"),
+        (TWO_WORKERS, "worker", float("inf"), "should look like"),
+        (TWO_WORKERS, "worker", [0], "should look like"),
+        (TWO_WORKERS, ["worker"], 0, "should look like"),
+        (TWO_WORKERS, None, 0, "should look like"),
+        (TWO_WORKERS, "worker", -1, "no worker -1"),
         (["a:1"], "worker", 0, "should look like"),
     ],
 )
 def test_a_tf_config_that_cannot_be_is_one_sentence(jobs, kind, index, part):
     with pytest.raises(UserError, match=part):
         _cluster(jobs, kind, index)
-    with pytest.raises(UserError, match="should look like"):
-        distribution.cluster({"TF_CONFIG": "{"})
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "5", "null", '{"cluster": 5}', "[" * 100_000])
+def test_a_tf_config_that_is_none_is_one_sentence(text):
+    with pytest.raises(UserError, match="should look like") as error:
+        distribution.cluster({"TF_CONFIG": text})
+    assert len(str(error.value)) < 1000
 
 
 @pytest.mark.parametrize(
     ("devices", "part"),
     [
         ("TPU:0", "expected devices such as"),
+        ("CPU:999999999", "expected devices such as"),
         ("CPU:0,CPU:0", "names a device twice"),
         ("CPU:0,GPU:0", "mixes GPUs and CPUs"),
         ("GPU:99", "TensorFlow sees"),

@@ -470,12 +470,34 @@ def test_a_contract_says_of_a_run_what_it_is(every_kind):
     )
 
 
-def test_an_export_of_the_first_contract_may_be_replaced(tmp_path):
-    """By the same run's, whatever its codes are called now, and by no other's."""
-    shutil.copy(DATA / "config_2.json", tmp_path / "config.json")
-    run = runs.read(tmp_path)
+def _run_of_version_2(directory):
+    shutil.copy(DATA / "config_2.json", directory / "config.json")
+    run = runs.read(directory)
     run.checkpoints.mkdir()
     (run.checkpoints / "step_00002500.weights.h5").touch()
+    return run
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "5", '{"contract": 1e999}', "[" * 100_000])
+def test_a_damaged_contract_in_the_directory_is_one_sentence(tmp_path, text):
+    run = _run_of_version_2(tmp_path)
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "generator.json").write_text(text)
+    with pytest.raises(UserError, match=r"generator\.json is damaged"):
+        exporting.check_output(exporting.contract_of(run, {}), tmp_path / "export")
+
+
+@pytest.mark.parametrize("name", ["[1]", "a*", "who?", "a\\b"])
+def test_a_directory_that_tensorflow_takes_for_a_pattern_is_refused(tmp_path, name):
+    contract = exporting.contract_of(run := _run_of_version_2(tmp_path), {})
+    with pytest.raises(UserError, match="give another --export_dir, or --formats=onnx"):
+        exporting.export(run, contract, tmp_path / name, ["saved_model"])
+    assert not (tmp_path / name).exists()
+
+
+def test_an_export_of_the_first_contract_may_be_replaced(tmp_path):
+    """By the same run's, whatever its codes are called now, and by no other's."""
+    run = _run_of_version_2(tmp_path)
     export_dir = tmp_path / "export"
     export_dir.mkdir()
     shutil.copy(DATA / "contract_1.json", export_dir / "generator.json")

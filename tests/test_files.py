@@ -1,6 +1,7 @@
 """Files written whole or not at all, and directories that one process holds at a time."""
 
 import os
+import pathlib
 import subprocess
 import sys
 import time
@@ -57,6 +58,18 @@ def test_the_cache_lies_where_the_environment_says(tmp_path, monkeypatch):
     assert files.cache_directory() == tmp_path / "home" / ".cache" / "keras_infogan"
 
 
+def test_without_a_home_directory_the_cache_needs_a_place(tmp_path, monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(pathlib.Path, "home", no_home)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    with pytest.raises(UserError, match="set XDG_CACHE_HOME to a directory"):
+        files.cache_directory()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert files.cache_directory() == tmp_path / "keras_infogan"
+
+
 def test_a_directory_is_held_by_one_process_and_no_longer_than_it_lasts(tmp_path):
     directory = tmp_path / "held"
     assert not files.is_locked(directory)
@@ -92,6 +105,15 @@ def test_a_directory_is_held_by_one_process_and_no_longer_than_it_lasts(tmp_path
     with _held(directory):
         assert files.is_locked(directory)
     assert not files.is_locked(directory)
+
+
+def test_a_directory_stays_held_without_its_file(tmp_path):
+    with _held(tmp_path):
+        (tmp_path / files.LOCK).unlink()
+        assert files.is_locked(tmp_path)
+        with pytest.raises(UserError, match="another process is at work"), _held(tmp_path):
+            pass
+    assert not files.is_locked(tmp_path)
 
 
 def _held(directory):

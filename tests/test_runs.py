@@ -110,7 +110,31 @@ def test_a_directory_with_other_files_is_left_alone(new_run):
         ({"image_shape": [16, 16]}, "damaged"),
         ({"dataset": None}, "damaged"),
         ({"version": 1e999}, "damaged"),
+        ({"version": None}, "damaged"),
+        ({"version": "3"}, "damaged"),
+        ({"version": [3]}, "damaged"),
+        ({"model": 5}, "damaged"),
+        ({"model": ["infogan"]}, "damaged"),
+        ({"dataset": 7}, "damaged"),
+        ({"dataset": ""}, "damaged"),
+        ({"dataset": "<script>alert(1)</script>"}, "damaged"),
+        ({"dataset": "$(touch x)"}, "damaged"),
+        ({"dataset": "`touch x`"}, "damaged"),
+        ({"dataset": "../other"}, "damaged"),
+        ({"dataset": "a/../../b"}, "damaged"),
+        ({"dataset": "a\nb"}, "damaged"),
+        ({"dataset": "mnist\n"}, "damaged"),
+        ({"dataset": "\u001b[31m"}, "damaged"),
+        ({"data_dir": 5}, "damaged"),
+        ({"data_dir": ["x"]}, "damaged"),
+        ({"fingerprint": {}}, "damaged"),
+        ({"image_shape": [8, 8, 1.0]}, "damaged"),
+        ({"image_shape": [8, 8, True]}, "damaged"),
+        ({"image_shape": [8, 8, 0]}, "damaged"),
+        ({"image_shape": "881"}, "damaged"),
         ({"settings": {"codes": 5}}, "damaged|--codes: expected str, received 5"),
+        ({"settings": {"steps": None}}, "damaged"),
+        ({"settings": {"codes": ["uniform"]}}, "damaged"),
         ({"model": "vae", "settings": {"steps": 10.5}}, "--steps: expected int, received 10.5"),
         (
             {"model": "vae", "settings": {"binarize": "no"}},
@@ -125,9 +149,83 @@ def test_a_strange_config_json_is_one_sentence(new_run, change, part):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(UserError, match=part):
         runs.read(run.directory)
-    path.write_text('{"version": 1, "mod')
-    with pytest.raises(UserError, match="damaged"):
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"3",
+        b"null",
+        b'{"version": 1, "mod',
+        b"\xff\xfe",
+        b'{"version": 1e999}',
+        b'{"version": %s}' % (b"9" * 5000),
+        b"[" * 100_000,
+        b'{"settings":' * 100_000,
+    ],
+)
+def test_a_config_json_that_is_none_is_one_sentence(new_run, text):
+    run = new_run("a")
+    run.directory.mkdir()
+    (run.directory / "config.json").write_bytes(text)
+    with pytest.raises(UserError, match=r"config\.json is damaged") as error:
         runs.read(run.directory)
+    assert len(str(error.value)) < 1000
+    assert runs.written(run) in (None, [], 3)
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    ["digits", "sprites_32x32", "imagenet_resized/64x64", "mnist:3.0.1", "huggingface:mnist"],
+)
+def test_names_of_data_sets_are_read_back(new_run, dataset):
+    run = dataclasses.replace(new_run("a"), dataset=dataset)
+    runs.create(run)
+    assert runs.read(run.directory) == run
+
+
+def test_a_run_without_a_checkpoint_says_what_to_type_in_a_shell(new_run):
+    run = new_run("my run; $(x)")
+    runs.create(run)
+    with pytest.raises(UserError, match="train first") as error:
+        runs.check_trained(run.directory)
+    assert f"--dataset=digits '--run_dir={run.directory}'." in str(error.value)
+
+
+def test_damaged_lines_of_the_log_are_left_out(new_run):
+    run = new_run("a")
+    run.directory.mkdir()
+    damaged = [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b"5",
+        b"{}",
+        b'{"step": null}',
+        b'{"step": "3"}',
+        b'{"step": 3.0}',
+        b'{"step": true}',
+        b'{"step": 1e999}',
+        b'{"step": %s}' % (b"9" * 400),
+        b'{"step": [1]}',
+        b'{"step": 3, "generator_loss": "x"}',
+        b'{"step": 3, "generator_loss": null}',
+        b'{"step": 3, "generator_loss": NaN}',
+        b'{"other": 3}',
+        b"\xff\x00",
+        b"[" * 100_000,
+        b'{"step": 4, "gener',
+    ]
+    lines = [b'{"step": 2, "generator_loss": 1.5}', *damaged, b'{"step": 4, "generator_loss": 1}']
+    run.metrics_log.write_bytes(b"\n".join(lines))
+    assert runs.read_log(run) == [
+        {"step": 2, "generator_loss": 1.5},
+        {"step": 4, "generator_loss": 1},
+    ]
 
 
 def test_no_run_directory_is_one_sentence(tmp_path):
@@ -229,11 +327,30 @@ def test_a_run_directory_takes_one_process_at_a_time(new_run):
 
 
 def _metrics(**changed):
-    empty = {
-        key: {}
-        for key in ("evaluated", "scores", "protocols", "seconds", "details", "counts", "skipped")
-    }
-    return json.dumps(empty | {"commands": [], "alarms": []} | changed)
+    empty = {key: {} for key in ("scores", "protocols", "seconds", "details", "counts", "skipped")}
+    return json.dumps(empty | {"evaluated": {"step": 4}, "commands": [], "alarms": []} | changed)
+
+
+def _information(**changed):
+    table = {"codes": ["a"], "factors": ["x", "y"], "nats": [[0.1, 0.2]], "entropies": [1, 2.5]}
+    return {"information_on_factors": table | changed}
+
+
+def test_metrics_are_read_back(new_run):
+    run = new_run("a")
+    run.directory.mkdir()
+    assert runs.read_metrics(run) is None
+    confusion = {"classes": ["p", "q"], "counts": [[1, 2], [3, 4]], "matches": {"0": "q"}}
+    text = _metrics(
+        scores={"dci/informativeness": 0.5},
+        protocols={"dci": "as it is"},
+        details={"category_shares": {"kind": [1.0]}, "confusion": {"kind": confusion}}
+        | _information(),
+        skipped={"modularity": {"reason": "none", "kind": "missing"}},
+        alarms=[{"kind": "unfinished", "sentence": "So."}],
+    )
+    run.metrics.write_text(text)
+    assert runs.read_metrics(run) == json.loads(text)
 
 
 @pytest.mark.parametrize(
@@ -247,6 +364,27 @@ def _metrics(**changed):
         _metrics(alarms=[3]),
         _metrics(skipped=[1]),
         _metrics(skipped={"dci": 1}),
+        _metrics(evaluated={}),
+        _metrics(evaluated={"step": None}),
+        _metrics(evaluated={"step": 4.5}),
+        _metrics(scores={"dci": "0.5"}, protocols={"dci": ""}),
+        _metrics(scores={"dci": None}, protocols={"dci": ""}),
+        _metrics(scores={"dci": float("inf")}, protocols={"dci": ""}),
+        _metrics(scores={"dci": 0.5}),
+        _metrics(scores=[]),
+        _metrics(commands=[5]),
+        _metrics(seconds={"dci": "1"}),
+        _metrics(counts={"images": 1.5}),
+        _metrics(details=[]),
+        _metrics(details={"category_shares": {"kind": []}}),
+        _metrics(details={"category_shares": {"kind": ["1"]}}),
+        _metrics(details={"confusion": {"kind": {"classes": ["p"], "counts": [], "matches": {}}}}),
+        _metrics(details={"confusion": {"kind": 5}}),
+        _metrics(details=_information(codes=[])),
+        _metrics(details=_information(factors=["x"])),
+        _metrics(details=_information(nats=[[0.1, None]])),
+        "[" * 100_000,
+        "9" * 5000,
     ],
 )
 def test_damaged_metrics_are_none(new_run, text):
@@ -259,10 +397,9 @@ def test_damaged_metrics_are_none(new_run, text):
 def test_metrics_of_version_0_1_0_had_texts_alone(new_run):
     run = new_run("a")
     run.directory.mkdir()
-    empty = {
-        key: {} for key in ("evaluated", "scores", "protocols", "seconds", "details", "counts")
-    }
+    empty = {key: {} for key in ("scores", "protocols", "seconds", "details", "counts")}
     old = empty | {
+        "evaluated": {"step": 4},
         "commands": [],
         "alarms": ["The noise is ignored."],
         "skipped": {"dci": "the data set has no ground-truth factors"},

@@ -41,6 +41,7 @@ LAYERS = [
         "field_figures",
         "architectures",
         "files",
+        "framing",
     },
     {"config"},
     {"untrusted"},

@@ -8,9 +8,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
-from conftest import PATIENCE, command, sentence, wait_for_lines
+from conftest import (
+    PATIENCE,
+    command,
+    sentence,
+    succeed_here,
+    wait_for_lines,
+    wait_until,
+)
 
 from keras_infogan import checkpoints, files, runs, sweeps
 from keras_infogan.config import UserError
@@ -159,6 +167,108 @@ def test_a_signal_stops_the_run_under_way_which_saves_and_the_sweep_goes_on_late
     assert [row["status"].startswith("step ") for row in summary["runs"]] == [True, True]
 
 
+# Ends by SIGKILL alone, and holds a lock together with a process of its own.
+_STUBBORN = """
+import fcntl, pathlib, signal, subprocess, sys, threading
+from keras_infogan import files
+place = pathlib.Path(sys.argv[1])
+place.mkdir()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+lock = open(place / files.LOCK, "a")
+fcntl.flock(lock, fcntl.LOCK_EX)
+wait = "import threading; threading.Event().wait()"
+child = subprocess.Popen([sys.executable, "-c", wait], pass_fds=[lock.fileno()])
+signal.signal(signal.SIGTERM, lambda *arguments: (place / "asked").touch())
+(place / "ready").touch()
+while True:
+    signal.pause()
+"""
+
+
+def test_a_second_ctrl_c_kills_what_hangs(new_run, tmp_path, monkeypatch, capsys):
+    (tmp_path / "stubborn.py").write_text(_STUBBORN)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    place = tmp_path / "place"
+    job = sweeps.Job("hung", "all runs", new_run("hung"), {}, ())
+    monkeypatch.setattr(sweeps.Job, "commands", lambda *arguments: [["stubborn", str(place)]])
+
+    def press():
+        for name in ("ready", "asked"):
+            wait_until((place / name).exists)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    pressing = threading.Thread(target=press)
+    pressing.start()
+    with pytest.raises(KeyboardInterrupt):
+        sweeps.run_all([job], tmp_path, [None], "all")
+    pressing.join()
+    wait_until(lambda: not files.is_locked(place))
+    assert "Ctrl-C again kills them" in (errors := capsys.readouterr().err)
+    assert "The runs under way are killed; the same command continues." in errors
+
+
+def test_a_directory_takes_one_sweep_at_a_time(tmp_path):
+    with (
+        files.locked_directory(tmp_path, "--sweep_dir", "sweeping"),
+        pytest.raises(UserError, match=f"another process is sweeping in {tmp_path}; wait until"),
+    ):
+        succeed_here("sweep", f"--sweep_dir={tmp_path}", "--seeds=0", "--steps=1")
+    assert [path.name for path in tmp_path.iterdir()] == [files.LOCK]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"config.json": "[" * 100_000},
+        {"config.json": "{}"},
+        {"metrics.json": "[" * 100_000, "metrics.jsonl": '{"step": null}\n{"step": "x"}\n'},
+        {"metrics.json": '{"scores": 1e999}'},
+        {"metrics.json": None, "metrics.jsonl": None},
+    ],
+)
+def test_a_damaged_run_keeps_no_other_back(tmp_path, monkeypatch, damage):
+    """None stands for a directory of that name."""
+    begun = []
+
+    def finish(job, *arguments):
+        begun.append(job.name)
+        return "failed"
+
+    monkeypatch.setattr(sweeps, "_finish", finish)
+    (tmp_path / "seed_0").mkdir()
+    for name, text in damage.items():
+        path = tmp_path / "seed_0" / name
+        path.mkdir() if text is None else path.write_text(text)
+    if "config.json" not in damage:
+        (tmp_path / "seed_0" / "config.json").write_text("{}")
+    with pytest.raises(AssertionError):  # the status of failed runs
+        succeed_here("sweep", f"--sweep_dir={tmp_path}", "--seeds=0:2", "--steps=1")
+    assert begun == ["seed_0", "seed_1"]
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert [row["status"] for row in summary["runs"]] == ["failed: failed"] * 2
+
+
+def test_the_last_words_of_a_run_move_no_terminal(new_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sweeps, "_finish", lambda *arguments: "bad \x1b[31mname")
+    job = sweeps.Job("a", "all runs", new_run("a"), {}, ())
+    assert sweeps.run_all([job], tmp_path, [None], "all") == {"a": "bad \x1b[31mname"}
+    assert r"a: bad \x1b[31mname" in capsys.readouterr().out
+
+
+def test_no_text_of_a_summary_is_a_formula_or_html():
+    status = "failed: <script>|\x1b[31m"
+    rows = [{"name": "-seed_0", "seed": 0, "status": status, "scores": {}, "alarms": ["<b>"]}]
+    rows[0] |= {"scores": {"dci/<i>": -0.5}}
+    table = sweeps._statistics(rows)
+    lines = list(csv.reader(sweeps._csv(rows, {"=1": table}).splitlines()))
+    assert lines[1] == ["'-seed_0", "0", status, "-0.5"]
+    assert lines[2][0] == "mean of =1"
+    text = sweeps._markdown("<a>", rows, table, None)
+    assert "<" not in text
+    assert "\x1b" not in text
+    assert r"failed: &lt;script&gt;\|\\x1b\[31m" in text
+
+
 @pytest.mark.parametrize(
     ("text", "seeds"), [("0:3", [0, 1, 2]), ("4", [4]), ("1,5,7:9", [1, 5, 7, 8])]
 )
@@ -179,6 +289,9 @@ def test_devices():
         ([], "Give --sweep_dir"),
         (["--sweep_dir=x", "--seeds=a"], "expected numbers and ranges"),
         (["--sweep_dir=x", "--seeds=3:3"], "names no seed"),
+        (["--sweep_dir=x", "--seeds=3:"], "expected numbers and ranges"),
+        (["--sweep_dir=x", "--seeds=0:99999999999"], "more than 10,000 seeds"),
+        (["--sweep_dir=x", "--seeds=-1"], "--seed must be at least 0"),
         (["--sweep_dir=x", "--seeds=1,0:3"], "a seed twice"),
         (["--sweep_dir=x", "--steps=1,b"], "expected int values"),
         (["--sweep_dir=x", "--steps=5,5"], "names a value twice"),

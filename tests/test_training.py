@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_infogan import checkpoints, loaded, runs, training
+from keras_infogan import checkpoints, files, loaded, runs, training
 from keras_infogan.config import UserError
 
 # In one process only one strategy may have two devices (see conftest.strategies).
@@ -131,3 +131,66 @@ def test_what_is_exhausted_is_named(new_run, image_set, monkeypatch, message, er
     monkeypatch.setattr(keras.Model, "fit", fit)
     with pytest.raises(error, match=part):
         training.train(new_run("a"), ONE)
+
+
+def test_weights_that_do_not_fit_are_one_sentence(new_run, image_set, monkeypatch):
+    def compile_(self, **settings):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(keras.Model, "compile", compile_)
+    with pytest.raises(UserError, match="the weights of this InfoGAN do not fit in the memory"):
+        training.train(new_run("a"), ONE)
+
+
+@pytest.mark.parametrize(
+    ("error", "part"),
+    [
+        (tf.errors.PermissionDeniedError, "Permission denied"),
+        (tf.errors.NotFoundError, "No such file"),
+    ],
+)
+def test_events_that_cannot_be_written_are_named(new_run, image_set, monkeypatch, error, part):
+    def refuse(*arguments, **settings):
+        raise error(None, None, "events.out.tfevents.1")
+
+    monkeypatch.setattr(tf.summary, "create_file_writer", refuse)
+    run = new_run("a")
+    with pytest.raises(OSError, match=part) as raised:
+        training.train(run, ONE)
+    assert raised.value.filename == run.events
+
+
+def test_pictures_that_a_kill_kept_back_are_drawn_again(new_run, image_set, monkeypatch):
+    """A kill after the first picture of step 2, which stands for one at any moment."""
+    run, undisturbed = (new_run(name, picture_every_steps=2) for name in ("a", "b"))
+    write, drawn = files.write_atomically, []
+
+    def killed(path, data):
+        if path.suffix == ".png":
+            drawn.append(path)
+            if len(drawn) == 2:
+                raise KeyboardInterrupt
+        write(path, data)
+
+    monkeypatch.setattr(files, "write_atomically", killed)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(run, ONE)
+    assert drawn[0].exists()
+    assert not drawn[1].exists()
+    assert checkpoints.paths(run) == []
+    unfinished = drawn[1].with_name(".writing_1_x.png")
+    unfinished.parent.mkdir(exist_ok=True)
+    unfinished.write_bytes(b"")
+    monkeypatch.setattr(files, "write_atomically", write)
+    for each in (run, undisturbed):
+        training.train(each, ONE)
+    pictures = {
+        each: {path.relative_to(each.directory): path.read_bytes() for path in _pictures(each)}
+        for each in (run, undisturbed)
+    }
+    assert len(pictures[run]) == 10
+    assert pictures[run] == pictures[undisturbed]
+
+
+def _pictures(run):
+    return [*run.samples.rglob("*"), *run.traversals.rglob("*.*")]

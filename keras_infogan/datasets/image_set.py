@@ -16,6 +16,7 @@ import numpy as np
 
 from keras_infogan.config import UserError
 from keras_infogan.files import cache_directory, write_atomically
+from keras_infogan.untrusted import parse_json
 
 # Raised when images are decoded differently than before, so that the cache does not bring
 # back the old ones.
@@ -122,7 +123,7 @@ def _opened(entry, shape):
       OSError, ValueError, LookupError, TypeError, AttributeError, EOFError: if it is not what was
         written.
     """
-    facts = json.loads((entry / "facts.json").read_text())
+    facts = parse_json((entry / "facts.json").read_bytes())
     known: dict[str, Any] = {field: tuple(facts[field]) for field in _TEXTS}
     for field, checksum in facts["checksums"].items():
         # Only what can be written is shared with TensorFlow; what were written, which nothing is,

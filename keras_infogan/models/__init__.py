@@ -10,6 +10,8 @@ Another model is a line here, a file of settings (`settings/<name>.py`) and a fi
 
 import importlib
 
+from keras_infogan.config import UserError
+
 MODELS = {
     "infogan": "InfoGAN",
     "dcgan": "DCGAN",
@@ -44,9 +46,19 @@ def build(name, settings, image_shape, precision=None):
 
     `precision` is that of the networks, if another than the one in the settings, with which the
     run was trained.
+
+    Raises:
+      UserError: if its weights do not fit in the memory.
     """
-    model = getattr(importlib.import_module(f"keras_infogan.models.{name}"), MODELS[name])(
-        settings, image_shape, precision
-    )
-    model.compile()
+    import tensorflow as tf
+
+    kind = getattr(importlib.import_module(f"keras_infogan.models.{name}"), MODELS[name])
+    try:
+        model = kind(settings, image_shape, precision)
+        model.compile()
+    except tf.errors.ResourceExhaustedError:
+        raise UserError(
+            f"the weights of this {settings.title} do not fit in the memory; give smaller layers, "
+            "or less noise."
+        ) from None
     return model

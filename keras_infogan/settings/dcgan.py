@@ -26,7 +26,7 @@ class DCGANSettings(config.Settings):
     paper = "Radford et al. 2015, arXiv 1511.06434"
     stabilizers = ("--spectral_norm", "--label_smoothing=0.1")
 
-    noise_size: int = setting(100, "length of the noise z", minimum=1)
+    noise_size: int = setting(100, "length of the noise z", minimum=1, maximum=2**20)
     noise_distribution: str = setting(
         "uniform",
         "prior of the noise: U(-1, 1) as in the paper, or N(0, 1)",

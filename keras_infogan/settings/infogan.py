@@ -51,7 +51,7 @@ class InfoGANSettings(config.Settings):
         "categorical(10), 2*uniform",
         'the codes c, for example "digit=categorical(10), slant=uniform, 2*bernoulli(0.5)"',
     )
-    noise_size: int = setting(62, "length of the noise z", minimum=0)
+    noise_size: int = setting(62, "length of the noise z", minimum=0, maximum=2**20)
     noise_distribution: str = setting(
         "uniform",
         "prior of the noise: U(-1, 1) as in the released code, or N(0, 1)",
