@@ -6,8 +6,8 @@ for every image:
 
     rotate 20, shear 0.2, scale 0.15, shift 0.075, flip
 
-`rotate` in degrees; `shear`; `scale` of each axis by itself; `aspect`, narrower by this share and
-as much higher; `shift` along each axis, as a share of the side; `flip` left to right, every second
+`rotate` in degrees; `shear`; `scale` of each axis by itself; `aspect`, wider by this share and as
+much lower; `shift` along each axis, as a share of the side; `flip` left to right, every second
 image; `brightness`, added to the range [-1, 1]; `contrast` and `saturation`, factors; `cutout`
 grays a square of this share of the side. Which changes leave an image what it is, is prior
 knowledge: a digit that is turned by 20 degrees is the same digit, one that is mirrored is not.
@@ -31,8 +31,6 @@ _LIMITS = {
     "aspect": 0.9,
 }
 _GEOMETRIC = {"rotate", "shear", "scale", "aspect", "shift", "flip"}
-# Those of which one number says how far an image is changed.
-_MEASURED = ("rotate", "shear", "aspect", "brightness", "contrast", "saturation")
 
 
 def parse_changes(setting, text):
@@ -65,39 +63,6 @@ def parse_changes(setting, text):
                 f"0.1', of {known}."
             )
     return changes
-
-
-def parse_guides(setting, text, changes):
-    """Returns which codes learn which changes, a dict from the name of a code to (change, unit):
-    the unit is how far an image is changed when the code goes up by 1.
-
-    Args:
-      setting: whose value it is, for the error.
-      text: such as "slant shear 0.4, width aspect 0.2"; empty: no code does.
-      changes: what `parse_changes` returned: what images are changed by.
-
-    Raises:
-      UserError: names the part that could not be read.
-    """
-    guides = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        try:
-            name, change, unit = part.split()
-            understood = change in _MEASURED and 0 < float(unit) < math.inf and name not in guides
-        except ValueError:
-            understood = False
-        if not understood:
-            raise UserError(
-                f"--{setting}: cannot read {part!r}; expected a code, a change and how much of it "
-                f"1 is, such as 'slant shear 0.4', of {', '.join(_MEASURED)}."
-            )
-        if not changes.get(change):
-            raise UserError(
-                f"--{setting}: {name} is to learn {change}, by which no image is changed; add it "
-                f"to --changes, for example '{change} {unit}'."
-            )
-        guides[name] = change, float(unit)
-    return guides
 
 
 def changed(learner, images, changes, use):
@@ -158,8 +123,8 @@ def _moved(images, strengths):
     height, width = images.shape[1:3]
     angle = math.pi / 180 * strengths["rotate"][:, 0]
     scale, aspect = 1 + strengths["scale"], 1 + strengths["aspect"][:, 0]
-    x_scale = scale[:, 0] * aspect * tf.where(strengths["flip"][:, 0] > 0, -1.0, 1.0)
-    y_scale = scale[:, 1] / aspect
+    x_scale = scale[:, 0] / aspect * tf.where(strengths["flip"][:, 0] > 0, -1.0, 1.0)
+    y_scale = scale[:, 1] * aspect
     x_shear, sine, cosine = strengths["shear"][:, 0], tf.sin(angle), tf.cos(angle)
     # From a place in the result to the place in the image: turned, sheared, scaled.
     matrix = [

@@ -65,6 +65,11 @@ def within(values, low, high):
     return (values >= low) & (values <= high)
 
 
+# Changes of an image (see augment), of each of which one number says how much, that a continuous
+# code can learn.
+GUIDES = ("rotate", "shear", "aspect", "brightness", "contrast", "saturation")
+
+
 @dataclasses.dataclass(frozen=True)
 class Tensor:
     """A named input or output of a program; `shape` is that of one image's part of the batch."""
@@ -502,10 +507,16 @@ class Bernoulli(_Discrete):
 
 @dataclasses.dataclass(frozen=True)
 class Uniform:
-    """A continuous code, U(-1, 1); H(c) = ln 2. Q gives a mean and, if learned, a deviation."""
+    """A continuous code, U(-1, 1); H(c) = ln 2. Q gives a mean and, if learned, a deviation.
+
+    Attributes:
+      guide: a change in GUIDES that it learns from real images, and by how much of it an image
+        changes when the code goes up by 1; None: it is free.
+    """
 
     name: str
     weight: float = 1.0
+    guide: tuple | None = None
     kind = "uniform"
     continuous = True
     has_categories = False
@@ -598,6 +609,8 @@ class Uniform:
     def to_json(self):
         about = {"name": self.name, "kind": self.kind, "type": "float32", "shape": ["batch"]}
         about |= {"range": self.trained_range and list(self.trained_range), "prior": self.prior}
+        if self.guide:
+            about["guide"] = {"change": self.guide[0], "unit": self.guide[1]}
         return about | {
             "meaning": (
                 "how much of one property; any finite number is taken, and beyond what the prior "
@@ -607,7 +620,8 @@ class Uniform:
 
     @classmethod
     def from_json(cls, content):
-        return cls(content["name"])
+        guide = content.get("guide")
+        return cls(content["name"], guide=guide and (str(guide["change"]), float(guide["unit"])))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,7 +31,9 @@ def parse_codes(text):
 
     `N*kind` makes N codes; codes without a name are called categorical_1, continuous_1, binary_1
     and so on, per kind. Inside the brackets stand the number of categories, or the probability of a
-    bernoulli code, and `weight=W`, which multiplies this code's part of the recognizer's loss.
+    bernoulli code, `weight=W`, which multiplies this code's part of the recognizer's loss, and of a
+    continuous code a change that it learns from real images, such as `shear=0.4` (see
+    codes.GUIDES).
 
     Returns:
       A tuple of codes.
@@ -104,7 +106,7 @@ def check_names(flag, names):
 
 
 def _parse_arguments(kind, text, part):
-    arguments = {}
+    arguments, guide = {}, {}
     positional = {"categorical": "num_categories", "bernoulli": "probability"}.get(kind)
     for argument in filter(None, (piece.strip() for piece in text.split(","))):
         key, _, value = argument.rpartition("=")
@@ -112,6 +114,8 @@ def _parse_arguments(kind, text, part):
         try:
             if key == "num_categories":
                 arguments[key] = int(value)
+            elif kind in ("uniform", "gaussian") and key in kinds.GUIDES and not guide:
+                guide["guide"] = key, float(value)
             elif key in ("weight", "probability") and (key == "weight" or kind == "bernoulli"):
                 arguments[key] = float(value)
             else:
@@ -129,4 +133,9 @@ def _parse_arguments(kind, text, part):
         raise UserError(f"--codes: the weight in {part!r} must be a finite number of at least 0.")
     if not 0 < arguments.get("probability", 0.5) < 1:
         raise UserError(f"--codes: the probability in {part!r} must lie between 0 and 1.")
-    return arguments
+    if guide and not 0 < guide["guide"][1] < math.inf:
+        raise UserError(
+            f"--codes: {part!r} needs a finite number above 0 of {guide['guide'][0]}, by which an "
+            "image changes when the code goes up by 1."
+        )
+    return arguments | guide

@@ -25,7 +25,12 @@ from keras_infogan.codes import (
 from keras_infogan.config import UserError
 from keras_infogan.latents import LatentSpec, Noise
 
-CODES = (Categorical("kind", 3), Uniform("slant"), Gaussian("tilt"), Bernoulli("smile", 0.3))
+CODES = (
+    Categorical("kind", 3),
+    Uniform("slant", guide=("shear", 0.4)),
+    Gaussian("tilt"),
+    Bernoulli("smile", 0.3),
+)
 SPEC = LatentSpec(Noise(5), CODES)
 
 

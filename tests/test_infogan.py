@@ -136,26 +136,24 @@ def test_what_real_images_teach_moves_trunk_and_recognizer(small, batch):
             },
             "averages trunk and recognizer together",
         ),
-        ({"guided_codes": "kind shear 0.4"}, "'kind' is no continuous code"),
-        ({"guided_codes": "slamt shear 0.4"}, "did you mean 'slant'"),
-        ({"guided_codes": "slant brightness 0.4"}, "by which no image is changed"),
+        ({"codes": "slant=uniform(brightness=0.4)"}, "brightness, by which no image is changed"),
         (
             {
-                "guided_codes": "slant shear 0.4",
+                "codes": "slant=uniform(shear=0.4)",
                 "real_information_weight": 0.0,
                 "generator_follows": False,
                 "mutual_information_weight": 0.0,
             },
-            "or leave --guided_codes out",
+            "or leave shear out of --codes",
         ),
         (
             {
-                "guided_codes": "slant shear 0.4",
+                "codes": "slant=uniform(shear=0.4)",
                 "real_information_weight": 0.0,
                 "generator_follows": False,
                 "recognizer_optimizer": "generator",
             },
-            "--guided_codes moves the recognizer with the discriminator",
+            "that slant learns a change moves the recognizer with the discriminator",
         ),
     ],
 )
@@ -166,9 +164,7 @@ def test_what_cannot_be_learned_from_real_images_is_one_sentence(settings, part,
 
 def test_a_code_is_guided_by_the_change_it_is_to_learn(small, batch):
     """One that already goes along with the change, and is 0 on average, has nothing to learn."""
-    settings = dataclasses.replace(
-        small, codes="slant=uniform", changes="shear 0.3", guided_codes="slant shear 0.5"
-    )
+    settings = dataclasses.replace(small, codes="slant=uniform(shear=0.5)", changes="shear 0.3")
     model = models.build("infogan", settings, SHAPE)
     strengths = augment.strengths(model, batch["image"], {"shear": 0.3}, infogan_model._COPIES)
     answers = iter([tf.zeros((16, 2)), strengths["shear"] / 0.5])

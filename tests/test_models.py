@@ -43,13 +43,12 @@ OWN = {
         "fixed deviation": {"posterior_std": 1.0},
         "no noise": {"noise_size": 0},
         "taught by real images": {
-            "codes": "kind=categorical(3), slant=uniform, tilt=gaussian",
+            "codes": "kind=categorical(3), slant=uniform(shear=0.4), tilt=gaussian",
             "real_information_weight": 3.0,
             "generator_follows": True,
             "recognizer_average_decay": 0.9,
             "learning_rate_decay_start": 0.5,
             "augmentation": "shift 0.1, cutout 0.3",
-            "guided_codes": "slant shear 0.4",
         },
         "taught by real images, fresh fakes, float16": {
             "codes": "kind=categorical(3), slant=uniform, tilt=gaussian",
@@ -106,7 +105,7 @@ def _logged(name, model):
         "infogan": gan
         | {f"mutual_information/{code.name}" for code in spec.codes}
         | {f"{term}/{code}" for term in ("disagreement", "uncertainty") for code in taught}
-        | {f"guidance/{code}" for code in getattr(model.settings, "guides", ())},
+        | {f"guidance/{code.name}" for code in spec.codes if code.continuous and code.guide},
         "dcgan": gan,
         "vae": {"negative_bound", "reconstruction"}
         | {f"divergence/{code.name}" for code in spec.codes},

@@ -21,6 +21,10 @@ def test_parses_what_a_person_types():
         Bernoulli("smile", 0.2, 3.0),
         Gaussian("tilt"),
     )
+    assert parse_codes("slant=uniform(shear=0.4), turn=gaussian(weight=2, rotate=20)") == (
+        Uniform("slant", guide=("shear", 0.4)),
+        Gaussian("turn", weight=2.0, guide=("rotate", 20.0)),
+    )
     assert [code.name for code in parse_codes("10*categorical(10)")] == [
         f"categorical_{index}" for index in range(1, 11)
     ]
@@ -44,6 +48,11 @@ def test_parses_what_a_person_types():
         ("a=bernoulli(1.5)", "between 0 and 1"),
         ("a=uniform(3)", "cannot read '3'"),
         ("0*uniform", "asks for 0"),
+        ("a=uniform(shear=0)", "needs a finite number above 0 of shear"),
+        ("a=uniform(shear=inf)", "needs a finite number above 0 of shear"),
+        ("a=uniform(shear=0.4, rotate=3)", "cannot read 'rotate=3'"),
+        ("a=uniform(shift=0.4)", "cannot read 'shift=0.4'"),
+        ("a=bernoulli(shear=0.4)", "cannot read 'shear=0.4'"),
     ],
 )
 def test_a_typo_is_one_sentence(text, part):

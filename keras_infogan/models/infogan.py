@@ -189,11 +189,11 @@ class InfoGAN(Learner):
         """Returns what Q learns of codes from real images and changed copies of them: terms to log,
         and their weighted sum, (batch,), to minimize (see losses).
         """
-        settings, spec, guides = self.settings, self.latent_spec, self.settings.guides
+        settings, spec = self.settings, self.latent_spec
         grouped = [
             code for code in spec.codes if settings.real_information_weight and not code.continuous
         ]
-        guided = [code for code in spec.codes if code.name in guides]
+        guided = [code for code in spec.codes if code.continuous and code.guide]
         if not grouped and not guided:
             return {}, 0.0
         changes = augment.parse_changes("changes", settings.changes)
@@ -221,7 +221,7 @@ class InfoGAN(Learner):
                 f"uncertainty/{code.name}": uncertainty,
             }
         for code in guided:
-            change, unit = guides[code.name]
+            change, unit = code.guide
             error = losses.guidance(
                 code.answer(of_images[code.name]),
                 code.answer(of_copies[code.name]),

@@ -139,12 +139,12 @@ class InfoGANSettings(config.Settings):
         "which learn them from real images",
     )
 
-    guided_codes: str = setting(
-        "",
-        "continuous codes that learn one of the changes from real images and their copies: each "
-        "with how far an image is changed when it goes up by 1, such as 'slant shear 0.4'",
+    guidance_weight: float = setting(
+        1.0,
+        "weight with which continuous codes learn the change that --codes names for them, such as "
+        "slant=uniform(shear=0.4), from real images and their copies",
+        minimum=0.0,
     )
-    guidance_weight: float = setting(1.0, "weight with which they do", minimum=0.0)
 
     label_smoothing: float = setting(
         0.0, "taken off the discriminator's target for real images", minimum=0.0, maximum=0.5
@@ -198,13 +198,14 @@ class InfoGANSettings(config.Settings):
         architectures.parse_layers(self.generator_layers)
 
     def _check_learning_from_real_images(self):
-        continuous = [code.name for code in self.latent_spec.codes if code.continuous]
-        for name in self.guides:
-            if name not in continuous:
+        changes = augment.parse_changes("changes", self.changes)
+        guided = [code for code in self.latent_spec.codes if code.continuous and code.guide]
+        for code in guided:
+            change, unit = code.guide
+            if not changes.get(change):
                 raise config.UserError(
-                    f"--guided_codes: {name!r} is no continuous code"
-                    f"{config.did_you_mean(name, continuous)}; --codes has "
-                    f"{', '.join(continuous) or 'none'}."
+                    f"--codes: {code.name} is to learn {change}, by which no image is changed; add "
+                    f"it to --changes, for example '{change} {unit:g}'."
                 )
         off = "or give --real_information_weight=0 --nogenerator_follows, which is the paper's game"
         if self.generator_follows and not self.real_information_weight:
@@ -213,10 +214,11 @@ class InfoGANSettings(config.Settings):
                 "--real_information_weight above 0, or add --nogenerator_follows."
             )
         if self.recognizer_optimizer != "discriminator":
-            if self.guides:
+            if guided:
                 raise config.UserError(
-                    "--guided_codes moves the recognizer with the discriminator; it needs "
-                    "--recognizer_optimizer=discriminator, or leave it out."
+                    f"--codes: that {guided[0].name} learns a change moves the recognizer with the "
+                    "discriminator; it needs --recognizer_optimizer=discriminator, or leave "
+                    f"{guided[0].guide[0]} out."
                 )
             if self.real_information_weight:
                 raise config.UserError(
@@ -228,10 +230,11 @@ class InfoGANSettings(config.Settings):
                     "--recognizer_average_decay averages trunk and recognizer together; it needs "
                     "--recognizer_optimizer=discriminator, or give --recognizer_average_decay=0."
                 )
-        if self.guides and not self.mutual_information_weight:
+        if guided and not self.mutual_information_weight:
             raise config.UserError(
                 "--mutual_information_weight=0 is a plain GAN whose recognizer only watches, which "
-                "one that learns from real images does not; raise it, or leave --guided_codes out."
+                "one that learns from real images does not; raise it, or leave "
+                f"{guided[0].guide[0]} out of --codes."
             )
         if self.real_information_weight and not self.mutual_information_weight:
             raise config.UserError(
@@ -245,12 +248,6 @@ class InfoGANSettings(config.Settings):
                 f"of {', '.join(discrete)} one alone can be learned from real images; keep one "
                 f"discrete code, {off}."
             )
-
-    @property
-    def guides(self):
-        """What `guided_codes` says, see augment.parse_guides."""
-        changes = augment.parse_changes("changes", self.changes)
-        return augment.parse_guides("guided_codes", self.guided_codes, changes)
 
     @property
     def latent_spec(self):
@@ -324,13 +321,18 @@ _TABLE_3 = InfoGANSettings(
 # et al. 2017, arXiv 1702.08720; on GANs compare Elastic-InfoGAN, arXiv 1910.01112), and the
 # generator follows. In the paper's game the recognizer learns from generated images alone: the
 # information is all there after a hundred steps, whatever partition the generator began with, and
-# nothing moves it any more.
+# nothing moves it any more. Slant and width learn what shear and aspect are, likewise without
+# labels (compare AET, Zhang et al. 2019, arXiv 1901.04596).
 _FROM_REAL_IMAGES = {
     "real_information_weight": 3.0,
     "generator_follows": True,
     "discriminator_learning_rate": 1e-3,
     "recognizer_average_decay": 0.99,
     "learning_rate_decay_start": 0.5,
+}
+_SLANT_AND_WIDTH = {
+    "codes": "digit=categorical(10), slant=uniform(shear=0.4), width=uniform(aspect=0.2)",
+    "changes": "shear 0.3, aspect 0.2, scale 0.1, shift 0.075, cutout 0.3",
 }
 
 # A preset is chosen by the data set's name, or with --preset; "general" serves all other data.
@@ -419,9 +421,16 @@ PRESETS = {
 }
 # Ours: as dsprites, but for a number of steps that a laptop can wait for.
 PRESETS["sprites"] = dataclasses.replace(PRESETS["dsprites"], steps=20_000)
-PRESETS["digits"] = dataclasses.replace(PRESETS["digits_paper"], **_FROM_REAL_IMAGES)
+PRESETS["digits"] = dataclasses.replace(
+    PRESETS["digits_paper"], **_FROM_REAL_IMAGES, **_SLANT_AND_WIDTH
+)
 # Table 1's networks.
-PRESETS["mnist"] = dataclasses.replace(PRESETS["mnist_paper"], steps=1500, **_FROM_REAL_IMAGES)
+PRESETS["mnist"] = dataclasses.replace(
+    PRESETS["mnist_paper"], steps=1500, **_FROM_REAL_IMAGES, **_SLANT_AND_WIDTH
+)
 PRESETS["fashion_mnist"] = dataclasses.replace(
-    PRESETS["mnist"], codes="article=categorical(10), 2*uniform"
+    PRESETS["mnist_paper"],
+    codes="article=categorical(10), 2*uniform",
+    steps=1500,
+    **_FROM_REAL_IMAGES,
 )

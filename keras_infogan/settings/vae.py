@@ -78,6 +78,11 @@ class VAESettings(config.Settings):
                 "--codes: the latents of a VAE have no weights of their own; give --beta, which "
                 "weighs the divergence of all."
             )
+        if any(code.guide for code in codes):
+            raise UserError(
+                "--codes: the latents of a VAE learn no change of the image; leave what stands in "
+                "brackets out, or train an InfoGAN."
+            )
         if self.binarize and self.likelihood != "bernoulli":
             raise UserError(
                 "--binarize makes pixels black or white, for which --likelihood=bernoulli is "
