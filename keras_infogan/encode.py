@@ -26,6 +26,7 @@ from absl import flags
 
 from keras_infogan import config, datasets, files, framing, images, model_source
 from keras_infogan.config import UserError
+from keras_infogan.untrusted import cell
 
 FLAGS = flags.FLAGS
 _MOST_PAIRS = 100
@@ -65,9 +66,9 @@ def encode(run, load_model, output, image_dir=None, split=None, data_dir=None, p
     ]
     columns = model.latent_spec.describe(np.concatenate(answers))
 
-    table = {"image": image_set.files or range(count)}
+    table = {"image": [cell(name) for name in image_set.files] or range(count)}
     if image_set.labels is not None:
-        table["label"] = [image_set.label_names[label] for label in image_set.labels]
+        table["label"] = [cell(image_set.label_names[label]) for label in image_set.labels]
     table |= {
         name: [f"{value:.4f}" if isinstance(value, float) else value for value in values.tolist()]
         for name, values in columns.items()

@@ -79,14 +79,14 @@ def evaluate(
     from keras_infogan import alarms, evidence, report, scoring
 
     data_dir = data_dir or run.data_dir
-    if run.fingerprint and data_dir:
-        runs.warn_of_other_images(run, datasets.listing(run.dataset, data_dir))
 
     def load_images():
         if not with_tensorflow and not datasets.reads_without_tensorflow(run.dataset):
             raise UserError(
                 f"reading {run.dataset} takes TensorFlow; score the run itself, with --run_dir"
             )
+        if run.fingerprint:
+            runs.warn_of_other_images(run, datasets.listing(run.dataset, data_dir))
         return datasets.load(
             run.dataset,
             split or datasets.evaluation_split(run.dataset, data_dir),

@@ -7,7 +7,7 @@ import dataclasses
 
 import numpy as np
 from absl import flags
-from PIL import Image, ImageOps
+from PIL import Image
 
 from keras_infogan.config import UserError
 from keras_infogan.untrusted import has_form
@@ -22,11 +22,18 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_ORIENTATION = 0x0112
+_SIDEWAYS = (
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+)
+# Tags of EXIF and TIFF.
+_ORIENTATION, _PHOTOMETRIC, _SAMPLE_FORMAT = 0x0112, 262, 339
 # What is shown as white where pixels have more than 8 bits and nobody said otherwise.
 _WHITE = {"I": 65535, "F": 1}
 # JPEG may be decoded at a half, a quarter or an eighth of its size: never at less than this many
-# times the wanted one, so that no pixel differs by more than 1 of 255.
+# times the wanted one, where hardly a pixel differs (docs/data.md).
 _DRAFT = 4
 
 
@@ -131,30 +138,78 @@ def prepare(image, shape, framing):
       Whatever Pillow raises for damaged files.
     """
     height, width, channels = shape
-    sixteen_bits = any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
-    turn = _TURNS.get(_orientation(image) or 0)
+    sixteen_bits = has_more_bits(image)
+    _check_kind(image)
     needed = int(np.ceil(_DRAFT * max(height, width) / framing.middle))
-    image.draft(None, (needed, needed))
+    # What is drafted may end within its last pixels: the box is the picture, to the fraction.
+    drafted = image.draft(None, (needed, needed))
+    image.load()
+    box = drafted[1] if drafted else (0, 0, *image.size)
+    # Only now: of a TIFF, Pillow itself turns what it loads.
+    turn = _TURNS.get(_orientation(image) or 0)
     if is_deep(image.mode):
         image = _brightness(image, framing.white)
     elif image.has_transparency_data:
         image = _on_white(image, sixteen_bits)
     if image.mode != "F":
         image = image.convert("L" if channels == 1 else "RGB")
+    sideways = turn in _SIDEWAYS
+    size = (height, width) if sideways else (width, height)
+    image = image.resize(*_whole(box, size) if framing.pad else _middle(box, size, framing.middle))
     if turn is not None:
         image = image.transpose(turn)
     if framing.pad:
-        white = {"L": 255, "F": 255.0, "RGB": (255, 255, 255)}[image.mode]
-        image = ImageOps.pad(image, (width, height), Image.Resampling.LANCZOS, white)
-    else:
-        image = ImageOps.fit(
-            image, (width, height), Image.Resampling.LANCZOS, bleed=(1 - framing.middle) / 2
-        )
+        image = _between_bars(image, (width, height))
     pixels = np.asarray(image)
     if image.mode == "F":
         pixels = np.clip(np.round(pixels), 0, 255).astype(np.uint8)
     pixels = pixels.reshape(height, width, -1)
     return np.repeat(pixels, channels, axis=-1) if pixels.shape[-1] < channels else pixels
+
+
+def _middle(box, size, share):
+    """Returns the arguments with which Pillow resizes the middle of a picture, in the proportions
+    of `size`, to it.
+    """
+    (*_, across, down), (width, height) = box, size
+    scale = share * min(across / width, down / height)
+    left, top = (across - scale * width) / 2, (down - scale * height) / 2
+    middle = (left, top, left + scale * width, top + scale * height)
+    return size, Image.Resampling.LANCZOS, middle
+
+
+def _whole(box, size):
+    """Returns the arguments with which Pillow resizes all of a picture to fit into `size`."""
+    (*_, across, down), (width, height) = box, size
+    scale = max(across / width, down / height)
+    inner = max(round(across / scale), 1), max(round(down / scale), 1)
+    return inner, Image.Resampling.LANCZOS, box
+
+
+def _between_bars(image, size):
+    white = {"L": 255, "F": 255.0, "RGB": (255, 255, 255)}[image.mode]
+    whole = Image.new(image.mode, size, white)
+    left, top = ((outer - inner) // 2 for outer, inner in zip(size, image.size, strict=True))
+    whole.paste(image, (left, top))
+    return whole
+
+
+def has_more_bits(image):
+    """Whether a picture that is not loaded yet has colors, or gray and transparency, of 16 bits
+    each, of which Pillow keeps the upper 8.
+    """
+    return not is_deep(image.mode) and any(
+        ";16" in str(tile.args) for tile in getattr(image, "tile", ())
+    )
+
+
+def _check_kind(image):
+    """Raises UserError for TIFF files whose pixels Pillow takes for others than they are."""
+    tags = getattr(image, "tag_v2", {})
+    if is_deep(image.mode) and tags.get(_PHOTOMETRIC) == 0:
+        raise UserError("0 is white in it, with more than 8 bits, which is not read; invert it")
+    if not is_deep(image.mode) and 2 in np.atleast_1d(tags.get(_SAMPLE_FORMAT, 1)):
+        raise UserError("its pixels are signed numbers of 8 bits, which are not read")
 
 
 def _orientation(image):
@@ -173,7 +228,8 @@ def _brightness(image, white):
     white = white or _WHITE[image.mode[0]]
     if values.max(initial=0) > white:
         raise UserError(
-            f"its pixels go up to {values.max():g} and {white:g} is shown as white; give --white"
+            f"its pixels go up to {values.max():g}, and {white:g} is shown as white (a new run "
+            "takes another --white)"
         )
     values *= 255 / white
     if clear is not None:

@@ -244,6 +244,9 @@ def differences(run, other):
     Where data lies and how long to train are not part of it.
     """
     mine, theirs = run.to_json(), other.to_json()
+    for content in (mine, theirs):
+        # Whole numbers were shown so by versions that did not say it.
+        content["framing"]["white"] = content["framing"]["white"] or 65535.0
     ignored = {"data_dir", "settings", "version", "fingerprint", "init_from"}
     found = [
         f"{key}: {theirs[key]}, not {mine[key]}"

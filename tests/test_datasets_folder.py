@@ -1,7 +1,9 @@
 """A user's own images, in every shape they come in."""
 
 import dataclasses
+import json
 import os
+import shutil
 import struct
 import unicodedata
 import zipfile
@@ -13,6 +15,7 @@ from PIL import Image, PngImagePlugin
 from keras_infogan import datasets
 from keras_infogan.config import UserError
 from keras_infogan.datasets import folder
+from keras_infogan.framing import Framing
 
 
 @pytest.fixture(autouse=True)
@@ -214,6 +217,10 @@ def test_reads_factors_that_lie_beside_the_images(images, capsys):
         (["file,turn", "a.png,nan"], "line 2 has 'nan' for turn"),
         (["file,turn", "a.png,1e39"], "line 2 has '1e39' for turn"),
         (["file,turn,turn", "a.png,1,2"], "column 'turn' stands twice"),
+        (["", "file,turn", "a.png,x"], "line 3 has 'x' for turn"),
+        (["file,turn", "a.png,1_000"], "line 2 has '1_000' for turn"),
+        (["file;turn;tilt", "a.png;1.234;0,5"], "hold commas and points"),
+        (["file,turn", "a.jpg,1"], "Of no image are a.jpg (line 2)"),
         (["file,turn", "a.png,1", "a.png,2"], "two different rows for a.png"),
         (["file,turn", "a.png,1", "./a.png,2"], "two different rows for ./a.png"),
         ([""], "it is empty"),
@@ -235,14 +242,17 @@ def test_factors_that_cannot_be_read_are_one_sentence(images, lines, part):
         (";", "{}", "0,5"),
         ("\t", "./{}", "0.5"),
         (",", "sub\\..\\{}", "0.5"),
+        (";", '"{}"', "0,5;"),
     ],
 )
-def test_tables_as_other_programs_write_them(images, separator, names, number):
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_tables_as_other_programs_write_them(images, separator, names, number, encoding):
     for name in ("a.png", "b.png"):
         _left_right("L").save(images / name)
-    rows = [["file", "turn"], *([names.format(name), number] for name in ("a.png", "b.png"))]
+    header = ["file", "turn" + separator * number.endswith(separator)]
+    rows = [header, *([names.format(name), number] for name in ("a.png", "b.png"))]
     text = "".join(separator.join(row) + "\r\n" for row in rows)
-    (images / "factors.csv").write_bytes("\ufeff".encode() + text.encode())
+    (images / "Factors.csv").write_bytes(f"\r\n{text}".encode(encoding))
     data = _load(images)
     assert data.factor_names == ("turn",)
     assert data.factors.tolist() == [[0.5], [0.5]]
@@ -291,6 +301,69 @@ def test_what_is_hidden_or_of_a_system_is_left_out(images, capsys):
     assert "4 hidden files" in capsys.readouterr().err
 
 
+def test_a_hidden_link_takes_nothing_from_a_folder(images):
+    for name in ("dogs/1.png", "cats/1.png", "lost+found/1.png"):
+        (images / name).parent.mkdir()
+        _left_right("L").save(images / name)
+    (images / ".current").symlink_to(images / "dogs")
+    (images / "a link").symlink_to(images / "cats")
+    assert _load(images).label_names == ("cats", "dogs")
+
+
+def test_a_folder_of_hidden_files_is_not_called_empty(images):
+    _left_right("L").save(images / ".a.png")
+    with pytest.raises(UserError, match="no other file, 1 hidden"):
+        _load(images)
+
+
+def test_names_in_a_zip_are_brought_to_one_form(images, tmp_path):
+    _left_right("L").save(images / "a.png")
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        for name in ("./top/cats/1.png", "top\\dogs\\2.png", "/top/dogs/3.png"):
+            archive.write(images / "a.png", name)
+        archive.writestr("__MACOSX\\top\\._1.png", b"nothing")
+        archive.writestr("top\\factors.csv", "file,turn\n1.png,1\n2.png,2\n3.png,3\n")
+    data = _load(tmp_path / "images.zip")
+    assert data.files == ("top/cats/1.png", "top/dogs/2.png", "top/dogs/3.png")
+    assert data.label_names == ("cats", "dogs")
+    assert data.factors[:, 0].tolist() == [1, 2, 3]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_files_of_one_name_in_a_zip_are_refused(images, tmp_path):
+    _left_right("L").save(images / "a.png")
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        for name in ("a.png", "./a.png"):
+            archive.write(images / "a.png", name)
+    with pytest.raises(UserError, match=r"holds a\.png twice"):
+        _load(tmp_path / "images.zip")
+
+
+@pytest.mark.parametrize(("place", "content"), [(6, b"\x63"), (8, b"\x00\x08"), (24, b"\xff\xff")])
+def test_an_odd_zip_is_one_sentence(images, tmp_path, place, content):
+    _left_right("L").save(images / "a.png")
+    path = tmp_path / "images.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(images / "a.png", "\u00fc.png")
+    data = bytearray(path.read_bytes())
+    start = data.rindex(b"PK\x01\x02")
+    data[start + place : start + place + len(content)] = content
+    name = data.index("\u00fc".encode(), start)
+    data[name : name + 2] = b"\xff\xfe"
+    path.write_bytes(data)
+    with pytest.raises(UserError) as error:
+        _load(path)
+    assert str(path) in str(error.value)
+
+
+def test_what_a_terminal_would_obey_is_written_out(images):
+    (images / "n\n\x1b[31mx.png").write_bytes(b"")
+    with pytest.raises(UserError) as error:
+        _load(images)
+    assert "n\\n\\x1b[31mx.png" in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
 def test_linked_folders_are_followed_once(images, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     for path in (images / "a.png", tmp_path / "elsewhere" / "b.png"):
@@ -318,7 +391,10 @@ def test_further_pictures_in_a_file_are_said_every_time(images, capsys):
     pages[0].save(images / "stack.tif", save_all=True, append_images=pages[1:])
     for _ in range(2):
         assert len(_load(images).images) == 1
-        assert "the first is read and 4 are left out: stack.tif" in capsys.readouterr().err
+        assert (
+            "the first is read and 4 are left out; save them as single files"
+            in capsys.readouterr().err
+        )
 
 
 def test_deep_images_of_a_folder_share_one_scale(images, capsys):
@@ -355,6 +431,21 @@ def test_a_scale_that_cannot_be_known_is_asked_for(images, pixels, part):
     assert datasets.shape_and_framing("folder", images, 16, white=1e6)[1].white == 1e6
 
 
+def test_a_stated_maximum_is_the_scale(images):
+    (images / "a.pgm").write_bytes(b"P5 20 20 1023\n" + np.full(400, 60, ">u2").tobytes())
+    Image.fromarray(np.full((20, 20), 3000, np.uint16)).save(images / "b.png")
+    assert _load(images).images[:, 0, 0, 0].tolist() == [15, 12]
+
+
+def test_what_loses_bits_or_comes_out_black_is_said(images, capsys):
+    Image.fromarray(np.ones((20, 20), np.float32)).save(images / "a.tif")
+    frame = Framing(white=4095.0)
+    assert datasets.load("folder", "train", (16, 16, 1), images, frame).images.max() == 0
+    assert "1 images of more than 8 bits came out black or white all over; look at --white" in (
+        capsys.readouterr().err
+    )
+
+
 def test_odd_metadata_are_no_concern(images):
     entries = struct.pack("<HHIHxx", 0x0112, 3, 1, 6) + struct.pack("<HHI4s", 0x011A, 2, 3, b"72")
     # The second is a resolution as text, as some programs write it.
@@ -389,7 +480,7 @@ def test_too_large_pictures_are_refused_by_their_header(images, tmp_path, monkey
 def test_a_pipe_among_the_files_is_broken_and_not_waited_for(images):
     _left_right("L").save(images / "a.png")
     os.mkfifo(images / "b.png")
-    with pytest.raises(UserError, match=r"b\.png \(it is no regular file"):
+    with pytest.raises(UserError, match=r"b\.png \(it cannot be reached, or is no regular file"):
         _load(images)
 
 
@@ -405,7 +496,9 @@ def test_a_long_list_goes_into_a_file(images, tmp_path):
     assert len(path.read_text().splitlines()) == 9
 
 
-@pytest.mark.parametrize("damage", ["cut", "zeros", "type", "facts", "nothing"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "zeros", "type", "header", "facts", "names", "nothing", "a file"]
+)
 def test_a_damaged_cache_is_made_anew(images, tmp_path, capsys, damage):
     _left_right("L").save(images / "a.png")
     first = np.array(_load(images).images)
@@ -417,8 +510,16 @@ def test_a_damaged_cache_is_made_anew(images, tmp_path, capsys, damage):
         np.save(pixels, np.zeros_like(first))
     elif damage == "type":
         np.save(pixels, first.astype(float))
+    elif damage == "header":
+        pixels.write_bytes(pixels.read_bytes().replace(b"}", b"(", 1))
     elif damage == "facts":
         (entry / "facts.json").write_text("{}")
+    elif damage == "names":
+        facts = json.loads((entry / "facts.json").read_text())
+        (entry / "facts.json").write_text(json.dumps(facts | {"files": ["b.png", "c.png"]}))
+    elif damage == "a file":
+        shutil.rmtree(entry)
+        entry.write_text("")
     else:
         pixels.unlink()
     assert np.array_equal(_load(images).images, first)

@@ -59,7 +59,7 @@ def test_the_page_does_the_same(tmp_path):
         pytest.skip("needs Node.js")
     generator, cases, expected = np.random.default_rng(0), [], []
     for size, side, channels, frame in itertools.product(
-        [(178, 218), (9, 7), (16, 16), (300, 41)],
+        [(178, 218), (9, 7), (16, 16), (300, 5)],
         (16, 33),
         (1, 3),
         (CROPPED, CELEB_A, Framing(pad=True)),
@@ -86,9 +86,10 @@ def test_the_page_does_the_same(tmp_path):
         assert difference.mean() < 0.01
 
 
+@pytest.mark.parametrize("ending", ["png", "jpg", "tif", "webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_orientation_is_turned_upright(tmp_path, orientation):
-    upright = Image.fromarray(_ramp(32, 32))
+def test_every_orientation_is_turned_upright(tmp_path, orientation, ending):
+    upright = Image.fromarray(_ramp(40, 32))
     stored = {
         1: upright,
         2: upright.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
@@ -101,15 +102,22 @@ def test_every_orientation_is_turned_upright(tmp_path, orientation):
     }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
-    stored.save(tmp_path / "a.png", exif=exif)
-    with Image.open(tmp_path / "a.png") as image:
-        turned = prepare(image, SHAPE, CROPPED)
-    assert np.array_equal(turned, prepare(upright, SHAPE, CROPPED))
+    path = tmp_path / f"a.{ending}"
+    stored.save(path, exif=exif, quality=95)
+    for frame in (CROPPED, Framing(pad=True)):
+        with Image.open(path) as image:
+            turned = prepare(image, SHAPE, frame)
+        # Of a turned one columns are averaged before rows, and JPEG and WebP lose a little.
+        difference = np.abs(turned.astype(int) - prepare(upright, SHAPE, frame))
+        assert difference.max() <= (1 if ending in ("png", "tif") else 25)
 
 
-def test_a_large_photo_is_decoded_small_and_no_pixel_shows_it(tmp_path):
+@pytest.mark.parametrize(("size", "edge"), [((1600, 1200), False), ((1601, 1203), True)])
+def test_a_large_photo_is_decoded_small_and_hardly_a_pixel_shows_it(tmp_path, size, edge):
     noise = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
-    photo = Image.fromarray(noise).resize((1600, 1200), Image.Resampling.BICUBIC)
+    photo = Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
+    if edge:
+        photo.paste((255, 255, 255), (size[0] // 2, 0, *size))
     photo.save(tmp_path / "a.jpg", quality=90)
     with Image.open(tmp_path / "a.jpg") as image:
         quick = prepare(image, SHAPE, CROPPED)
@@ -117,7 +125,7 @@ def test_a_large_photo_is_decoded_small_and_no_pixel_shows_it(tmp_path):
     with Image.open(tmp_path / "a.jpg") as image:
         image.load()  # whole
         whole = prepare(image, SHAPE, CROPPED)
-    assert np.abs(quick.astype(int) - whole).max() <= 1
+    assert np.abs(quick.astype(int) - whole).max() <= 4
 
 
 @pytest.mark.parametrize(
@@ -137,13 +145,31 @@ def test_deep_pixels_have_one_scale(pixels, white, level):
     assert (image == level).all()
 
 
+def test_a_line_stays_a_line():
+    image = prepare(Image.new("L", (3000, 20), 0), (16, 16, 1), Framing(pad=True))
+    assert (image == 0).any(axis=(1, 2)).tolist() == [row == 7 for row in range(16)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "tags", "part"),
+    [
+        ("I;16", {262: 0}, "0 is white in it, with more than 8 bits"),
+        ("L", {339: 2}, "signed numbers of 8 bits"),
+    ],
+)
+def test_what_pillow_takes_for_something_else_is_refused(tmp_path, mode, tags, part):
+    Image.new(mode, (20, 20), 7).save(tmp_path / "a.tif", tiffinfo=tags)
+    with Image.open(tmp_path / "a.tif") as image, pytest.raises(UserError, match=part):
+        prepare(image, SHAPE, CROPPED)
+
+
 @pytest.mark.parametrize(
     ("value", "part"),
     [
         (np.nan, "go from nan to nan"),
         (np.inf, "to inf"),
         (-1, "go from -1"),
-        (2, "up to 2 and 1 is shown as white; give --white"),
+        (2, "up to 2, and 1 is shown as white (a new run takes another"),
     ],
 )
 def test_deep_pixels_that_cannot_be_shown_are_refused(value, part):

@@ -1,5 +1,5 @@
 // A picture of any size becomes an image of the run, as keras_infogan/framing.py does it: the middle square or all of it padded, resized by Lanczos' filter.
-// The steps are Pillow's (ImageOps.fit and pad, Image.resize), whole numbers after each pass included, so that hardly a pixel differs, and none by more than 1.
+// The steps are Pillow's (Image.resize), whole numbers after each pass included, so that hardly a pixel differs, and none by more than 1.
 
 const LOBES = 3;
 
@@ -54,19 +54,15 @@ function resize(image, [left, top, right, bottom], width, height) {
 }
 
 function cropped(image, { height, width }, middle) {
-  const bleed = (1 - middle) / 2, [liveWidth, liveHeight] = [image.width * (1 - 2 * bleed), image.height * (1 - 2 * bleed)];
-  const wide = liveWidth / liveHeight >= width / height;
-  const across = wide ? (liveHeight * width) / height : liveWidth, down = wide ? liveHeight : (liveWidth * height) / width;
-  const left = image.width * bleed + (liveWidth - across) / 2, top = image.height * bleed + (liveHeight - down) / 2;
-  return resize(image, [left, top, left + across, top + down], width, height);
+  const scale = middle * Math.min(image.width / width, image.height / height), left = (image.width - scale * width) / 2, top = (image.height - scale * height) / 2;
+  return resize(image, [left, top, left + scale * width, top + scale * height], width, height);
 }
 
 function padded(image, { height, width }) {
-  const { channels } = image, ratio = image.width / image.height;
-  const down = ratio > width / height ? rounded((image.height / image.width) * width) : height;
-  const across = ratio < width / height ? rounded((image.width / image.height) * height) : width;
+  const { channels } = image, scale = Math.max(image.width / width, image.height / height);
+  const across = Math.max(rounded(image.width / scale), 1), down = Math.max(rounded(image.height / scale), 1);
   const small = resize(image, [0, 0, image.width, image.height], across, down);
-  const left = rounded((width - across) / 2), top = rounded((height - down) / 2), pixels = new Uint8Array(height * width * channels).fill(255);
+  const left = Math.floor((width - across) / 2), top = Math.floor((height - down) / 2), pixels = new Uint8Array(height * width * channels).fill(255);
   for (let row = 0; row < down; row++) {
     pixels.set(small.pixels.subarray(row * across * channels, (row + 1) * across * channels), ((top + row) * width + left) * channels);
   }

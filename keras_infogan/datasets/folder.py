@@ -5,8 +5,10 @@ image lies in a folder of its kind, the folders' names are labels. Both serve sc
 sees them.
 """
 
+import codecs
 import collections
 import concurrent.futures
+import contextlib
 import csv
 import dataclasses
 import hashlib
@@ -15,8 +17,10 @@ import itertools
 import os
 import pathlib
 import posixpath
+import re
 import stat
 import sys
+import threading
 import unicodedata
 import warnings
 import zipfile
@@ -28,6 +32,7 @@ from tqdm import tqdm
 from keras_infogan import files, framing
 from keras_infogan.config import UserError
 from keras_infogan.datasets.image_set import cached, check_split
+from keras_infogan.untrusted import printable
 
 _FACTORS = "factors.csv"
 # By Pillow's name of a format: endings of its files. No other format is opened, whatever a file is
@@ -49,6 +54,10 @@ PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 # Bytes per pixel of the largest picture that a file needs at most: 16 bits of four colors.
 _MOST_BYTES_PER_PIXEL = 8
 _MOST_LISTED = 5
+# Tags of TIFF: width and height of a tile, which may be larger than the picture.
+_TILE = (322, 323)
+# Pictures of more pixels are decoded one at a time.
+_LARGE = 16_000_000
 # What may be white where grey pixels have more than 8 bits: the smallest that all of a folder stay
 # within. 4,095: 12 bits, which cameras and microscopes store in 16.
 _WHITES = {"I": (255, 4095, 65535), "F": (1, 255, 65535)}
@@ -74,37 +83,36 @@ class _Files:
                 "--data_dir=IMAGES.zip."
             )
         self.path = pathlib.Path(path)
+        self.hidden, self.archive, self._entries = 0, None, {}
         try:
             if self.path.is_dir():
-                self.archive, found = None, dict(self._walk())
+                found = dict(self._walk())
             elif self.path.is_file() and zipfile.is_zipfile(self.path):
                 self.archive = zipfile.ZipFile(self.path)
-                found = {
-                    info.filename: (info.file_size, info.CRC)
-                    for info in self.archive.infolist()
-                    if not info.is_dir()
-                }
+                found = dict(self._listed())
             else:
                 raise UserError(
                     f"expected a folder or a zip file of images, but {self.path} is "
                     f"{'neither' if self.path.exists() else 'not there'}."
                 )
+        except UserError:
+            raise
         except OSError as error:
             raise UserError(
                 f"cannot read {error.filename or self.path}: {error.strerror}."
             ) from None
-        except zipfile.BadZipFile as error:
-            raise UserError(f"cannot read {self.path}: {error}.") from None
+        except Exception as error:  # whatever a damaged archive makes zipfile raise
+            raise UserError(f"cannot read {self.path}: {error or type(error).__name__}.") from None
         self._seen = {name: found[name] for name in sorted(found) if not _is_hidden(name)}
-        self.hidden = len(found) - len(self._seen)
+        self.hidden += len(found) - len(self._seen)
         self.stamps = {
             name: stamp for name, stamp in self._seen.items() if name.lower().endswith(_SUFFIXES)
         }
         self.others = [name for name in self._seen if name not in self.stamps]
         if not self.stamps:
             raise UserError(
-                f"{self.path} holds no image ({_counted(self.others) or 'it is empty'}); expected "
-                f"{', '.join(_SUFFIXES)}."
+                f"{self.path} holds no image ({_counted(self.others) or 'no other file'}, "
+                f"{self.hidden} hidden); expected {', '.join(_SUFFIXES)}."
             )
 
     def _walk(self):
@@ -124,6 +132,12 @@ class _Files:
                 folders.clear()
                 continue
             entered.add((place.st_dev, place.st_ino))
+            shown = [name for name in folders if not _is_hidden(name)]
+            self.hidden += len(folders) - len(shown)
+            # A folder of its own place before a link to it, and all in one order everywhere.
+            folders[:] = sorted(
+                shown, key=lambda name: (os.path.islink(os.path.join(directory, name)), name)
+            )
             for name in names:
                 file = pathlib.Path(directory, name)
                 try:
@@ -135,45 +149,77 @@ class _Files:
                     stamp = (state.st_size, state.st_mtime_ns) if regular else None
                 yield file.relative_to(self.path).as_posix(), stamp
 
+    def _listed(self):
+        """Yields the name of each file in the archive, as all systems may have written it, with its
+        size and checksum.
+        """
+        assert self.archive is not None
+        for info in self.archive.infolist():
+            name = posixpath.normpath(info.filename.replace("\\", "/")).lstrip("/")
+            if info.is_dir() or name.startswith("../"):
+                continue
+            if name in self._entries:
+                raise UserError(f"{self.path} holds {_shown(name)} twice; keep one.")
+            self._entries[name] = info
+            yield name, (info.file_size, info.CRC)
+
     def read(self, name):
         """Returns a file's bytes.
 
         Raises:
           ValueError: if it is no regular file, or larger than any picture that may be read.
         """
+        self._check(name)
+        return (
+            self.archive.read(self._entries[name])
+            if self.archive
+            else (self.path / name).read_bytes()
+        )
+
+    def _check(self, name):
         stamp, most = self._seen[name], _MOST_BYTES_PER_PIXEL * _most_pixels()
         if stamp is None:
-            raise ValueError("it is no regular file, or a link that leads nowhere")
+            raise ValueError("it cannot be reached, or is no regular file")
         if stamp[0] > most:
             raise ValueError(
                 f"it has {stamp[0]:,} bytes, more than the {most:,} of the largest picture that "
                 "--max_image_pixels allows"
             )
-        return self.archive.read(name) if self.archive else (self.path / name).read_bytes()
 
     def open(self, name):
-        """Returns a picture, not decoded yet.
+        """Returns a picture, of which no more is read yet than its header.
 
         Raises:
           ValueError: if it is larger than may be read.
           Whatever Pillow and zipfile raise for damaged files.
         """
-        data = io.BytesIO(self.read(name))
+        self._check(name)
+        source = io.BytesIO(self.read(name)) if self.archive else self.path / name
         try:
-            image = Image.open(data, formats=tuple(_FORMATS))
+            image = Image.open(source, formats=tuple(_FORMATS))
         except UnidentifiedImageError:
-            raise ValueError(f"it is none of {', '.join(_FORMATS)}") from None
-        if image.width * image.height > _most_pixels():
             raise ValueError(
-                f"it has {image.width} x {image.height} pixels, more than "
-                f"--max_image_pixels={_most_pixels()}"
-            )
+                f"it is none of {', '.join(_FORMATS)}, or has pixels of a kind that is not read"
+            ) from None
+        tile = [getattr(image, "tag_v2", {}).get(tag, 1) for tag in _TILE]
+        for what, (width, height) in (("", image.size), (" in a tile", tile)):
+            if width * height > _most_pixels():
+                image.close()
+                raise ValueError(
+                    f"it has {width} x {height} pixels{what}, more than "
+                    f"--max_image_pixels={_most_pixels()}"
+                )
         return image
 
 
 def _most_pixels():
     """Pillow's own limit, which commands set by a flag."""
     return Image.MAX_IMAGE_PIXELS or sys.maxsize
+
+
+def _shown(name):
+    """Returns a file's name for a sentence: on one line, and without what a terminal obeys."""
+    return printable(name).replace("\n", "\\n")
 
 
 def _is_hidden(name):
@@ -183,7 +229,7 @@ def _is_hidden(name):
 def _counted(names):
     """Returns how many files of which kind these are, in words."""
     kinds = collections.Counter(
-        posixpath.splitext(name)[1].lower() or "no ending" for name in names
+        _shown(posixpath.splitext(name)[1].lower()) or "without ending" for name in names
     )
     return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(_MOST_LISTED)) + (
         ", ..." if len(kinds) > _MOST_LISTED else ""
@@ -213,10 +259,12 @@ def survey(path, white=None):
     found, gray, deep = _Files(path), True, {"I": [], "F": []}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow; `read` says what is wrong
-        for name in found.stamps:
+        for name in tqdm(
+            found.stamps, desc=f"looking at {found.path.name}", unit="image", leave=False, delay=2
+        ):
             try:
                 with found.open(name) as image:
-                    gray &= framing.is_gray(image)
+                    gray = gray and framing.is_gray(image)
                     if framing.is_deep(image.mode):
                         deep[image.mode[0]].append(name)
             except Exception:  # see _decode
@@ -239,7 +287,12 @@ def _white(found, kind, names):
     for name in tqdm(names, desc="looking for the brightest pixel", unit="image", leave=False):
         try:
             with found.open(name) as image:
-                highest = max(highest, float(framing.deep_values(image)[0].max(initial=0)))
+                if image.format == "PPM":  # Pillow brings its stated maximum to 16 bits
+                    highest = 65535.0
+                    continue
+                values, clear = framing.deep_values(image)
+                seen = values if clear is None else values[~clear]
+                highest = max(highest, float(seen.max(initial=0)))
         except Exception:  # see _decode
             continue
     white = next((white for white in _WHITES[kind] if highest <= white), None)
@@ -276,15 +329,15 @@ def read(name, split, data_dir, shape, frame):
     """Returns all images of a folder or zip; there is one split, "train"."""
     check_split(name, split, ("train",))
     found = _Files(data_dir)
-    tables = [other for other in found.others if other == _beside(found, _FACTORS)]
+    tables = _tables(found)
     others = [other for other in found.others if other not in tables]
     if others:
-        elsewhere = [other for other in others if _last(other) == _FACTORS]
+        elsewhere = [other for other in others if _last(other).lower() == _FACTORS]
         print(
             f"{found.path}: {len(others)} files are of kinds that are not read and are left out: "
             f"{_counted(others)}."
             + (
-                f" {elsewhere[0]} is one of them; to be used it must lie at {_FACTORS}."
+                f" {_shown(elsewhere[0])} is one of them; to be used it must lie at the top."
                 if elsewhere
                 else ""
             ),
@@ -328,9 +381,17 @@ def _top(found):
     return f"{tops.pop()}/" if len(tops) == 1 and "" not in tops else ""
 
 
-def _beside(found, name):
-    """Returns where a file of this name is that lies beside the images."""
-    return name if name in found.others else _top(found) + name
+def _tables(found):
+    """Returns the tables that lie beside the images, whatever the case of their name; raises
+    UserError for several.
+    """
+    places = {_FACTORS, (_top(found) + _FACTORS).lower()}
+    tables = [other for other in found.others if other.lower() in places]
+    if len(tables) > 1:
+        raise UserError(
+            f"{found.path} holds {' and '.join(map(_shown, tables))}; keep one of them."
+        )
+    return tables
 
 
 def _labels(found):
@@ -349,13 +410,12 @@ def _factors(found, table):
     """Returns the factors' names, and their values as float32 (images, factors), from a table."""
     where = f"{found.path}/{table}"
     try:
-        content = found.read(table).decode("utf-8-sig")
-        header, rows = _rows(content)
+        header, rows = _rows(_decoded(found.read(table)))
     except (ValueError, OSError, csv.Error, RuntimeError, zipfile.BadZipFile) as error:
         raise UserError(
             f"cannot read {where} ({error}); mend it, or rename it if it is something else."
         ) from None
-    top = table.removesuffix(_FACTORS)
+    top = table[: -len(_FACTORS)]
     names = {_plain(name): name for name in found.stamps}
     if len(names) < len(found.stamps):
         raise UserError(f"two images in {found.path} have the same name; rename one.")
@@ -370,12 +430,13 @@ def _factors(found, table):
         if image is None:
             unused.append(f"{name} (line {line})")
         elif values.setdefault(image, row) != row:
-            raise UserError(f"{where} has two different rows for {name}; keep one.")
+            raise UserError(f"{where} has two different rows for {_shown(name)}; keep one.")
     missing = [shown for name, shown in names.items() if name not in values]
     if missing:
+        of_none = f" Of no image are {_shortened(unused)}." if unused else ""
         raise UserError(
             f"{where} has no row for {len(missing)} of {len(names)} images: {_shortened(missing)}; "
-            "add them."
+            f"add them.{of_none}"
         )
     if unused:
         print(
@@ -383,6 +444,12 @@ def _factors(found, table):
             file=sys.stderr,
         )
     return header, np.array([values[name] for name in names], np.float32)
+
+
+def _decoded(data):
+    """Returns the text of a table: UTF-8, or UTF-16 with its mark, as spreadsheets write it."""
+    utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if utf_16 else "utf-8-sig")
 
 
 def _rows(content):
@@ -394,13 +461,29 @@ def _rows(content):
     Raises:
       ValueError: names the line and what is wrong with it.
     """
-    if not content.strip():
+    texts = content.splitlines()
+    # Blank lines, and the separator as some spreadsheets state it.
+    before = next(
+        (
+            number
+            for number, text in enumerate(texts)
+            if text.strip() and not re.fullmatch("sep=.", text.strip().lower())
+        ),
+        None,
+    )
+    if before is None:
         raise ValueError("it is empty")
-    first = content.lstrip().splitlines()[0]
-    separator = max(",;\t", key=first.count)
-    lines = csv.reader(io.StringIO(content.lstrip()), delimiter=separator, skipinitialspace=True)
-    header = [name.strip() for name in next(lines)]
-    if header[0].lower() != "file" or len(header) < 2:
+    first = re.match(r"""\s*["']?file["']?\s*([,;\t])""", texts[before], re.IGNORECASE)
+    if not first:
+        raise ValueError("its first line must be 'file' and the factors' names")
+    separator = first[1]
+    lines = csv.reader(texts[before:], delimiter=separator, skipinitialspace=True)
+    table = [(before + lines.line_num, [cell.strip() for cell in line]) for line in lines]
+    table = [(number, line) for number, line in table if any(line)]
+    if all(line[-1] == "" for _, line in table):  # each line ends with a separator
+        table = [(number, line[:-1]) for number, line in table]
+    (_, header), *table = table
+    if len(header) < 2:
         raise ValueError("its first line must be 'file' and the factors' names")
     twice = [name for name in header if header.count(name) > 1]
     if twice or "" in header:
@@ -408,26 +491,30 @@ def _rows(content):
             f"its column {twice[0]!r} stands twice" if twice else "a column has no name"
         )
     largest, rows = float(np.finfo(np.float32).max), {}
-    for line in lines:
-        if not any(cell.strip() for cell in line):
-            continue
-        name, *cells = (cell.strip() for cell in line)
+    numbers = "".join(cell for _, line in table for cell in line[1:])
+    commas = separator != "," and "," in numbers
+    if commas and "." in numbers:
+        raise ValueError(
+            "its numbers hold commas and points, of which one would be the decimal sign; write "
+            "them all alike"
+        )
+    for number, (name, *cells) in table:
         if len(cells) != len(header) - 1:
             raise ValueError(
-                f"line {lines.line_num} has {len(cells)} numbers for the {len(header) - 1} factors"
+                f"line {number} has {len(cells)} numbers for the {len(header) - 1} factors"
             )
         row = []
         for factor, cell in zip(header[1:], cells, strict=True):
             try:
-                value = float(cell if separator == "," else cell.replace(",", "."))
+                value = float(cell.replace(",", ".") if commas else cell)
             except ValueError:
                 value = float("nan")
-            if not abs(value) <= largest:  # not-a-number is not either
+            if not abs(value) <= largest or "_" in cell:  # not-a-number is not either
                 raise ValueError(
-                    f"line {lines.line_num} has {cell!r} for {factor}, expected a finite number"
+                    f"line {number} has {cell!r} for {factor}, expected a finite number"
                 )
             row.append(value)
-        rows[lines.line_num] = name, row
+        rows[number] = name, row
     return tuple(header[1:]), rows
 
 
@@ -444,54 +531,77 @@ def _last(name):
 
 def _shortened(names):
     """Returns the first few of a list."""
-    return ", ".join(names[:_MOST_LISTED]) + (", ..." if len(names) > _MOST_LISTED else "")
+    return ", ".join(map(_shown, names[:_MOST_LISTED])) + (
+        ", ..." if len(names) > _MOST_LISTED else ""
+    )
 
 
 def _decode(found, images, frame):
     """Fills `images`, on all cores: Pillow decodes outside of Python's lock."""
 
+    one_at_a_time = threading.Lock()
+
     def fill(place):
         index, name = place
         try:
             with found.open(name) as image:
-                frames, deep = getattr(image, "n_frames", 1), framing.is_deep(image.mode)
-                images[index] = framing.prepare(image, images.shape[1:], frame)
-            return name, frames, deep, None
+                large = image.width * image.height > _LARGE
+                about = {
+                    "pictures": getattr(image, "n_frames", 1) - 1,
+                    "deep": framing.is_deep(image.mode),
+                    "cut": framing.has_more_bits(image),
+                }
+                with one_at_a_time if large else contextlib.nullcontext():
+                    images[index] = framing.prepare(image, images.shape[1:], frame)
+            about["empty"] = about["deep"] and images[index].max() in (0, images[index].min())
+            return name, about, None
         # Whatever a damaged file makes Pillow raise: not even its own documents list it.
         except Exception as error:
-            return name, 0, False, error
+            return name, {}, error
 
-    places, broken, several, unscaled = enumerate(found.stamps), [], [], []
+    places, broken, left_out = enumerate(found.stamps), [], 0
+    known = collections.defaultdict(list)
     with (
         warnings.catch_warnings(),
-        concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
+        concurrent.futures.ThreadPoolExecutor(_num_cores()) as pool,
         tqdm(total=len(images), desc=f"reading {found.path.name}", unit="image") as bar,
     ):
         warnings.simplefilter("ignore")  # of Pillow, about metadata; sizes are checked
         while chunk := list(itertools.islice(places, _AT_A_TIME)):
-            for name, frames, deep, error in pool.map(fill, chunk):
+            for name, about, error in pool.map(fill, chunk):
                 bar.update()
                 if error is not None:
                     broken.append((name, error))
-                if frames > 1:
-                    several.append((name, frames - 1))
-                if deep and frame.white is None:
-                    unscaled.append(name)
+                for fact, holds in about.items():
+                    if holds:
+                        known[fact].append(name)
+                left_out += about.get("pictures", 0)
     if broken:
         _report(found, broken)
-    remarks = []
-    if several:
-        remarks.append(
-            f"{len(several)} files hold several pictures, of which the first is read and "
-            f"{sum(count for _, count in several)} are left out: "
-            f"{_shortened([name for name, _ in several])}; save them as single files to have all."
+    remarks = {
+        "pictures": f"files hold several pictures, of which the first is read and {left_out} are "
+        "left out; save them as single files to have all",
+        "cut": "images have colors, or gray and transparency, of 16 bits, of which the upper 8 are "
+        "read",
+        "empty": "images of more than 8 bits came out black or white all over; look at --white",
+    }
+    if frame.white is None:
+        remarks["deep"] = (
+            "images have more than 8 bits, and those of the run had none: 65,535 is shown as "
+            "white, 1 where they are not whole numbers"
         )
-    if unscaled:
-        remarks.append(
-            f"{len(unscaled)} images have more than 8 bits, and those of the run had none: 65,535 "
-            f"is shown as white, 1 where they are not whole numbers: {_shortened(unscaled)}."
-        )
-    return {"files": list(found.stamps), "remarks": remarks}
+    return {
+        "files": list(found.stamps),
+        "remarks": [
+            f"{len(known[fact])} {remark}: {_shortened(known[fact])}."
+            for fact, remark in remarks.items()
+            if known[fact]
+        ],
+    }
+
+
+def _num_cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _report(found, broken):
@@ -499,7 +609,7 @@ def _report(found, broken):
     long.
     """
     lines = [
-        f"{name} ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+        f"{_shown(name)} ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
         for name, error in broken
     ]
     listed = "; ".join(lines[:_MOST_LISTED])

@@ -73,11 +73,13 @@ def cached(key, count, shape, decode):
     if entry.exists():
         try:
             return _opened(entry, (count, *shape))
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError) as error:
+        except Exception as error:  # whatever damaged files make numpy raise
             print(f"{entry} is damaged ({error}); the images are read anew.", file=sys.stderr)
     try:
-        if entry.exists():
+        if entry.is_dir():
             shutil.rmtree(entry)
+        else:
+            entry.unlink(missing_ok=True)
         _write(entry, (count, *shape), decode)
     except OSError as error:
         raise UserError(
@@ -107,6 +109,7 @@ def _write(entry, shape, decode):
             np.save(temporary / f"{field}.npy", arrays[field], allow_pickle=False)
         facts: dict[str, Any] = {field: list(known.get(field, ())) for field in _TEXTS}
         facts["checksums"] = {field: _checksum(array) for field, array in arrays.items()}
+        facts["checksum"] = _checksum_of_texts(facts)
         write_atomically(temporary / "facts.json", json.dumps(facts))
         # Another process may have finished the same entry meanwhile: its content is the same, and a
         # directory cannot be replaced.
@@ -120,10 +123,11 @@ def _opened(entry, shape):
     """Returns the ImageSet in an entry of the cache.
 
     Raises:
-      OSError, ValueError, LookupError, TypeError, AttributeError, EOFError: if it is not what was
-        written.
+      Exception, of any kind: if it is not what was written.
     """
     facts = parse_json((entry / "facts.json").read_bytes())
+    if facts["checksum"] != _checksum_of_texts(facts):
+        raise ValueError("facts.json is not what was written")
     known: dict[str, Any] = {field: tuple(facts[field]) for field in _TEXTS}
     for field, checksum in facts["checksums"].items():
         # Only what can be written is shared with TensorFlow; what were written, which nothing is,
@@ -136,6 +140,11 @@ def _opened(entry, shape):
     if images.shape != shape or images.dtype != np.uint8:
         raise ValueError(f"images are {images.dtype} {images.shape}")
     return ImageSet(**known)
+
+
+def _checksum_of_texts(facts):
+    texts = json.dumps([facts[field] for field in (*_TEXTS, "checksums")])
+    return zlib.crc32(texts.encode())
 
 
 def _checksum(array):
