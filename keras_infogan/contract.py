@@ -9,7 +9,6 @@ shape () takes (batch,).
 """
 
 import dataclasses
-import json
 import keyword
 
 import numpy as np
@@ -19,6 +18,7 @@ from keras_infogan.codes import SUM_TOLERANCE, Tensor, operations, within
 from keras_infogan.config import UserError
 from keras_infogan.framing import CROPPED, Framing, of_dataset
 from keras_infogan.latents import SEED, LatentSpec, Noise
+from keras_infogan.untrusted import parse_json
 
 # 2: stands alone. Of contract 1 the codes' posterior stood in the run's settings;
 # such exports load.
@@ -481,7 +481,7 @@ def read(path):
       UserError: if it is not there, is damaged, or a newer version wrote it.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_bytes())
         return content, from_json(path.parent, content)
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{path.parent} is not an export: {_missing(path)}.") from None

@@ -1,5 +1,7 @@
 """Data sets of tensorflow-datasets, on a small one prepared for the test; nothing is downloaded."""
 
+import os
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -121,6 +123,13 @@ def test_a_data_set_of_ones_own_is_read_though_nobody_registered_it(tmp_path):
     for inside in ("my_pictures", "my_pictures/1.0.0"):
         with pytest.raises(UserError, match=rf"give the folder .*--data_dir={tmp_path}\."):
             datasets.load("my_pictures", "train", shape, tmp_path / inside)
+
+
+def test_without_a_home_directory_prepared_data_needs_a_place(monkeypatch):
+    monkeypatch.delenv("TFDS_DATA_DIR", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    with pytest.raises(UserError, match="no known home directory"):
+        datasets.load("mnist", "train", (28, 28, 1))
 
 
 def test_known_names():

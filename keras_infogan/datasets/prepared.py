@@ -1,5 +1,6 @@
 """Image data sets of tensorflow-datasets, found prepared on disk or downloaded after saying so."""
 
+import os
 import pathlib
 import sys
 
@@ -7,7 +8,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from keras_infogan import framing
+from keras_infogan import config, framing
 from keras_infogan.config import UserError
 from keras_infogan.datasets.image_set import cached, check_split
 
@@ -39,6 +40,9 @@ def _builder(name, data_dir):
     import tensorflow_datasets as tfds
 
     _check_depth(name, data_dir)
+    if not data_dir and "TFDS_DATA_DIR" not in os.environ:
+        # Without a home directory tensorflow-datasets would make a folder called ~.
+        config.path("~/tensorflow_datasets")
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except (AssertionError, ValueError, OSError) as error:
