@@ -3,6 +3,7 @@ cache. No TensorFlow.
 """
 
 import contextlib
+import errno
 import os
 import pathlib
 
@@ -25,6 +26,23 @@ def write_atomically(path, data):
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def opened(path):
+    """Returns an open file to read bytes from.
+
+    Raises:
+      OSError: also for what is no regular file, such as a pipe, which would be waited for.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return open(path, "rb")
+
+
+def read(path):
+    """Returns the bytes of what `opened` opens."""
+    with opened(path) as file:
+        return file.read()
 
 
 def output_directory(path):

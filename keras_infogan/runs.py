@@ -161,7 +161,7 @@ def read(directory):
     directory = pathlib.Path(directory)
     path = directory / "config.json"
     try:
-        return from_json(directory, parse_json(path.read_bytes()))
+        return from_json(directory, parse_json(files.read(path)))
     except UserError as error:
         raise UnreadableError(str(error)) from None
     except FileNotFoundError:
@@ -182,7 +182,7 @@ def written(run):
     earlier version wrote, what that knew it by.
     """
     with contextlib.suppress(OSError, ValueError):
-        return parse_json((run.directory / "config.json").read_bytes())
+        return parse_json(files.read(run.directory / "config.json"))
     return None
 
 
@@ -274,7 +274,7 @@ def changes_of_images(run, listing):
     """
     before: Any = None
     with contextlib.suppress(OSError, ValueError):
-        before = parse_json(run.images.read_bytes())
+        before = parse_json(files.read(run.images))
     if not has_form(before, {str: (int, None)}) or listing is None:
         return "others, by name and size"
     shared = before.keys() & listing.keys()
@@ -402,7 +402,7 @@ def read_log(run, last_bytes=None):
     given. A line cut short by a kill, or damaged otherwise, is left out.
     """
     lines = []
-    with contextlib.suppress(FileNotFoundError), open(run.metrics_log, "rb") as file:
+    with contextlib.suppress(FileNotFoundError), files.opened(run.metrics_log) as file:
         if last_bytes:
             file.seek(max(0, os.fstat(file.fileno()).st_size - last_bytes))
         for line in file:
@@ -416,7 +416,7 @@ def read_metrics(run):
     file is damaged.
     """
     try:
-        content = parse_json(run.metrics.read_bytes())
+        content = parse_json(files.read(run.metrics))
     except (FileNotFoundError, ValueError):
         return None
     if not has_form(content, _METRICS) or not _tables_agree(content["details"]):

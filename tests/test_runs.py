@@ -177,6 +177,19 @@ def test_a_config_json_that_is_none_is_one_sentence(new_run, text):
     assert runs.written(run) in (None, [], 3)
 
 
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(new_run):
+    run = new_run("a")
+    runs.create(run)
+    (run.directory / "config.json").unlink()
+    for path in (run.directory / "config.json", run.metrics, run.metrics_log):
+        os.mkfifo(path)
+    with pytest.raises(UserError, match=r"config\.json: it is no regular file"):
+        runs.read(run.directory)
+    for read in (runs.read_metrics, runs.read_log):
+        with pytest.raises(OSError, match="it is no regular file"):
+            read(run)
+
+
 @pytest.mark.parametrize(
     "dataset",
     ["digits", "sprites_32x32", "imagenet_resized/64x64", "mnist:3.0.1", "huggingface:mnist"],
