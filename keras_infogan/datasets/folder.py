@@ -155,7 +155,7 @@ class _Files:
         """
         assert self.archive is not None
         for info in self.archive.infolist():
-            name = posixpath.normpath(info.filename.replace("\\", "/")).lstrip("/")
+            name = _with_slashes(info.filename).lstrip("/")
             if info.is_dir() or name.startswith("../"):
                 continue
             if name in self._entries:
@@ -193,8 +193,11 @@ class _Files:
           ValueError: if it is larger than may be read.
           Whatever Pillow and zipfile raise for damaged files.
         """
-        self._check(name)
-        source = io.BytesIO(self.read(name)) if self.archive else self.path / name
+        if self.archive:
+            source = io.BytesIO(self.read(name))
+        else:
+            self._check(name)
+            source = self.path / name
         try:
             image = Image.open(source, formats=tuple(_FORMATS))
         except UnidentifiedImageError:
@@ -518,11 +521,14 @@ def _rows(content):
     return tuple(header[1:]), rows
 
 
+def _with_slashes(name):
+    """Returns a path in one form whatever system wrote it: with "/", without "./"."""
+    return posixpath.normpath(name.replace("\\", "/"))
+
+
 def _plain(name):
-    """Returns a path as all systems may have written it: with "/", without "./", composed letters
-    (NFC).
-    """
-    return unicodedata.normalize("NFC", posixpath.normpath(name.replace("\\", "/")))
+    """Returns a path as `_with_slashes` does, in composed letters (NFC)."""
+    return unicodedata.normalize("NFC", _with_slashes(name))
 
 
 def _last(name):
