@@ -8,7 +8,8 @@ for every image:
 
 `rotate` in degrees; `shear`; `scale` of each axis by itself; `aspect`, wider by this share and as
 much lower; `shift` along each axis, as a share of the side; `flip` left to right, every second
-image; `brightness`, added to the range [-1, 1]; `contrast` and `saturation`, factors; `cutout`
+image; `brightness`, added to the range [-1, 1]; `contrast` and `saturation`, factors; `warmth`,
+added to red and taken from blue; `side_light`, added on the right and taken on the left; `cutout`
 grays a square of this share of the side. Which changes leave an image what it is, is prior
 knowledge: a digit that is turned by 20 degrees is the same digit, one that is mirrored is not.
 """
@@ -29,7 +30,11 @@ _LIMITS = {
     "saturation": 1,
     "cutout": 1,
     "aspect": 0.9,
+    "warmth": 2,
+    "side_light": 2,
 }
+# Drawn apart, so that the draws of the first, with which figures were had, stay what they were.
+_LATER = ("warmth", "side_light")
 _GEOMETRIC = {"rotate", "shear", "scale", "aspect", "shift", "flip"}
 
 
@@ -83,14 +88,22 @@ def strengths(learner, images, changes, use):
     """
     import tensorflow as tf
 
-    names = list(_LIMITS)
+    first = [name for name in _LIMITS if name not in _LATER]
 
     def uniform(count, seed):
         # The same numbers for a change whatever the others are.
-        return tf.random.stateless_uniform((count, len(names), 2), seed, minval=-1.0, maxval=1.0)
+        later = tf.random.experimental.stateless_fold_in(seed, 1)  # pyright: ignore[reportAttributeAccessIssue]  # the stub lacks it
+        numbers = [
+            tf.random.stateless_uniform((count, len(names), 2), key, minval=-1.0, maxval=1.0)
+            for names, key in ((first, seed), (_LATER, later))
+        ]
+        return tf.concat(numbers, axis=1)
 
-    drawn = dict(zip(names, tf.unstack(learner.draw(uniform, images, use), axis=1), strict=True))
-    return {name: changes.get(name, 0.0) * drawn[name] for name in names}
+    drawn = tf.unstack(learner.draw(uniform, images, use), axis=1)
+    return {
+        name: changes.get(name, 0.0) * numbers
+        for name, numbers in zip((*first, *_LATER), drawn, strict=True)
+    }
 
 
 def applied(images, changes, strengths):
@@ -99,6 +112,11 @@ def applied(images, changes, strengths):
 
     if _GEOMETRIC & changes.keys():
         images = _moved(images, strengths)
+    if "side_light" in changes:
+        places = tf.linspace(-1.0, 1.0, images.shape[2])
+        images += strengths["side_light"][:, :1, None, None] * places[:, None]
+    if "warmth" in changes and images.shape[3] == 3:
+        images += strengths["warmth"][:, :1, None, None] * tf.constant([1.0, 0.0, -1.0])
     if "brightness" in changes:
         images += strengths["brightness"][:, 0, None, None, None]
     if "saturation" in changes:
@@ -114,6 +132,29 @@ def applied(images, changes, strengths):
             images.shape[1:3], strengths["cutout"] / changes["cutout"], changes["cutout"]
         )
     return images
+
+
+def guided(change, unit, answers, strengths):
+    """Returns what a continuous code that knows a change is to answer to changed copies.
+
+    In a mirror, what turns or leans, or is lit from a side, does so to the other; a code that
+    learns `flip` itself is one that a mirror turns into its opposite.
+
+    Args:
+      change: a name in codes.GUIDES.
+      unit: by how much of it an image changes when the code goes up by 1.
+      answers: the code's answers to the images, float32 (batch,).
+      strengths: what `strengths` returned, by which the copies were changed.
+    """
+    import tensorflow as tf
+
+    mirrored = tf.where(strengths["flip"][:, 0] > 0, -1.0, 1.0)
+    if change == "flip":
+        return mirrored * answers
+    moved = strengths[change][:, 0] / unit
+    if change == "side_light":  # which is changed after the mirror
+        return mirrored * answers + moved
+    return (answers + moved) * (mirrored if change in ("rotate", "shear") else 1.0)
 
 
 def _moved(images, strengths):

@@ -67,7 +67,10 @@ def within(values, low, high):
 
 # Changes of an image (see augment), of each of which one number says how much, that a continuous
 # code can learn.
-GUIDES = ("rotate", "shear", "aspect", "brightness", "contrast", "saturation")
+GUIDES = (
+    *("rotate", "shear", "aspect", "flip"),
+    *("brightness", "contrast", "saturation", "warmth", "side_light"),
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -70,22 +70,22 @@ def self_augmented_information(log_probabilities, log_probabilities_of_changed, 
     return disagreement, uncertainty, imbalance + 0 * disagreement
 
 
-def guidance(answers, answers_to_changed, changes):
+def guidance(answers, answers_to_changed, expected):
     """Returns by how much a continuous code fails to go along with a change of the image, squared:
     transformations as the teacher (Zhang et al. 2019, AET, arXiv 1901.04596), in one number.
 
     Args:
       answers: the mean of Q(c|x), float32 (batch,), on real images.
       answers_to_changed: the same on a changed copy of each image.
-      changes: by how much each was changed, in units of the code, (batch,).
+      expected: what the answer to each copy is to be, (batch,): of `augment.guided`.
 
     Returns:
-      To be minimized, (batch,): (c' - c - change)^2, and the square of the mean of c over the
+      To be minimized, (batch,): (c' - expected)^2, and the square of the mean of c over the
       global batch, which sets the zero that differences leave open.
     """
     replicas = tf.distribute.get_replica_context()
     center = replicas.all_reduce("sum", ops.mean(answers) / replicas.num_replicas_in_sync)
-    return (answers_to_changed - answers - changes) ** 2 + center**2
+    return (answers_to_changed - expected) ** 2 + center**2
 
 
 def global_batch_mean(values):

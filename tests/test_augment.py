@@ -127,6 +127,48 @@ def test_brightness_and_contrast():
     assert 1.45 < factors.max() <= 1.5
 
 
+def _slope(images):
+    """Returns by how much images get lighter from the middle to the right edge, (batch,)."""
+    places = np.linspace(-1, 1, images.shape[2])
+    return images.mean(axis=(1, 3)) @ places / (places @ places)
+
+
+def test_warmth_and_side_light():
+    warmer = _changed("warmth 0.3") - IMAGES
+    assert warmer[..., 1] == pytest.approx(np.zeros(warmer.shape[:3]), abs=1e-6)
+    assert warmer[..., 0] == pytest.approx(-warmer[..., 2], abs=1e-6)
+    assert 0.27 < np.abs(warmer[..., 0]).max() <= 0.3 + 1e-6
+    lit = _changed("side_light 0.3") - IMAGES
+    assert lit[:, :, 0] == pytest.approx(-lit[:, :, -1], abs=1e-5)
+    assert 0.27 < np.abs(_slope(lit)).max() <= 0.3 + 1e-6
+    gray = IMAGES[..., :1]
+    assert _changed("warmth 0.3", gray) == pytest.approx(gray)
+
+
+@pytest.mark.parametrize(
+    ("change", "strength", "images", "measured"),
+    [
+        ("brightness", 0.4, IMAGES, lambda images: images.mean(axis=(1, 2, 3))),
+        ("warmth", 0.4, IMAGES, lambda images: (images[..., 0] - images[..., 2]).mean((1, 2)) / 2),
+        ("side_light", 0.4, IMAGES, _slope),
+        ("flip", 1, IMAGES, _slope),
+        ("rotate", 15, BAR, lambda images: 90 - _center_and_axis(images[..., 0])[1]),
+    ],
+)
+def test_a_guided_code_is_to_answer_as_what_is_changed_answers(change, strength, images, measured):
+    text = "flip" if change == "flip" else f"flip, {change} {strength}"
+    if change == "rotate":
+        images = _changed("rotate 20", images)
+    changes = augment.parse_changes("changes", text)
+    strengths = augment.strengths(LEARNER, tf.constant(images), changes, use=1)
+    copies = augment.applied(tf.constant(images), changes, strengths).numpy()
+    unit = strength / 2
+    expected = augment.guided(change, unit, measured(images) / unit, strengths)
+    # Bars are measured to a degree, in units of 7.5.
+    assert measured(copies) / unit == pytest.approx(np.asarray(expected), abs=0.1)
+    assert np.ptp(measured(copies) - measured(images)) > unit / 10
+
+
 def test_images_are_sampled_as_kerass_affine_transform_does():
     """On images that are not square, a map that turns, shears, scales, shifts and mirrors."""
     maps = np.array(
@@ -162,7 +204,8 @@ def test_gradients_are_those_of_the_change():
 def test_gradients_reach_the_images():
     changes = augment.parse_changes(
         "augmentation",
-        "rotate 10, shift 0.1, cutout 0.2, brightness 0.2, contrast 0.2, saturation 0.5",
+        "rotate 10, shift 0.1, cutout 0.2, brightness 0.2, contrast 0.2, saturation 0.5, "
+        "warmth 0.1, side_light 0.1",
     )
     images = tf.constant(IMAGES)
     with tf.GradientTape() as tape:

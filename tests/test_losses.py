@@ -69,7 +69,7 @@ def test_self_augmented_information_by_hand():
 def test_guidance_by_hand():
     answers = tf.constant([0.5, -0.1])
     changed = tf.constant([0.8, 0.3])
-    errors = losses.guidance(answers, changed, tf.constant([0.3, 0.5]))
+    errors = losses.guidance(answers, changed, tf.constant([0.8, 0.4]))
     center = ((0.5 - 0.1) / 2) ** 2
     assert errors.numpy() == pytest.approx([center, 0.1**2 + center], abs=1e-6)
 

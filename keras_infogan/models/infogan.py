@@ -221,11 +221,11 @@ class InfoGAN(Learner):
                 f"uncertainty/{code.name}": uncertainty,
             }
         for code in guided:
-            change, unit = code.guide
+            answers = code.answer(of_images[code.name])
             error = losses.guidance(
-                code.answer(of_images[code.name]),
+                answers,
                 code.answer(of_copies[code.name]),
-                strengths[change][:, 0] / unit,
+                augment.guided(*code.guide, answers, strengths),
             )
             learned += settings.guidance_weight * code.weight * error
             logged[f"guidance/{code.name}"] = error
