@@ -1,6 +1,6 @@
 """What happens while a model trains: log, progress bar, pictures, checkpoints, a clean stop.
 
-Each reads the step from the model and the place from the run.
+Each knows the step from counting and the place from the run.
 """
 
 import json
@@ -25,77 +25,128 @@ _MOST_VALUES = 7
 
 
 class _RunCallback(keras.callbacks.Callback):
-    """A callback that knows where its run lies."""
+    """A callback that knows where its run lies, and by counting, so that no device is waited for,
+    at which step it is.
+    """
 
     def __init__(self, run):
         super().__init__()
         self.run = run
 
+    def on_train_begin(self, logs=None):
+        self.first = self.model.step
+
+    def step_after(self, batch):
+        """Returns the step after the batch of this number in fit, an int."""
+        return self.first + batch + 1
+
 
 class StopOnNonFinite(_RunCallback):
-    """Ends training when a loss or its gradient is not finite, before anything is saved."""
+    """Ends training when a loss or its gradient was not finite, before anything is saved.
+
+    Values are fetched from the device when somebody looks at them, for a line of the log and before
+    a checkpoint: until then the next steps are already on their way.
+
+    Attributes:
+      fetched: the values of the steps since the last line of the log, a list of dicts of floats.
+    """
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin()
+        self.fetched, self._waiting = [], []
 
     def on_train_batch_end(self, batch, logs):
-        for name, value in logs.items():
-            if not math.isfinite(value):
-                self._stop(f"{name}, or its gradient, became {value}")
+        step, settings = self.step_after(batch), self.run.settings
+        self._waiting.append((step, logs))
+        if not step % settings.log_every_steps or not step % settings.checkpoint_every_steps:
+            self._fetch()
+
+    def on_train_end(self, logs=None):
+        self._fetch()
+
+    def _fetch(self):
+        for step, logs in self._waiting:
+            values = {name: float(value) for name, value in logs.items()}
+            for name, value in values.items():
+                if not math.isfinite(value):
+                    self._stop(f"{name}, or its gradient, became {value}", step)
+            self.fetched.append(values)
+        self._waiting = []
         scale = self.model.loss_scale
         if scale is not None and scale < 1:
-            self._stop("a gradient is not finite however small the loss is scaled")
+            self._stop("a gradient is not finite however small the loss is scaled", self.model.step)
 
-    def _stop(self, fault):
+    def _stop(self, fault, step):
         raise UserError(
-            f"{fault} at step {self.model.step}; the last good checkpoint in "
-            f"{self.run.checkpoints} is kept; try "
-            f"{' or '.join(['a smaller learning rate', *self.run.settings.stabilizers])} in "
+            f"{fault} at step {step}; the last good checkpoint in {self.run.checkpoints} is kept; "
+            f"try {' or '.join(['a smaller learning rate', *self.run.settings.stabilizers])} in "
             "another --run_dir."
         )
 
 
-class MetricsLog(_RunCallback):
+class MetricsLog(StopOnNonFinite):
     """Writes the mean of every value over the last `log_every_steps` (fewer, right after a resume
     between two lines) to metrics.jsonl and TensorBoard.
+
+    Attributes:
+      latest: the means of the last line, a dict, empty before the first.
     """
 
+    latest: dict
+
     def on_train_begin(self, logs=None):
-        self.sums, self.count = {}, 0
+        super().on_train_begin()
+        self.latest = {}
         # A run that stopped after its last checkpoint goes back to it: lines from beyond
         # would stand twice.
-        lines = [line for line in runs.read_log(self.run) if line["step"] <= self.model.step]
+        lines = [line for line in runs.read_log(self.run) if line["step"] <= self.first]
         files.write_atomically(
             self.run.metrics_log, "".join(json.dumps(line) + "\n" for line in lines)
         )
         self.writer = tf.summary.create_file_writer(str(self.run.events))
 
     def on_train_batch_end(self, batch, logs):
-        self.count += 1
-        for name, value in logs.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value)
-        step = self.model.step
+        super().on_train_batch_end(batch, logs)
+        step = self.step_after(batch)
         if step % self.run.settings.log_every_steps == 0:
-            means = {name: total / self.count for name, total in self.sums.items()}
-            self.sums, self.count = {}, 0
+            self.latest = {
+                name: math.fsum(values[name] for values in self.fetched) / len(self.fetched)
+                for name in logs
+            }
+            self.fetched = []
             if self.model.skipped_updates is not None:
-                means["skipped_updates"] = self.model.skipped_updates  # so far, not a mean
+                self.latest["skipped_updates"] = self.model.skipped_updates  # so far, not a mean
             with open(self.run.metrics_log, "a") as file:
-                file.write(json.dumps({"step": step, **means}) + "\n")
+                file.write(json.dumps({"step": step, **self.latest}) + "\n")
             with self.writer.as_default():
-                for name, value in means.items():
+                for name, value in self.latest.items():
                     tf.summary.scalar(name, value, step)
 
     def on_train_end(self, logs=None):
+        super().on_train_end()
         self.writer.close()
 
 
 class ProgressBar(_RunCallback):
-    """Shows the step, the time left, and what is logged."""
+    """Shows the step, the time left, and what was logged last."""
 
     bar = None
 
+    def __init__(self, run, log):
+        """
+        Args:
+          run: the Run.
+          log: its MetricsLog.
+        """
+        super().__init__(run)
+        self.log = log
+
     def on_train_begin(self, logs=None):
+        super().on_train_begin()
+        self.shown = {}
         self.bar = tqdm(
             total=self.run.settings.steps,
-            initial=self.model.step,
+            initial=self.first,
             desc=self.run.dataset,
             unit="step",
             mininterval=1.0,
@@ -103,15 +154,12 @@ class ProgressBar(_RunCallback):
 
     def on_train_batch_end(self, batch, logs):
         assert self.bar is not None
-        texts = {
-            name: f"{value:.2f}"
-            for name, value in _shortened(
-                {name: float(value) for name, value in logs.items()}
-            ).items()
-        }
-        if self.model.skipped_updates:
-            texts["skipped"] = self.model.skipped_updates
-        self.bar.set_postfix(texts, refresh=False)
+        if self.log.latest is not self.shown:
+            self.shown = self.log.latest
+            values = dict(self.shown)
+            skipped = values.pop("skipped_updates", None)
+            texts = {name: f"{value:.2f}" for name, value in _shortened(values).items()}
+            self.bar.set_postfix(texts | ({"skipped": skipped} if skipped else {}), refresh=False)
         self.bar.update()
 
     def close(self):
@@ -140,10 +188,11 @@ class Pictures(_RunCallback):
     """
 
     def on_train_begin(self, logs=None):
+        super().on_train_begin()
         self.trained = TrainedLearner(self.model)
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.model.step % self.run.settings.picture_every_steps == 0:
+        if self.step_after(batch) % self.run.settings.picture_every_steps == 0:
             self.draw()
 
     def on_train_end(self, logs=None):
@@ -178,7 +227,7 @@ class Checkpoints(_RunCallback):
     """Saves the model every `checkpoint_every_steps` and at the end."""
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.model.step % self.run.settings.checkpoint_every_steps == 0:
+        if self.step_after(batch) % self.run.settings.checkpoint_every_steps == 0:
             checkpoints.save(self.run, self.model)
 
     def on_train_end(self, logs=None):

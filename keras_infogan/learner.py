@@ -270,7 +270,7 @@ class Learner(keras.Model):
 
         Returns:
           0, or NaN if the gradient was not finite: added to what is reported of the player, it ends
-          the run at this very step (callbacks.StopOnNonFinite). With loss scaling always 0, because
+          the run, which names this step (callbacks.StopOnNonFinite). With loss scaling always 0:
           there such a gradient only means that the update is skipped and the scale halved.
         """
         optimizer, variables = getattr(self, f"{name}_optimizer"), self.players[name].variables

@@ -75,12 +75,14 @@ def _train(run, image_set, strategy, workers):
         f"images, {where}step {start} of {settings.steps}.",
         flush=True,
     )
-    stop, progress = callbacks.StopOnSignal(strategy), callbacks.ProgressBar(run)
-    # The order matters: a loss that is not finite ends the step before anything of it is written.
+    log = callbacks.MetricsLog(run)
+    stop, progress = callbacks.StopOnSignal(strategy), callbacks.ProgressBar(run, log)
+    # The order matters: a loss that is not finite ends training before anything of it is saved, on
+    # all workers at the same step.
     observers = [callbacks.StopOnNonFinite(run)]
     if workers.is_chief:
-        observers += [
-            callbacks.MetricsLog(run),
+        observers = [
+            log,
             # Before the checkpoint: a run that is killed meanwhile draws them again.
             callbacks.Pictures(run),
             callbacks.Checkpoints(run),
