@@ -59,7 +59,9 @@ class Settings:
 
     Beside its settings a model's class states:
       title, paper: the model's name for people, and its source.
-      reads: what training takes of a batch: "image", and "label" where it learns from labels.
+      reads: what training takes of a batch, names of `datasets.batches`: "image", and "label" where
+        it learns from labels.
+      num_classes: how many classes it learns from labels, 0 where it does not.
       latent_spec: the LatentSpec of what it generates from and encodes to.
       stabilizers: flags of it that help where training diverges, as a person would write them.
       retired: settings of earlier versions, a dict from name to what to do instead.
@@ -67,6 +69,7 @@ class Settings:
 
     title = paper = ""
     reads = ("image",)
+    num_classes = 0
     stabilizers = ()
     retired = types.MappingProxyType({})
 

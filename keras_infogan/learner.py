@@ -310,7 +310,13 @@ class Learner(keras.Model):
                 f"a {self.settings.title} is trained on batches with "
                 f"{', '.join(self.settings.reads)}, received {', '.join(batch)}."
             )
-        images = batch["image"]
+        # What is not named, such as labels, cannot be used.
+        return {
+            name: self._checked_images(batch[name]) if name.endswith("image") else batch[name]
+            for name in self.settings.reads
+        }
+
+    def _checked_images(self, images):
         if (
             not isinstance(images, tf.Tensor)
             or not images.dtype.is_floating
@@ -325,10 +331,7 @@ class Learner(keras.Model):
                 f"images: expected float32 (batch, {', '.join(map(str, self.image_shape))}) in "
                 f"[-1, 1], received {received}."
             )
-        # What is not named, such as labels, cannot be used.
-        return {name: batch[name] for name in self.settings.reads} | {
-            "image": tf.cast(images, tf.float32)
-        }
+        return tf.cast(images, tf.float32)
 
     # Draws: all random state of training is the step count.
 

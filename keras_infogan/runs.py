@@ -1,6 +1,8 @@
 """The run directory: one folder carries a model from training to everything after it.
 
     config.json        what was trained on what; written first
+    labels.json        of a model that learns from labels: the classes' names, and the places in the
+                       training split of the images whose labels it reads (null: all)
     images.json        of a user's own images: the size in bytes of each by its name
     checkpoints/       step_00005000.weights.h5: weights, optimizers, step; the newest few
     metrics.jsonl      losses and information, one line per `log_every_steps`
@@ -57,6 +59,7 @@ _METRICS = {
 _TABLES = {
     "category_shares": {str: [float]},
     "confusion": {str: {"classes": [str], "counts": [[int]], "matches": {str: str}}},
+    "class_confusion": {str: {"classes": [str], "counts": [[int]]}},
     "information_on_factors": {
         "codes": [str],
         "factors": [str],
@@ -107,6 +110,10 @@ class Run:
     @property
     def images(self):
         return self.directory / "images.json"
+
+    @property
+    def labels(self):
+        return self.directory / "labels.json"
 
     @property
     def metrics_log(self):
@@ -411,6 +418,17 @@ def read_log(run, last_bytes=None):
     return [line for line in lines if has_form(line, _LINE) and has_form(line, {"step": int})]
 
 
+def read_classes(run):
+    """Returns the names of the classes that a run learned from labels, in order; () if it learned
+    from none, or the file is damaged.
+    """
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        content = parse_json(files.read(run.labels))
+        if has_form(content, {"classes": [str]}):
+            return tuple(content["classes"])
+    return ()
+
+
 def read_metrics(run):
     """Returns the content of the run's metrics.json, or None if it was not evaluated yet, or the
     file is damaged.
@@ -433,7 +451,12 @@ def _tables_agree(details):
     """Whether the tables behind scores are tables, with as many rows and columns as titles."""
     if not all(has_form(table, _TABLES.get(name, {})) for name, table in details.items()):
         return False
-    shares, confusions = (details.get(name, {}) for name in ("category_shares", "confusion"))
+    shares = details.get("category_shares", {})
+    confusions = {
+        **details.get("confusion", {}),
+        # Beside those of codes, whatever these are called.
+        **{(part,): table for part, table in details.get("class_confusion", {}).items()},
+    }
     information = details.get("information_on_factors", {"codes": [], "nats": []})
     return (
         all(shares.values())

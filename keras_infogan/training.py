@@ -4,10 +4,21 @@ several, or several workers.
 
 import contextlib
 import errno
+import json
 import os
 import signal
 
-from keras_infogan import checkpoints, config, datasets, distribution, loaded, models, runs
+from keras_infogan import (
+    capabilities,
+    checkpoints,
+    config,
+    datasets,
+    distribution,
+    files,
+    loaded,
+    models,
+    runs,
+)
 from keras_infogan.config import UnfinishedError, UserError
 
 
@@ -30,6 +41,7 @@ def train(run, devices=None, workers=distribution.ALONE):
     """
     image_set = datasets.load(run.dataset, "train", run.image_shape, run.data_dir, run.framing)
     datasets.check_batch_size(image_set, run.settings.batch_size)
+    more = _more_to_read(run, image_set)
     with contextlib.ExitStack() as stack:
         if workers.is_chief:
             stack.enter_context(runs.locked(run))
@@ -41,10 +53,41 @@ def train(run, devices=None, workers=distribution.ALONE):
             )
         if workers.num_workers > 1:
             stack.enter_context(distribution.workers_present())
-        return _train(run, image_set, strategy, workers)
+        return _train(run, image_set, more, strategy, workers)
 
 
-def _train(run, image_set, strategy, workers):
+def _more_to_read(run, image_set):
+    """Returns what the model reads beside the images of its data set: arguments of
+    `datasets.batches`, a dict. Raises UserError where there is no such thing.
+    """
+    settings, names = run.settings, tuple(image_set.label_names)
+    found = {"reads": settings.reads}
+    if "label" in settings.reads:
+        datasets.check_labels(image_set)
+        if len(names) != settings.num_classes:
+            raise UserError(
+                f"{run.dataset} has {len(names)} classes, and this {settings.title} is made for "
+                f"{settings.num_classes}; make it for {len(names)}, with --num_classes or a "
+                "category of so many values in --codes."
+            )
+    if "labeled_image" in settings.reads:
+        found["labeled"] = datasets.labeled_places(image_set, settings.num_labels, settings.seed)
+    if "target_image" in settings.reads:
+        target = datasets.load_target(
+            settings.target_dataset, "train", run.image_shape, settings.target_data_dir or None
+        )
+        datasets.check_batch_size(target, settings.batch_size)
+        others = tuple(target.label_names)
+        if others and others != names:
+            raise UserError(
+                f"{run.dataset} has the classes {', '.join(names)}, and {settings.target_dataset} "
+                f"has {', '.join(others)}; give data sets of the same classes."
+            )
+        found["target"] = target
+    return found
+
+
+def _train(run, image_set, more, strategy, workers):
     import tensorflow as tf
 
     from keras_infogan import callbacks
@@ -54,6 +97,8 @@ def _train(run, image_set, strategy, workers):
         distribution.check_same_run(strategy, run)
     if workers.is_chief:
         runs.create(run)
+        if "label" in settings.reads:
+            _write_labels(run, image_set, more.get("labeled"))
     with strategy.scope():
         model = models.build(run.model, settings, run.image_shape)
     if workers.is_chief and not checkpoints.restore(run, model) and run.init_from:
@@ -89,7 +134,13 @@ def _train(run, image_set, strategy, workers):
             progress,
         ]
     batches = datasets.batches(
-        image_set, settings.batch_size, settings.seed, start, workers.num_workers, workers.index
+        image_set,
+        settings.batch_size,
+        settings.seed,
+        start,
+        workers.num_workers,
+        workers.index,
+        **more,
     )
     try:
         model.fit(
@@ -125,12 +176,24 @@ def _train(run, image_set, strategy, workers):
             status,
         )
     if workers.is_chief:
-        pictures = f"{run.samples} and {run.traversals}" if model.latent_spec.codes else run.samples
+        pictures, command = "", "evaluate"
+        if "generate" in capabilities.of(model):
+            folders = [run.samples, *[run.traversals] * bool(model.latent_spec.codes)]
+            pictures, command = f". Pictures in {' and '.join(map(str, folders))}", "sample"
         print(
-            f"Done: {run.directory}. Pictures in {pictures}; next: "
-            f"{config.command_line('sample', run_dir=run.directory)}"
+            f"Done: {run.directory}{pictures}; next: "
+            f"{config.command_line(command, run_dir=run.directory)}"
         )
     return model
+
+
+def _write_labels(run, image_set, labeled):
+    """Writes which classes there are, and which images' labels are read, to the run directory."""
+    content = {
+        "classes": list(image_set.label_names),
+        "labeled": None if labeled is None else labeled.tolist(),
+    }
+    files.write_atomically(run.labels, json.dumps(content))
 
 
 def _begin_with(directory, model):

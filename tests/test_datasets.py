@@ -1,5 +1,7 @@
 """Data sets by name, the batches made of them, the embedded ones, and the cache."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -191,3 +193,101 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(cache):
     cache.write_text("a file where the directory should be")
     with pytest.raises(UserError, match="set XDG_CACHE_HOME"):
         image_set.cached("things", 3, (2, 2, 1), lambda images: {})
+
+
+def _labeled(count, num_classes=3):
+    """Images whose every pixel is the image's number, of classes that go round."""
+    return dataclasses.replace(
+        _numbered(count),
+        labels=np.arange(count) % num_classes,
+        label_names=tuple("abcdefghij"[:num_classes]),
+    )
+
+
+def _streams(data, start_step=0, steps=6, **more):
+    """Returns the numbers and labels of some batches of 8, dicts of arrays."""
+    batches = datasets.batches(data, 8, seed=3, start_step=start_step, **more)
+    return [
+        {
+            name: values.numpy()
+            if name == "label"
+            else np.round((values.numpy()[:, 0, 0, 0] + 1) * 127.5).astype(int)
+            for name, values in batch.items()
+        }
+        for batch in batches.take(steps)
+    ]
+
+
+def test_labels_come_with_their_images_and_only_where_they_are_read():
+    data = _labeled(26)
+    for batch in _streams(data, reads=("image", "label")):
+        assert np.array_equal(batch["label"], batch["image"] % 3)
+        assert batch["label"].dtype == np.int32
+    assert _streams(data)[0].keys() == {"image"}
+    with_labels, without = (
+        [batch["image"] for batch in _streams(data, reads=reads)]
+        for reads in (("image", "label"), ("image",))
+    )
+    assert np.array_equal(with_labels, without)
+
+
+def test_few_labeled_images_come_beside_all_images_and_go_round():
+    data, reads = _labeled(26), ("image", "labeled_image", "label")
+    places = datasets.labeled_places(data, 6, seed=0)
+    batches = _streams(data, reads=reads, labeled=places)
+    labeled = np.concatenate([batch["labeled_image"] for batch in batches])
+    assert set(labeled) == set(places)
+    assert np.bincount(labeled, minlength=26).max() == 8  # 48 rows of 6 images: each alike
+    assert all(np.array_equal(batch["label"], batch["labeled_image"] % 3) for batch in batches)
+    alone = _streams(data)
+    assert all(
+        np.array_equal(one["image"], two["image"]) for one, two in zip(batches, alone, strict=True)
+    )
+    resumed = _streams(data, start_step=4, steps=2, reads=reads, labeled=places)
+    for one, two in zip(batches[4:], resumed, strict=True):
+        assert all(np.array_equal(one[name], two[name]) for name in reads)
+
+
+def test_a_second_data_set_comes_beside_the_first():
+    target = _numbered(40)
+    batches = _streams(_numbered(26), reads=("image", "target_image"), target=target)
+    seen = np.concatenate([batch["target_image"] for batch in batches[:5]])
+    assert sorted(seen) == list(range(40))
+    assert not np.array_equal(batches[0]["image"], batches[0]["target_image"])
+
+
+@pytest.mark.parametrize("reads", [("image", "label"), ("image", "labeled_image", "label")])
+def test_each_worker_reads_its_rows_of_every_stream(reads):
+    data = _labeled(26)
+    more = {"reads": reads, "labeled": datasets.labeled_places(data, 6, seed=0)}
+    whole = _streams(data, steps=4, **more)
+    parts = [_streams(data, steps=2, num_workers=2, worker=worker, **more) for worker in range(2)]
+    for name in reads:
+        rows = [np.concatenate([batch[name] for batch in part]).reshape(4, 4) for part in parts]
+        assert np.array_equal(
+            np.concatenate(rows, axis=1), np.stack([batch[name] for batch in whole])
+        )
+
+
+def test_the_choice_of_labels_is_balanced_seeded_and_nested():
+    data = _labeled(60)
+    few, more = (datasets.labeled_places(data, count, seed=1) for count in (6, 30))
+    assert np.array_equal(np.bincount(data.labels[more]), [10, 10, 10])
+    assert set(few) < set(more)
+    assert np.array_equal(few, datasets.labeled_places(data, 6, seed=1))
+    assert not np.array_equal(few, datasets.labeled_places(data, 6, seed=2))
+
+
+@pytest.mark.parametrize(
+    ("data", "num_labels", "part"),
+    [
+        (_numbered(9), 3, "these images have none; give a data set that has"),
+        (_labeled(9), 12, "takes 4 images of each class, and a has 3; give at most 9"),
+        (_labeled(9), 2, "gives 3 classes not as many labels each; give a multiple of 3"),
+        (_labeled(9), 4, "give a multiple of 3"),
+        (_labeled(2), 3, "takes 1 images of each class, and c has 0"),
+    ],
+)
+def test_labels_that_cannot_be_chosen_are_one_sentence(data, num_labels, part):
+    with pytest.raises(UserError, match=part):
+        datasets.labeled_places(data, num_labels, seed=0)

@@ -6,7 +6,10 @@ decoding takes time; `batches` turns it into an endless tf.data.Dataset whose or
 (seed, step) alone, so that a run resumes at any step with the very batches it would have seen.
 """
 
+import contextlib
 import dataclasses
+import functools
+import operator
 import pathlib
 from collections.abc import Callable
 
@@ -254,6 +257,11 @@ def load(name, split, shape, data_dir=None, framing=None):
         tuple(shape),
         framing or of_dataset(name),
     )
+    if image_set.images.shape[1:] != tuple(shape):
+        raise UserError(
+            f"{name} has images of {'x'.join(map(str, image_set.images.shape[1:]))}, expected "
+            f"{'x'.join(map(str, shape))}; give another data set."
+        )
     return dataclasses.replace(image_set, split=split)
 
 
@@ -276,12 +284,28 @@ def check_batch_size(image_set, batch_size):
         )
 
 
-def batches(image_set, batch_size, seed, start_step=0, num_workers=1, worker=0):
-    """Returns an endless tf.data.Dataset of {"image": float32 (batch_size, height, width, channels)
-    in [-1, 1]}, beginning with the batch of `start_step`.
+def batches(
+    image_set,
+    batch_size,
+    seed,
+    start_step=0,
+    num_workers=1,
+    worker=0,
+    reads=("image",),
+    labeled=None,
+    target=None,
+):
+    """Returns an endless tf.data.Dataset of dicts with what `reads` names, each (batch_size, ...),
+    beginning with the batch of `start_step`:
 
-    Every pass over the data has its own order, a permutation computed from (seed, pass); the
-    remainder that fills no batch is dropped from that pass.
+      image: float32 (batch_size, height, width, channels) in [-1, 1].
+      labeled_image: the same, of the few images that have a label.
+      label: int32 (batch_size,), of "labeled_image" where that is read, else of "image".
+      target_image: as "image", of a second data set.
+
+    Every pass over a set of images has its own order, a permutation computed from (seed, pass); the
+    remainder that fills no batch is dropped from that pass. Of fewer images than a batch, one pass
+    follows another without a break.
 
     Of several workers each reads only its own part of every global batch, the rows that its
     replicas take: the batches it gets here are `num_workers` such parts, one step after another,
@@ -294,39 +318,154 @@ def batches(image_set, batch_size, seed, start_step=0, num_workers=1, worker=0):
       start_step: steps taken already.
       num_workers: how many share the batches.
       worker: which of them this is, from 0.
+      reads: names of the above.
+      labeled: places in the set of the images of "labeled_image", int (count,).
+      target: ImageSet of "target_image".
 
     Raises:
       UserError: if the data does not fill one batch.
     """
     import tensorflow as tf
 
-    count = len(image_set.images)
     check_batch_size(image_set, batch_size)
-    used = count // batch_size * batch_size
-
-    def shuffled(position):
-        key = tf.stack([tf.constant(seed, tf.int64), position // used])
-        return tf.random.experimental.index_shuffle(position % used, key, count - 1)  # pyright: ignore[reportAttributeAccessIssue]  # the stub lacks it
-
-    read = _reader(image_set.images)
-
-    def prepared_for_training(indices):
-        images = tf.ensure_shape(read(indices), (batch_size, *image_set.images.shape[1:]))
-        return {"image": tf.cast(images, tf.float32) / 127.5 - 1.0}
-
     positions = tf.data.Dataset.range(start_step * batch_size, tf.int64.max)
     if num_workers > 1:
         positions = positions.batch(batch_size // num_workers).shard(num_workers, worker).unbatch()
-    dataset = (
-        positions.map(shuffled)
-        .batch(batch_size, drop_remainder=True)
-        .map(prepared_for_training)
-        .prefetch(tf.data.AUTOTUNE)
+    with_labels = "labeled_image" if "labeled_image" in reads else "image"
+    streams = [
+        _stream(
+            name,
+            target if name == "target_image" else image_set,
+            labeled if name == "labeled_image" else None,
+            positions,
+            batch_size,
+            # Another set of as many images comes in another order.
+            (seed, number * 2**40),
+            "label" in reads and name == with_labels,
+        )
+        for number, name in enumerate(("image", "labeled_image", "target_image"))
+        if name in reads
+    ]
+    dataset = tf.data.Dataset.zip(*streams).map(
+        lambda *parts: functools.reduce(operator.or_, parts)
     )
     options = tf.data.Options()
     # The parts are made above.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return dataset.with_options(options)
+    return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def _stream(name, image_set, places, positions, batch_size, key, with_labels):
+    """Returns a tf.data.Dataset of dicts of a set's images, called `name`, and their "label" if
+    wanted.
+
+    Args:
+      name: of the images in the dict.
+      image_set: the ImageSet.
+      places: of those images in it that are taken, int (count,); None: all.
+      positions: tf.data.Dataset of what number of image each row is, from the first step on.
+      batch_size: number of rows.
+      key: (seed, number of the first pass), which tell the orders of one stream from others.
+      with_labels: whether labels are wanted.
+    """
+    import tensorflow as tf
+
+    count = len(image_set.images if places is None else places)
+    used = count // batch_size * batch_size or count
+    seed, first_pass = key
+
+    def shuffled(position):
+        key = tf.stack([tf.constant(seed, tf.int64), first_pass + position // used])
+        return tf.random.experimental.index_shuffle(position % used, key, count - 1)  # pyright: ignore[reportAttributeAccessIssue]  # the stub lacks it
+
+    read = _reader(image_set.images)
+    labels = tf.constant(image_set.labels, tf.int32) if with_labels else None
+
+    def prepared_for_training(indices):
+        if places is not None:
+            indices = tf.gather(places, indices)
+        images = tf.ensure_shape(read(indices), (batch_size, *image_set.images.shape[1:]))
+        batch = {name: tf.cast(images, tf.float32) / 127.5 - 1.0}
+        return batch if labels is None else batch | {"label": tf.gather(labels, indices)}
+
+    return positions.map(shuffled).batch(batch_size, drop_remainder=True).map(prepared_for_training)
+
+
+def labeled_places(image_set, num_labels, seed):
+    """Returns the places in a set of the images whose labels a model may read, int (num_labels,):
+    as many of each class, drawn with `seed`, those of more labels being those of fewer and others.
+
+    Raises:
+      UserError: if there are no labels, or not so many of each class.
+    """
+    check_labels(image_set)
+    names = image_set.label_names
+    each, rest = divmod(num_labels, len(names))
+    if rest or not each:
+        raise UserError(
+            f"--num_labels={num_labels} gives {len(names)} classes not as many labels each; give a "
+            f"multiple of {len(names)}."
+        )
+    order = np.random.default_rng(seed).permutation(len(image_set.labels))
+    of_classes = [order[image_set.labels[order] == number][:each] for number in range(len(names))]
+    for name, chosen in zip(names, of_classes, strict=True):
+        if len(chosen) < each:
+            raise UserError(
+                f"--num_labels={num_labels} takes {each} images of each class, and {name} has "
+                f"{len(chosen)}; give at most "
+                f"{len(names) * min(map(len, of_classes))}, or add images of it."
+            )
+    return np.sort(np.concatenate(of_classes))
+
+
+def check_labels(image_set):
+    """Raises UserError unless images have labels."""
+    if image_set.labels is None:
+        raise UserError(
+            "this model learns from labels, and these images have none; give a data set that has, "
+            "or a folder with a folder of images per class."
+        )
+
+
+def load_target(name, split, shape, data_dir=None):
+    """Reads a split of a second data set, its images brought to the shape of the first's.
+
+    Raises:
+      UserError: as `load`.
+    """
+    with _about_target():
+        _, frame = shape_and_framing(name, data_dir, shape[0])
+        return load(name, split, shape, data_dir, frame)
+
+
+def common_shape(shape, target, target_dir=None):
+    """Returns the (height, width, channels) that images of a first data set and of a second one,
+    `target`, are both brought to: the size of the first, and colors if either has them, those of
+    gray images in three equal channels.
+
+    Raises:
+      UserError: if the second cannot be read, or comes in another size only.
+    """
+    height, width, channels = shape
+    with _about_target():
+        known = facts(target, target_dir)
+        if known.source == "embedded" and known.image_size != height:
+            raise UserError(
+                f"--target_dataset={target} has images of {known.image_size}x{known.image_size} "
+                f"pixels only, and the first data set's are {height}x{width}; give "
+                f"--image_size={known.image_size}, or another target."
+            )
+        (*_, target_channels), _ = shape_and_framing(target, target_dir, height)
+    return height, width, max(channels, target_channels)
+
+
+@contextlib.contextmanager
+def _about_target():
+    """While it lasts sentences speak of the flags of the second data set."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(str(error).replace("--data_dir", "--target_data_dir")) from None
 
 
 def _reader(images):
@@ -355,12 +494,16 @@ __all__ = [
     "ImageSet",
     "batches",
     "check_batch_size",
+    "check_labels",
+    "common_shape",
     "evaluation_split",
     "facts",
     "fingerprint",
     "image_shape",
+    "labeled_places",
     "listing",
     "load",
+    "load_target",
     "reads_without_tensorflow",
     "shape_and_framing",
     "to_float",

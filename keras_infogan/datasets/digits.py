@@ -29,7 +29,7 @@ def read(name, split, data_dir, shape, frame):
             for image in small
         ]
     )
-    images = np.pad(large, ((0, 0), (1, 1), (1, 1)))[..., None]
+    images = np.pad(large, ((0, 0), (1, 1), (1, 1)))[..., None].repeat(shape[-1], axis=-1)
     test = np.arange(len(images)) % 5 == 4
     chosen = test if split == "test" else ~test
     return ImageSet(
