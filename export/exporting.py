@@ -181,15 +181,19 @@ def _write(run, contract, directory, formats, fp16, saved_model):
     """Writes an export to a directory, the SavedModel under the name `saved_model`, and returns the
     names of its parts, the contract last.
     """
+    _, model = loaded.load_run(run.directory)
     runtime = None
     if WEB in formats:
+        model.require("generate")
         from keras_infogan.export import web_runtime
 
         runtime = web_runtime.files()  # before minutes are spent: it may need a network
-    _, model = loaded.load_run(run.directory)
-    model.require("generate")
     contract = dataclasses.replace(
-        contract, step=model.step, capabilities=model.capabilities, likelihood=model.likelihood
+        contract,
+        step=model.step,
+        capabilities=model.capabilities,
+        likelihood=model.likelihood,
+        classes=model.classes,
     )
     contract.check_names()
     parts = []
@@ -300,7 +304,9 @@ def _evaluation(contract, metrics):
         "step": metrics["evaluated"]["step"],
         "scores": scores,
         "labels_of_categories": {
-            name: confusion["matches"] for name, confusion in details.get("confusion", {}).items()
+            name: confusion["matches"]
+            for name, confusion in details.get("confusion", {}).items()
+            if name in renamed.values()
         },
         "alarms": [alarm.sentence for alarm in said],
     }

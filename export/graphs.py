@@ -13,7 +13,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from keras_infogan import capabilities
-from keras_infogan.contract import LOG_LIKELIHOOD, RECONSTRUCTIONS
+from keras_infogan.contract import CLASS, CLASS_PROBABILITIES, LOG_LIKELIHOOD, RECONSTRUCTIONS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,11 +50,17 @@ def _log_likelihood(spec, model, inputs):
     return {LOG_LIKELIHOOD.name: model.log_likelihood(inputs["images"] * 2 - 1, *noise)}
 
 
+def _classify(spec, model, inputs):
+    probabilities = model.classify(inputs["images"] * 2 - 1)
+    return {CLASS.name: tf.argmax(probabilities, axis=-1), CLASS_PROBABILITIES: probabilities}
+
+
 EXPORTED = {
     "generate": Exported(_generate, 1e-5),
     "encode": Exported(_encode, 1e-4),
     "reconstruct": Exported(_reconstruct, 1e-4),
     "log_likelihood": Exported(_log_likelihood, 1e-4),  # of its size
+    "classify": Exported(_classify, 1e-4),
 }
 
 

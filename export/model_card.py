@@ -14,20 +14,12 @@ _ROWS, _MOST_COLUMNS, _SEED, _GAP = 3, 20, 0, 12
 
 
 def write(contract, model, content, directory):
-    """Writes README.md and its picture to a directory and returns their names; `content` is that
-    of generator.json.
+    """Writes README.md, and of a model that generates a picture, to a directory and returns their
+    names; `content` is that of generator.json.
     """
-    spec = contract.latent_spec
-    traversals = [
-        picture
-        for _, picture in images.traversal_pictures(
-            model.generate, spec, _ROWS, _SEED, most_columns=_MOST_COLUMNS
-        )
-    ]
-    picture = _stack(
-        traversals or [images.grid(model.generate(spec.sample(_ROWS * 10, _SEED)), 10)]
-    )
-    picture.save(directory / _PICTURE)
+    generates = "generate" in contract.capabilities
+    if generates:
+        _picture(model, contract.latent_spec).save(directory / _PICTURE)
     environment = jinja2.Environment(
         trim_blocks=True,
         lstrip_blocks=True,
@@ -43,13 +35,25 @@ def write(contract, model, content, directory):
     text = template.render(
         contract=contract,
         content=content,
+        generates=generates,
         picture=_PICTURE,
+        first_file=next((name for name in content["files"] if name.endswith(".onnx")), None),
         saved_model=saved_model,
         example=contract.latent_spec.example,
     )
     # The name of a folder need not be valid text.
     (directory / "README.md").write_text(text, encoding="utf-8", errors="replace")
-    return ["README.md", _PICTURE]
+    return ["README.md", *[_PICTURE] * generates]
+
+
+def _picture(model, spec):
+    traversals = [
+        picture
+        for _, picture in images.traversal_pictures(
+            model.generate, spec, _ROWS, _SEED, most_columns=_MOST_COLUMNS
+        )
+    ]
+    return _stack(traversals or [images.grid(model.generate(spec.sample(_ROWS * 10, _SEED)), 10)])
 
 
 def _stack(pictures):

@@ -2,7 +2,8 @@
 
 Images are compared in [0, 1], over latents drawn from the prior and the ends of every range;
 recognizers by their probabilities, means and standard deviations, and likelihoods in shares of
-their size, on the images that these latents give.
+their size, on the images that these latents give, or of a model that generates nothing, on images
+of noise.
 """
 
 import dataclasses
@@ -16,7 +17,14 @@ from tqdm import tqdm
 
 from keras_infogan import onnx_model
 from keras_infogan.config import UserError
-from keras_infogan.contract import LOG_LIKELIHOOD, PNG, RECONSTRUCTIONS, Graph
+from keras_infogan.contract import (
+    CLASS,
+    CLASS_PROBABILITIES,
+    LOG_LIKELIHOOD,
+    PNG,
+    RECONSTRUCTIONS,
+    Graph,
+)
 from keras_infogan.export.cpp_session import CppSession
 from keras_infogan.export.graphs import EXPORTED
 from keras_infogan.latents import NUM_SEEDS
@@ -88,7 +96,12 @@ def measure(contract, model, directory, names):
     ):
         rows = slice(start, start + _BATCH_SIZE)
         given = {"latents": latents[rows], "seeds": seeds[rows]}
-        images = (model.generate(latents[rows]) + 1) / 2
+        if "generate" in contract.capabilities:
+            images = (model.generate(latents[rows]) + 1) / 2
+        else:
+            images = np.random.default_rng(start).random(
+                (len(latents[rows]), *contract.image_shape), np.float32
+            )
         # Rounded, if the files' images are.
         given["images"] = contract.from_onnx_images(contract.to_onnx_images(images))
         given["noise"] = contract.likelihood_noise.from_seeds(
@@ -221,6 +234,12 @@ def _expected(contract, model, images, given):
         expected["log_likelihood"] = {
             LOG_LIKELIHOOD.name: model.log_likelihoods(shown, given["noise"])
         }
+    if "classify" in contract.capabilities:
+        probabilities = model.classify(shown)
+        expected["classify"] = {
+            CLASS.name: probabilities.argmax(axis=-1),
+            CLASS_PROBABILITIES: probabilities,
+        }
     return expected
 
 
@@ -275,7 +294,13 @@ def _compare(contract, route, start, latents, outputs, expected):
                 f"{code} {values[image]:.3g}"
                 for code, values in contract.latent_spec.values(latents).items()
             )
-            what = "latent" if route.graph.capability == "generate" else "the image of latent"
+            what = (
+                "latent"
+                if route.graph.capability == "generate"
+                else "the image of latent"
+                if "generate" in contract.capabilities
+                else "image"
+            )
             route.worst, route.where = (
                 float(difference.max()),
                 f"in {name} {place} of {what} {start + image} ({codes or 'no codes'})",

@@ -12,6 +12,8 @@ A model has a capability if it has a method of its name, on tensors and in infer
                                       with noise from N(0, 1), float32 (batch, size); the model's
                                       attribute `likelihood` says what they are, {"meaning": a text,
                                       "exact": or a bound, "binary": pixels, "noise_size": size}
+    classify(images)                  probabilities of classes, float32 (batch, classes), as many as
+                                      the model's attribute `num_classes` says
 
 and some follow from others: "reconstruct", generate what was encoded, where there is no noise that
 encoding leaves open.
@@ -26,6 +28,7 @@ CAPABILITIES = {
     "encode": "encode",
     "reconstruct": "reconstruct",
     "log_likelihood": "say how likely images are",
+    "classify": "classify",
 }
 
 

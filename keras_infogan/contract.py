@@ -31,6 +31,7 @@ CATEGORIES, IMAGE_TYPES, IMAGE_LAYOUTS = (
 )
 PNG = Tensor("image_bytes", "string")
 LOG_LIKELIHOOD = Tensor("log_likelihood", "float32")
+CLASS, CLASS_PROBABILITIES = Tensor("class", "int64"), "class_probabilities"
 # Not "images": in an ONNX graph no output has the name of an input.
 RECONSTRUCTIONS = "reconstructions"
 # By capability: the ONNX file that computes it.
@@ -39,6 +40,7 @@ ONNX_FILES = {
     "encode": "recognizer",
     "reconstruct": "reconstructor",
     "log_likelihood": "scorer",
+    "classify": "classifier",
 }
 
 
@@ -75,6 +77,7 @@ class Contract:
       likelihood: of a model with log_likelihood what its nats are, {"meaning": a text, "exact": or
         a bound, "binary": whether pixels are, "noise_size": numbers that each estimate draws}; None
         otherwise.
+      classes: of a model with classify the classes' names, in order; () otherwise.
       categories: how the ONNX generator takes discrete codes: "index", or "weights"
         over categories.
       image_type: type of images in the ONNX files: "float32", in [0, 1], or "uint8", 0 to 255.
@@ -96,6 +99,7 @@ class Contract:
     step: int
     capabilities: tuple
     likelihood: dict | None = None
+    classes: tuple = ()
     categories: str = "index"
     image_type: str = "float32"
     image_layout: str = "NHWC"
@@ -128,7 +132,11 @@ class Contract:
     @property
     def taken_names(self):
         """Every name of an input or output, the codes' own included."""
-        others = {"reconstruct": RECONSTRUCTIONS, "log_likelihood": LOG_LIKELIHOOD.name}
+        others = {
+            "reconstruct": RECONSTRUCTIONS,
+            "log_likelihood": LOG_LIKELIHOOD.name,
+            "classify": CLASS.name,
+        }
         unused = {
             name for capability, name in others.items() if capability not in self.capabilities
         }
@@ -162,6 +170,13 @@ class Contract:
         )
 
     @property
+    def classification(self):
+        """What the classifier gives for an image: the likeliest class, and the probability of
+        each.
+        """
+        return CLASS, Tensor(CLASS_PROBABILITIES, "float32", (len(self.classes),))
+
+    @property
     def blends(self):
         """Whether some code has values to blend."""
         return any(not code.continuous for code in self.latent_spec.codes)
@@ -180,12 +195,17 @@ class Contract:
             "encode": Graph("encode", images, self.answers),
             "reconstruct": Graph("reconstruct", images, (_reconstructed(self.images),)),
             "log_likelihood": Graph("log_likelihood", (*images, *self._scored), (LOG_LIKELIHOOD,)),
+            "classify": Graph("classify", images, self.classification),
         }
-        return {
+        offered = {
             name: graph
             for name, graph in found.items()
             if graph.capability in self.capabilities and (name != "blend" or self.blends)
         }
+        if offered and "serving_default" not in offered:
+            # Of a model that generates nothing: what it can do first.
+            offered = {"serving_default": next(iter(offered.values()))} | offered
+        return offered
 
     def onnx_graphs(self):
         """Returns what the ONNX files take and give, a dict from a file's name without its
@@ -197,6 +217,7 @@ class Contract:
             "encode": Graph("encode", images, self.answers),
             "reconstruct": Graph("reconstruct", images, (_reconstructed(self.onnx_images),)),
             "log_likelihood": Graph("log_likelihood", (*images, *self._scored), (LOG_LIKELIHOOD,)),
+            "classify": Graph("classify", images, self.classification),
         }
         return {
             ONNX_FILES[capability]: found[capability]
@@ -288,6 +309,10 @@ class Contract:
         trained_as = dict(
             zip((code.name for code in self.latent_spec.codes), self.trained_as, strict=True)
         )
+        if "generate" not in self.capabilities:
+            described["inputs"] = [
+                entry for entry in described["inputs"] if entry["kind"] != "seed"
+            ]
         for entry in described["inputs"]:
             if entry["name"] in trained_as:
                 entry["trained_as"] = trained_as[entry["name"]]
@@ -321,6 +346,7 @@ class Contract:
             },
             "categories": self.categories,
             "likelihood": self.likelihood,
+            "classes": list(self.classes),
             "signatures": {name: _listed(graph) for name, graph in self.signatures().items()},
             "onnx": {name: _listed(graph) for name, graph in self.onnx_graphs().items()},
             "reserved_names": {"names": [*_TAKEN], "endings": list(_ENDINGS)},
@@ -340,6 +366,7 @@ _TAKEN = (
     PNG.name,
     LOG_LIKELIHOOD.name,
     RECONSTRUCTIONS,
+    CLASS.name,
     "image",
     "label",
 )
@@ -443,6 +470,8 @@ def from_json(place, content):
         step=int(content["step"]),
         capabilities=tuple(name for name in content["capabilities"] if name in ONNX_FILES),
         likelihood=content["likelihood"],
+        # An export without it is of a version that knew no classes.
+        classes=tuple(str(name) for name in content.get("classes", ())),
         categories=content["categories"],
         image_type=images["type"],
         image_layout=images["layout"],

@@ -8,7 +8,7 @@ Writes to the run directory:
 Scores come in groups: "generator" needs the model alone; "real" moves real images and reads them
 again; "labels" and "factors" compare codes read from real images with what is known of them (the
 test split, where there is one); "images" compares generated with real images; "reconstruction" and
-"likelihood" are of models that can, such as a VAE.
+"likelihood" are of models that can, such as a VAE; "classes" of those that learned from labels.
 Labels and factors serve the scores only; nothing is trained on them but the feature space.
 
     python -m keras_infogan.evaluate --run_dir=runs/mnist-infogan-1 \\
@@ -102,7 +102,22 @@ def evaluate(
             )
         return features.build(feature_space, run.dataset, run.image_shape, data_dir, run.framing)
 
-    found = evidence.Evidence(model, load_images, load_features, num_images, seed)
+    settings = run.to_json()["settings"]
+
+    def load_target():
+        name, place = settings["target_dataset"], settings["target_data_dir"] or None
+        return datasets.load_target(
+            name, datasets.evaluation_split(name, place), run.image_shape, place
+        )
+
+    found = evidence.Evidence(
+        model,
+        load_images,
+        load_features,
+        num_images,
+        seed,
+        load_target if settings.get("target_dataset") else None,
+    )
     result = scoring.score_all(names, found)
     # What earlier versions did not write of a run is no part of what tells it.
     known = {
@@ -131,7 +146,7 @@ def evaluate(
         result["details"].get("category_shares", {}),
         result["skipped"].values(),
     )
-    said += alarms.unfinished(model.step, run.to_json()["settings"]["steps"])
+    said += alarms.unfinished(model.step, settings["steps"])
     result["alarms"] = [dataclasses.asdict(alarm) for alarm in said]
     files.write_atomically(run.metrics, json.dumps(result, indent=1, allow_nan=False) + "\n")
     files.write_atomically(run.report, report.html(run, result, found))

@@ -39,7 +39,15 @@ class Evidence:
     Images are float32 (count, height, width, channels) in [-1, 1].
     """
 
-    def __init__(self, model, load_images=None, load_features=None, num_images=10_000, seed=0):
+    def __init__(
+        self,
+        model,
+        load_images=None,
+        load_features=None,
+        num_images=10_000,
+        seed=0,
+        load_target=None,
+    ):
         """
         Args:
           model: see the module's docstring.
@@ -49,10 +57,12 @@ class Evidence:
             None if there are none.
           num_images: images to generate, and real ones at most to compare them with.
           seed: of all random draws.
+          load_target: function () -> ImageSet of the second data set, of a model that learned for
+            one; None otherwise.
         """
         self.model, self.latent_spec = model, model.latent_spec
-        self._load_images, self._load_features = (
-            load and _once(load) for load in (load_images, load_features)
+        self._load_images, self._load_features, self._load_target = (
+            load and _once(load) for load in (load_images, load_features, load_target)
         )
         self.num_images, self.seed = num_images, seed
 
@@ -237,6 +247,41 @@ class Evidence:
         """
         return np.stack(
             [answer.astype(np.float64) for answer in self._real_answers.values()], axis=1
+        )
+
+    @functools.cached_property
+    def _labeled_sets(self):
+        """Real images with labels to classify, a dict from a part's name to ImageSet: "source" and
+        "target" of a model that learned for a second data set, or "".
+        """
+        capabilities.require(self.model, "classify")
+        sets = {"": self.image_set}
+        if self._load_target:
+            sets = {"source": self.image_set, "target": self._load_target()}
+        labeled = {part: found for part, found in sets.items() if found.labels is not None}
+        if not labeled:
+            raise UserError("the data set has no labels")
+        return labeled
+
+    @functools.cached_property
+    def predicted_classes(self):
+        """The likeliest class of each image, per set."""
+        return PerCode(
+            {
+                part: np.concatenate(
+                    [
+                        self.model.classify(datasets.to_float(np.asarray(images))).argmax(axis=-1)
+                        for images in _parts(found.images, f"classifying images {part}".rstrip())
+                    ]
+                )
+                for part, found in self._labeled_sets.items()
+            }
+        )
+
+    @property
+    def true_classes(self):
+        return PerCode(
+            {part: np.asarray(found.labels) for part, found in self._labeled_sets.items()}
         )
 
     @functools.cached_property

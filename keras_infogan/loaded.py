@@ -23,6 +23,7 @@ class Loaded(named.Named):
             model.image_shape,
             model.capabilities,
         )
+        self.classes = model.classes
 
     def __repr__(self):
         codes = ", ".join(f"{code.name} ({code.prior})" for code in self.latent_spec.codes)
@@ -56,6 +57,9 @@ class Loaded(named.Named):
     def _reconstruct(self, images):
         return named.to_uint8((self.trained.reconstruct(images * 2 - 1) + 1) / 2)
 
+    def _classify(self, images):
+        return self.trained.classify(images * 2 - 1)
+
 
 class _SavedModel(trained.Trained):
     """An exported SavedModel, in this process."""
@@ -70,6 +74,7 @@ class _SavedModel(trained.Trained):
             agreed.step,
             agreed.capabilities,
             agreed.likelihood,
+            agreed.classes,
         )
         try:
             self._loaded = tf.saved_model.load(str(directory))
@@ -85,10 +90,13 @@ class _SavedModel(trained.Trained):
         inputs |= dict(zip(("noise",), noise, strict=False))
         signature = self._loaded.signatures["latents" if capability == "generate" else capability]
         outputs = signature(**{name: tf.constant(array) for name, array in inputs.items()})
-        if capability in ("encode", "log_likelihood"):
-            return outputs[
-                "parameters" if capability == "encode" else contract.LOG_LIKELIHOOD.name
-            ].numpy()
+        numbers = {
+            "encode": "parameters",
+            "log_likelihood": contract.LOG_LIKELIHOOD.name,
+            "classify": contract.CLASS_PROBABILITIES,
+        }
+        if capability in numbers:
+            return outputs[numbers[capability]].numpy()
         return (
             outputs["images" if capability == "generate" else contract.RECONSTRUCTIONS].numpy() * 2
             - 1
@@ -156,4 +164,4 @@ def load_run(directory):
     learner = models.build(run.model, run.settings, run.image_shape, precision="float32")
     checkpoints.restore(run, learner)
     learner.use_average()
-    return run, trained.TrainedLearner(learner)
+    return run, trained.TrainedLearner(learner, runs.read_classes(run))

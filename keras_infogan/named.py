@@ -26,6 +26,7 @@ class Named:
       latent_spec: LatentSpec, its codes under the names that are taken here.
       image_shape: (height, width, channels).
       capabilities: names in `capabilities.CAPABILITIES`.
+      classes: of a model that can classify, the classes' names in order; () otherwise.
     """
 
     latent_spec: LatentSpec
@@ -92,6 +93,18 @@ class Named:
         self._require("reconstruct")
         return self._reconstruct(self._checked_images(images))
 
+    def classify(self, images):
+        """Returns what the classifier says of images, a dict of arrays: "class", its number among
+        `classes`, int64 (count,), and "class_probabilities", float32 (count, classes); takes images
+        as `encode` does.
+        """
+        self._require("classify")
+        probabilities = self._classify(self._checked_images(images))
+        return {
+            "class": probabilities.argmax(axis=-1).astype(np.int64),
+            "class_probabilities": probabilities,
+        }
+
     def _require(self, capability):
         capabilities.require(self, capability)
 
@@ -148,6 +161,10 @@ class Named:
 
     def _reconstruct(self, images):
         """Returns images, uint8, for float32 images in [0, 1]."""
+        raise NotImplementedError
+
+    def _classify(self, images):
+        """Returns probabilities (count, classes) for float32 images in [0, 1]."""
         raise NotImplementedError
 
 

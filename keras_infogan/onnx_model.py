@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_infogan.config import UserError
 from keras_infogan.contract import (
+    CLASS_PROBABILITIES,
     LOG_LIKELIHOOD,
     METADATA_KEY,
     ONNX_FILES,
@@ -52,6 +53,7 @@ class OnnxModel(Trained):
             contract.step,
             sessions,
             contract.likelihood,
+            contract.classes,
         )
         self.takes_weights = contract.categories == "weights"
         self.contract, self._sessions = contract, sessions
@@ -80,6 +82,10 @@ class OnnxModel(Trained):
                 [LOG_LIKELIHOOD.name],
                 feeds("scorer", images=images, **dict(zip(("noise",), noise, strict=False))),
             )[0]
+        if capability == "classify":
+            return self._run("classify", [CLASS_PROBABILITIES], feeds("classifier", images=images))[
+                0
+            ]
         return self._run("encode", ["parameters"], feeds("recognizer", images=images))[0]
 
     def outputs(self, images):

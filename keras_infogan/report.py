@@ -29,6 +29,7 @@ _GROUP_TITLES = {
     "images": "Generated against real images",
     "reconstruction": "Reconstructions",
     "likelihood": "Likelihood",
+    "classes": "The classifier",
 }
 
 

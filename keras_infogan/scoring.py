@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 from scipy.stats import entropy
+from sklearn.metrics import confusion_matrix
 
 from keras_infogan.capabilities import IncapableError
 from keras_infogan.config import UserError
@@ -138,6 +139,18 @@ def _details(names, evidence, skipped):
         }
     if "factors" in scored:
         details["information_on_factors"] = _information_on_factors(evidence)
+    if "classes" in scored:
+        details["class_confusion"] = {
+            part or "images": {
+                "classes": list(evidence.model.classes),
+                "counts": confusion_matrix(
+                    true,
+                    evidence.predicted_classes[part],
+                    labels=range(len(evidence.model.classes)),
+                ).tolist(),
+            }
+            for part, true in evidence.true_classes.items()
+        }
     return details
 
 

@@ -28,18 +28,19 @@ class Trained:
       likelihood: of a model with log_likelihood, what its nats are: {"meaning": a text, "exact": or
         a bound, "binary": whether pixels are, "noise_size": numbers that each estimate draws}; None
         otherwise.
+      classes: of a model with classify, the classes' names in order; () otherwise.
     """
 
     takes_weights = True
 
-    def __init__(self, title, latent_spec, image_shape, step, can, likelihood=None):
+    def __init__(self, title, latent_spec, image_shape, step, can, likelihood=None, classes=()):
         self.title, self.latent_spec, self.image_shape, self._step = (
             title,
             latent_spec,
             tuple(image_shape),
             step,
         )
-        self.capabilities, self.likelihood = tuple(can), likelihood
+        self.capabilities, self.likelihood, self.classes = tuple(can), likelihood, tuple(classes)
 
     @property
     def step(self):
@@ -93,6 +94,10 @@ class Trained:
         """
         return self._in_batches("log_likelihood", images, *noise)
 
+    def classify(self, images):
+        """Returns the probability of each of `classes`, float32 (count, classes)."""
+        return self._in_batches("classify", images)
+
     def require(self, capability):
         """Raises UserError unless the model can do what is asked."""
         capabilities.require(self, capability)
@@ -126,7 +131,12 @@ class TrainedLearner(Trained):
     cluster draws pictures alone.
     """
 
-    def __init__(self, learner):
+    def __init__(self, learner, classes=None):
+        """
+        Args:
+          learner: the Learner.
+          classes: the names of its classes, if they have others than their numbers.
+        """
         can, likelihood = capabilities.of(learner), getattr(learner, "likelihood", None)
         super().__init__(
             learner.settings.title,
@@ -135,6 +145,7 @@ class TrainedLearner(Trained):
             learner.step,
             can,
             likelihood,
+            classes or map(str, range(getattr(learner, "num_classes", 0))),
         )
         self.learner, self._functions = learner, {}
 

@@ -57,6 +57,7 @@ class Offer:
       latent_spec: LatentSpec, its codes under their exported names.
       image_shape: (height, width, channels).
       capabilities: names in `capabilities.CAPABILITIES`.
+      classes: the names of what the model tells apart, or ().
     """
 
     model: str
@@ -64,6 +65,7 @@ class Offer:
     latent_spec: LatentSpec
     image_shape: tuple
     capabilities: tuple
+    classes: tuple = ()
 
     def most_bytes(self, signature, count):
         """Returns how many bytes an answer about `count` images has at most, over REST, where it is
@@ -78,6 +80,8 @@ class Offer:
             numbers = self.latent_spec.total_parameters + sum(
                 math.prod(tensor.shape) for tensor in self.latent_spec.output_tensors
             )
+        if signature == "classify":
+            numbers = 1 + len(self.classes)
         return _FRAME_BYTES + count * _NUMBER_BYTES * numbers
 
 
@@ -98,7 +102,12 @@ def read_contract(path):
         exported.check_regular(path)
         _, agreed = contract.read(path)
     return Offer(
-        agreed.name, agreed.title, agreed.latent_spec, agreed.image_shape, agreed.capabilities
+        agreed.name,
+        agreed.title,
+        agreed.latent_spec,
+        agreed.image_shape,
+        agreed.capabilities,
+        agreed.classes,
     )
 
 
@@ -113,7 +122,9 @@ def read_metadata(model, metadata):
     """
     try:
         signatures = metadata["metadata"]["signature_def"]["signature_def"]
-        inputs = signatures["serving_default"]["inputs"]
+        default = signatures["serving_default"]
+        generates = "images" in default["outputs"]
+        inputs = default["inputs"] if generates else {}
         answers, weights = (
             signatures.get(name, {}).get(side, {})
             for name, side in (("encode", "outputs"), ("blend", "inputs"))
@@ -130,9 +141,20 @@ def read_metadata(model, metadata):
                 )
                 codes.append(Categorical(name, num_categories))
         (noise_size,) = _shape(inputs["noise"]) if "noise" in inputs else (0,)
-        shape = tuple(_shape(signatures["serving_default"]["outputs"]["images"]))
-        can = ("generate", *(name for name in ("encode", "reconstruct") if name in signatures))
-        return Offer(model, model, LatentSpec(Noise(noise_size), tuple(codes)), shape, can)
+        shape = tuple(_shape(default["outputs" if generates else "inputs"]["images"]))
+        # Which codes there are, only inputs of a generator tell.
+        can = ("generate",) * generates + tuple(
+            name
+            for name in ("encode", "reconstruct", "classify")
+            if name in signatures and (generates or name != "encode")
+        )
+        (num_classes,) = (
+            _shape(signatures["classify"]["outputs"][contract.CLASS_PROBABILITIES])
+            if "classify" in can
+            else (0,)
+        )
+        classes = tuple(map(str, range(num_classes)))
+        return Offer(model, model, LatentSpec(Noise(noise_size), tuple(codes)), shape, can, classes)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UserError(
             f"the server's model {model} is not one of keras_infogan.export ({error!r}); "
@@ -216,6 +238,7 @@ class Client(named.Named):
             offer.image_shape,
             offer.capabilities,
         )
+        self.classes = offer.classes
 
     def _generate(self, inputs, seeds, blended):
         parts = []
@@ -260,21 +283,29 @@ class Client(named.Named):
         ]
         return named.to_uint8(np.concatenate(parts))
 
+    def _classify(self, images):
+        parts = [
+            self._predict(
+                "classify",
+                {"images": part},
+                contract.CLASS_PROBABILITIES,
+                len(part),
+                (len(self.classes),),
+            )
+            for part in _parts(images)
+        ]
+        return _numbers(np.concatenate(parts), "float32")
+
     def _answers(self, outputs, count):
         """Returns what a recognizer's answer on `count` images holds by the names that the contract
         gives it, in the types that it should have.
         """
-        try:
-            return {
-                tensor.name: np.asarray(
-                    checked_output(outputs, tensor.name, count, tensor.shape), tensor.type
-                )
-                for tensor in self.latent_spec.output_tensors
-            }
-        except (TypeError, ValueError):
-            raise UserError(
-                "the server's answer holds what are no numbers; is its model that of this contract?"
-            ) from None
+        return {
+            tensor.name: _numbers(
+                checked_output(outputs, tensor.name, count, tensor.shape), tensor.type
+            )
+            for tensor in self.latent_spec.output_tensors
+        }
 
     def _predict(self, signature, inputs, output, count, shape=None):
         return checked_output(self._ask(signature, inputs, count), output, count, shape)
@@ -307,6 +338,16 @@ class Client(named.Named):
 
 def _parts(images):
     return [images[start : start + _BATCH_SIZE] for start in range(0, len(images), _BATCH_SIZE)]
+
+
+def _numbers(values, dtype):
+    """Returns an array of a type, of what a server answered; raises UserError."""
+    try:
+        return np.asarray(values, dtype)
+    except (TypeError, ValueError):
+        raise UserError(
+            "the server's answer holds what are no numbers; is its model that of this contract?"
+        ) from None
 
 
 def checked_output(outputs, name, count, shape=None):

@@ -256,6 +256,7 @@ def render(agreed, served, paths, image_name, image, digests=(None, None)):
             ]
             + [f"--{flag}={value}" for flag, value in repeated.items() if value]
         ),
+        "generates": "generate" in agreed.capabilities,
         "question": json.dumps(
             {"signature_name": "png", "instances": [agreed.latent_spec.example | {SEED.name: 1}]}
         ),

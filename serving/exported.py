@@ -6,6 +6,7 @@ from absl import flags
 
 from keras_infogan import config, contract
 from keras_infogan.config import UserError
+from keras_infogan.contract import ONNX_FILES
 
 FLAGS = flags.FLAGS
 
@@ -42,6 +43,13 @@ def read_contract(directory):
     path = directory / "generator.json"
     check_regular(path)
     return contract.read(path)[1]
+
+
+def first_onnx_file(contract):
+    """Returns the name of the ONNX file of the first thing that an exported model can do; others
+    are found beside it.
+    """
+    return f"{ONNX_FILES[contract.capabilities[0]]}.onnx"
 
 
 def versions_of(export_dir, name):

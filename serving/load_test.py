@@ -41,7 +41,13 @@ from keras_infogan.serving import client
 from keras_infogan.untrusted import printable
 
 FLAGS = flags.FLAGS
-SIGNATURES = ("png", "from_seed", "encode")
+# What is asked for, and the model's capability that it takes.
+SIGNATURES = {
+    "png": "generate",
+    "from_seed": "generate",
+    "encode": "encode",
+    "classify": "classify",
+}
 _PERCENTILES = (50, 90, 95, 99)
 _MOST_IMAGES, _MOST_CONNECTIONS = 10_000, 1_000  # in a request; at once
 _LONGEST = 3600.0  # seconds
@@ -65,7 +71,7 @@ class Load:
 
     def inputs(self, generator):
         """Returns the named inputs of a request, drawn with a numpy Generator."""
-        if self.signature == "encode":
+        if SIGNATURES[self.signature] != "generate":
             return {
                 "images": generator.integers(
                     0, 256, (self.batch_size, *self.offer.image_shape), np.uint8
@@ -101,11 +107,12 @@ class Load:
         if self.signature == "from_seed":
             client.checked_output(outputs, "images", self.batch_size, self.offer.image_shape)
         else:
-            client.checked_output(
-                outputs,
-                contract.PNG.name if self.signature == "png" else "parameters",
-                self.batch_size,
-            )
+            output = {
+                "png": contract.PNG.name,
+                "encode": "parameters",
+                "classify": contract.CLASS_PROBABILITIES,
+            }[self.signature]
+            client.checked_output(outputs, output, self.batch_size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -326,8 +333,8 @@ def define_flags():
     flags.DEFINE_enum(
         "signature",
         "png",
-        SIGNATURES,
-        "what is asked for: images as PNG files, images as numbers, or codes of images.",
+        list(SIGNATURES),
+        "what is asked for: images as PNG files, images as numbers, or codes or classes of images.",
     )
     flags.DEFINE_string(
         "batch_sizes",
@@ -355,8 +362,7 @@ def main():
             f"--seconds: expected a number from 0.1 to {_LONGEST:g}, received {FLAGS.seconds}."
         )
     first = client.connect_as_flags_say(retries=0)
-    if FLAGS.signature == "encode":
-        capabilities.require(first, "encode")
+    capabilities.require(first, SIGNATURES[FLAGS.signature])
     load = Load(FLAGS.signature, batch_sizes[0], first.offer)
     # A server that is not there or has another model is said before anything is
     # measured, or written.

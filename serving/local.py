@@ -48,8 +48,8 @@ def main():
     except ImportError as error:
         raise listening.missing(error) from None
     directory = exported.chosen_directory()
-    exported.read_contract(directory)
-    model = onnx_model.load(directory / "generator.onnx", provider=FLAGS.provider)
+    first = exported.first_onnx_file(exported.read_contract(directory))
+    model = onnx_model.load(directory / first, provider=FLAGS.provider)
     name = model.contract.name
     listener = listening.listen_as_flags_say()
     version = max(exported.versions_of(directory, name), default=1)

@@ -6,7 +6,13 @@ import numpy as np
 from PIL import Image
 
 from keras_infogan.config import UserError, did_you_mean
-from keras_infogan.contract import LOG_LIKELIHOOD, PNG, RECONSTRUCTIONS
+from keras_infogan.contract import (
+    CLASS,
+    CLASS_PROBABILITIES,
+    LOG_LIKELIHOOD,
+    PNG,
+    RECONSTRUCTIONS,
+)
 
 
 class Predictor:
@@ -73,6 +79,12 @@ class Predictor:
                         for name, array in inputs.items()
                     )
                 )
+            }
+        if graph.capability == "classify":
+            probabilities = self._model.classify(inputs["images"] * 2 - 1)
+            return {
+                CLASS.name: probabilities.argmax(axis=-1),
+                CLASS_PROBABILITIES: probabilities,
             }
         with np.errstate(over="ignore", invalid="ignore"):
             if graph.capability == "reconstruct":

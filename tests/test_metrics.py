@@ -530,3 +530,8 @@ def test_the_reconstruction_error_does_not_depend_on_parts():
     assert scores["unexplained_variance"] == pytest.approx(
         np.mean((images - answers) ** 2) / images.var(axis=0).mean(), rel=1e-5
     )
+
+
+def test_accuracy_of_a_classifier_is_the_share_that_is_right():
+    assert SCORE["classification_accuracy"](LABELS, LABELS) == 1
+    assert SCORE["classification_accuracy"](np.where(LABELS == 4, 0, LABELS), LABELS) == 0.8

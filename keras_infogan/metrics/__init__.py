@@ -20,7 +20,8 @@ class Metric:
       name: of its file and function.
       group: what it asks of a run: "generator" (the generator and the recognizer alone), "real"
         (codes read from real images, without labels), "labels", "factors", "images" (real ones, in
-        a feature space), "reconstruction" or "likelihood".
+        a feature space), "reconstruction", "likelihood" or "classes" (what a classifier says of
+        real images).
       title: for a person.
       higher_is_better: True, False, or None where neither end is better.
     """
@@ -80,6 +81,7 @@ METRICS = {
         Metric("reconstruction_error", "reconstruction", "Reconstruction error", False),
         Metric("log_likelihood", "likelihood", "Log likelihood (nats)"),
         Metric("bits_per_dimension", "likelihood", "Bits per dimension", False),
+        Metric("classification_accuracy", "classes", "Accuracy of the classifier"),
     )
 }
 GROUPS = tuple(dict.fromkeys(metric.group for metric in METRICS.values()))
