@@ -12,6 +12,16 @@ def binary_cross_entropy(logits, target):
     return ops.softplus(logits) - target * logits
 
 
+def cross_entropy(logits, labels):
+    """Returns -log p(label) per example, float32 (batch,), of logits (batch, classes) and labels,
+    int (batch,).
+    """
+    log_probabilities = ops.log_softmax(ops.cast(logits, "float32"))
+    return -ops.take_along_axis(log_probabilities, ops.cast(labels, "int32")[:, None], axis=-1)[
+        :, 0
+    ]
+
+
 def discriminator_loss(real_logits, fake_logits, label_smoothing=0.0):
     """Returns the discriminator's loss per example, -log D(x) - log(1 - D(G(z))) (Goodfellow et al.
     2014, arXiv 1406.2661, equation 1).

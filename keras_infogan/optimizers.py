@@ -49,3 +49,30 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         return {"learning_rate": self.learning_rate, "start": self.start, "end": self.end}
+
+
+@keras.saving.register_keras_serializable("keras_infogan")
+class PowerDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that falls as (1 + factor p)^-power, p going from 0 to 1 (Ganin et al. 2016,
+    arXiv 1505.07818, Section 5.2.2).
+
+    Attributes:
+      learning_rate: the rate to begin with.
+      end: update at which p is 1.
+      factor, power: of the fall.
+    """
+
+    def __init__(self, learning_rate, end, factor, power):
+        self.learning_rate, self.end, self.factor, self.power = learning_rate, end, factor, power
+
+    def __call__(self, step):
+        progress = tf.cast(step, "float32") / self.end
+        return self.learning_rate * (1 + self.factor * progress) ** -self.power
+
+    def get_config(self):
+        return {
+            "learning_rate": self.learning_rate,
+            "end": self.end,
+            "factor": self.factor,
+            "power": self.power,
+        }

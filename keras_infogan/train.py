@@ -49,6 +49,10 @@ def requested_run(given, directory=None):
     image_shape, frame = datasets.shape_and_framing(
         dataset, data_dir, FLAGS.image_size, bool(FLAGS.pad), FLAGS.white
     )
+    if "target_image" in settings.reads:
+        target_dir = config.user_path(settings.target_data_dir)
+        image_shape = datasets.common_shape(image_shape, settings.target_dataset, target_dir)
+        settings = dataclasses.replace(settings, target_data_dir=target_dir or "")
     listing = datasets.listing(dataset, data_dir)
     run = runs.Run(
         directory or pathlib.Path(),

@@ -32,6 +32,7 @@ from absl import flags
 from keras_infogan import checkpoints, config, loaded, models, runs, trained, training
 from keras_infogan.datasets import ImageSet
 from keras_infogan.settings.dcgan import DCGANSettings
+from keras_infogan.settings.domain_adversarial import DomainAdversarialSettings
 from keras_infogan.settings.infogan import InfoGANSettings
 from keras_infogan.settings.vae import VAESettings
 
@@ -70,7 +71,17 @@ TINY = {
         decoder_layers="dense 16, dense 4x4x8, conv 1/2",
         **_SHORT,
     ),
+    "domain_adversarial": DomainAdversarialSettings(
+        target_dataset="digits",
+        num_classes=3,
+        filters="4, 8",
+        label_layers="dense 8",
+        domain_layers="dense 8",
+        **_SHORT,
+    ),
 }
+# What the train command is given beside a model's name, where its presets leave something open.
+ARGUMENTS = {"domain_adversarial": ("--target_dataset=digits",)}
 SMALL = TINY["infogan"]
 
 
@@ -117,10 +128,14 @@ def small():
 
 @pytest.fixture
 def batch():
-    """A batch of 16 images in [-1, 1]."""
+    """A batch of 16 images in [-1, 1], with all that any model reads."""
     import tensorflow as tf
 
-    return {"image": tf.constant(np.random.default_rng(0).uniform(-1, 1, (16, *SHAPE)), tf.float32)}
+    generator = np.random.default_rng(0)
+    names = ("image", "labeled_image", "target_image")
+    return {
+        name: tf.constant(generator.uniform(-1, 1, (16, *SHAPE)), tf.float32) for name in names
+    } | {"label": tf.constant(np.arange(16) % 3, tf.int32)}
 
 
 @pytest.fixture(scope="session")
@@ -225,7 +240,11 @@ def run_of(made_once):
         return made_once(
             f"run_of_{name}",
             lambda directory: succeed_here(
-                "train", f"--model={name}", f"--run_dir={directory}", *arguments
+                "train",
+                f"--model={name}",
+                f"--run_dir={directory}",
+                *arguments,
+                *ARGUMENTS.get(name, ()),
             ),
         )
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from keras_infogan.config import UserError, did_you_mean
-from keras_infogan.datasets import digits, folder, prepared, sprites
+from keras_infogan.datasets import digits, folder, mnist_m, prepared, sprites
 from keras_infogan.datasets.image_set import ImageSet
 from keras_infogan.framing import of_dataset
 
@@ -29,7 +29,7 @@ class Facts:
       read: function (name, split, data_dir, image_shape, Framing) -> ImageSet.
       image_size: height and width in pixels that images are brought to.
       channels: 1 (grey), 3 (colour), or None where the images themselves tell.
-      source: "embedded", "prepared" (tensorflow-datasets) or "folder".
+      source: "embedded", "prepared" (tensorflow-datasets), "made" (of a prepared one) or "folder".
       about: one line for --help.
       license: terms of the images, which a model trained on them may inherit.
       splits: names of its splits; of prepared data, tensorflow-datasets knows them.
@@ -67,6 +67,15 @@ DATASETS = {
     ),
     "mnist": Facts(
         prepared.read, 28, 1, "prepared", "handwritten digits (tensorflow-datasets)", "CC BY-SA 3.0"
+    ),
+    "mnist_m": Facts(
+        mnist_m.read,
+        28,
+        3,
+        "made",
+        "MNIST's digits on color photographs, made here",
+        "CC BY-SA 3.0, and those of scikit-image's and scikit-learn's photographs",
+        mnist_m.SPLITS,
     ),
     "fashion_mnist": Facts(
         prepared.read, 28, 1, "prepared", "clothes (tensorflow-datasets)", "MIT"
@@ -230,7 +239,7 @@ def evaluation_split(name, data_dir=None):
 
 def reads_without_tensorflow(name):
     """Whether a data set is embedded or a folder."""
-    return name in DATASETS and DATASETS[name].source != "prepared"
+    return name in DATASETS and DATASETS[name].source in ("embedded", "folder")
 
 
 def load(name, split, shape, data_dir=None, framing=None):
@@ -446,6 +455,11 @@ def common_shape(shape, target, target_dir=None):
     Raises:
       UserError: if the second cannot be read, or comes in another size only.
     """
+    if not target:
+        raise UserError(
+            "which second data set? Give --target_dataset=NAME, one of the same classes as the "
+            "first, whose labels are not read."
+        )
     height, width, channels = shape
     with _about_target():
         known = facts(target, target_dir)

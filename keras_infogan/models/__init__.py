@@ -16,6 +16,7 @@ MODELS = {
     "infogan": "InfoGAN",
     "dcgan": "DCGAN",
     "vae": "VAE",
+    "domain_adversarial": "DomainAdversarial",
 }
 
 

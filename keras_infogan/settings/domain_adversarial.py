@@ -1,0 +1,107 @@
+"""Settings and presets of domain-adversarial training (Ganin and Lempitsky 2015, arXiv 1409.7495;
+Ganin et al. 2016, arXiv 1505.07818, JMLR 17). Loads without TensorFlow.
+
+Deviations of all presets, with the reason:
+  - Images are in [-1, 1] everywhere; the paper subtracts the mean image.
+  - A batch is as many images of each of the two data sets: `batch_size` is half of the paper's 128.
+"""
+
+import dataclasses
+
+from keras_infogan import architectures, config
+from keras_infogan.config import UserError, setting
+from keras_infogan.latents import LatentSpec, Noise
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DomainAdversarialSettings(config.Settings):
+    """Everything that defines a run of domain-adversarial training, apart from the first data
+    set.
+    """
+
+    title = "domain-adversarial classifier"
+    paper = "Ganin et al. 2016, arXiv 1505.07818"
+    reads = ("image", "label", "target_image")
+    stabilizers = ("--domain_weight=0.1",)
+
+    target_dataset: str = setting(
+        "", "the second data set, the target, of which no label is read in training"
+    )
+    target_data_dir: str = setting(
+        "", "its folder or zip of images, or where tensorflow-datasets keeps it; empty: as usual"
+    )
+    num_classes: int = setting(10, "how many classes there are", minimum=2, maximum=10_000)
+
+    filters: str = setting(
+        "32, 48",
+        "filters of the feature extractor's 5x5 convolutions, each followed by 2x2 max pooling",
+    )
+    label_layers: str = setting(
+        "dense 100, dense 100", "layers of the label predictor but the last, dense ones"
+    )
+    domain_layers: str = setting(
+        "dense 100", "layers of the domain classifier but the last, dense ones"
+    )
+
+    domain_weight: float = setting(
+        1.0,
+        "what lambda, the weight of the domains in the features' objective, rises to; 0: trained "
+        "on the first data set only",
+        minimum=0.0,
+    )
+    domain_weight_slope: float = setting(
+        10.0, "how fast it rises: lambda is 2 / (1 + exp(-slope p)) - 1 at progress p", minimum=0.0
+    )
+    order: str = setting(
+        "together",
+        "whether all three networks move at once, as in the paper, or one after another in each "
+        "step: domain classifier, label predictor, features",
+        choices=("together", "in_turn"),
+    )
+    learning_rate: float = setting(
+        0.01, "step size to begin with; it falls as (1 + 10 p)^-0.75 with progress p", minimum=0.0
+    )
+    momentum: float = setting(0.9, "momentum of gradient descent", minimum=0.0, maximum=0.9999)
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.parsed_filters  # noqa: B018, raises
+        for name in ("label_layers", "domain_layers"):
+            architectures.check_encoder(name, getattr(self, name), flat_input=True)
+
+    @property
+    def parsed_filters(self):
+        """Filters of each convolution, a tuple of ints; raises UserError if they are none."""
+        parts = [part.strip() for part in self.filters.split(",")]
+        if not all(part.isascii() and part.isdecimal() and 0 < int(part) < 2**20 for part in parts):
+            raise UserError(
+                f"--filters: expected numbers of filters such as '32, 48', received "
+                f"{self.filters[:200]!r}."
+            )
+        return tuple(map(int, parts))
+
+    @property
+    def latent_spec(self):
+        """Nothing: it generates no images."""
+        return LatentSpec(Noise(0), ())
+
+    def for_images(self, image_shape):
+        """Returns the settings, having checked that pooling leaves some of (height, width,
+        channels).
+        """
+        if min(image_shape[:2]) < 2 ** len(self.parsed_filters):
+            raise UserError(
+                f"--filters={self.filters!r} halves the image {len(self.parsed_filters)} times, "
+                f"and {image_shape[0]}x{image_shape[1]} pixels are too few; give fewer, or a "
+                "larger --image_size."
+            )
+        return self
+
+
+# A preset is chosen by the first data set's name, or with --preset; "general" serves all others.
+PRESETS = {
+    # The networks of the paper for MNIST and MNIST-M (its Figure 4a).
+    "mnist": DomainAdversarialSettings(target_dataset="mnist_m", batch_size=64, steps=3000),
+    # Other images: one convolution more, for there is more to see.
+    "general": DomainAdversarialSettings(filters="32, 48, 64", batch_size=64, steps=5000),
+}
