@@ -33,6 +33,7 @@ from keras_infogan import checkpoints, config, loaded, models, runs, trained, tr
 from keras_infogan.datasets import ImageSet
 from keras_infogan.settings.dcgan import DCGANSettings
 from keras_infogan.settings.domain_adversarial import DomainAdversarialSettings
+from keras_infogan.settings.egan import EGANSettings
 from keras_infogan.settings.infogan import InfoGANSettings
 from keras_infogan.settings.vae import VAESettings
 
@@ -77,6 +78,14 @@ TINY = {
         filters="4, 8",
         label_layers="dense 8",
         domain_layers="dense 8",
+        **_SHORT,
+    ),
+    "egan": EGANSettings(
+        codes="kind=categorical(3), slant=uniform",
+        noise_size=4,
+        discriminator_layers="conv 4/2, conv 8/2 bn",
+        recognizer_layers="dense 8 bn",
+        generator_layers="dense 2x2x8 bn, conv 8/2 bn, conv 1/2",
         **_SHORT,
     ),
 }

@@ -78,6 +78,15 @@ OWN = {
         "binarized": {"binarize": True},
         "gaussian": {"likelihood": "gaussian"},
     },
+    "egan": {
+        "two survivors, no codes": {
+            "codes": "",
+            "survivors": 2,
+            "spectral_norm": True,
+            "generator_average_decay": 0.9,
+        },
+        "a random child": {"selection": "random"},
+    },
 }
 VARIANTS = {name: COMMON | OWN.get(name, {}) for name in models.MODELS}
 ALL = [(name, variant) for name, variants in VARIANTS.items() for variant in variants]

@@ -17,6 +17,7 @@ MODELS = {
     "dcgan": "DCGAN",
     "vae": "VAE",
     "domain_adversarial": "DomainAdversarial",
+    "egan": "EGAN",
 }
 
 
