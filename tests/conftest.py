@@ -31,6 +31,7 @@ from absl import flags
 
 from keras_infogan import checkpoints, config, loaded, models, runs, trained, training
 from keras_infogan.datasets import ImageSet
+from keras_infogan.settings.bigan import BiGANSettings
 from keras_infogan.settings.dcgan import DCGANSettings
 from keras_infogan.settings.domain_adversarial import DomainAdversarialSettings
 from keras_infogan.settings.egan import EGANSettings
@@ -86,6 +87,14 @@ TINY = {
         discriminator_layers="conv 4/2, conv 8/2 bn",
         recognizer_layers="dense 8 bn",
         generator_layers="dense 2x2x8 bn, conv 8/2 bn, conv 1/2",
+        **_SHORT,
+    ),
+    "bigan": BiGANSettings(
+        codes="slant=uniform, tilt=gaussian",
+        encoder_layers="conv 4/2, dense 16 bn",
+        generator_layers="dense 2x2x8 bn, conv 8/2 bn, conv 1/2",
+        discriminator_layers="conv 4/2",
+        joint_layers="dense 8 bn",
         **_SHORT,
     ),
 }

@@ -18,6 +18,7 @@ MODELS = {
     "vae": "VAE",
     "domain_adversarial": "DomainAdversarial",
     "egan": "EGAN",
+    "bigan": "BiGAN",
 }
 
 
