@@ -190,6 +190,45 @@ def test_labels_are_never_seen(small, batch, settings):
     assert all(np.array_equal(one, other) for one, other in zip(*results, strict=True))
 
 
+def test_the_two_images_of_a_contrast_have_one_code_in_common(small, batch):
+    codes = "kind=categorical(3), slant=uniform, tilt=uniform"
+    settings = dataclasses.replace(small, codes=codes, contrastive_weight=2.0)
+    model = models.build("infogan", settings, SHAPE)
+    seen, spec = [], model.latent_spec
+    generator = model.generator
+
+    def watched(latents, training):
+        seen.append(latents.numpy())
+        return generator(latents, training=training)
+
+    model.generator = watched
+    minimized, logged = model._with_contrast({"generator": tf.zeros(16)}, batch, use=0)
+    first, second = (spec.unpack(latents) for latents in np.split(seen[0], 2))
+    equal = {name: np.all(first[name] == second[name], axis=1) for name in first}
+    # A category can be the same by chance.
+    assert not equal["noise"].any()
+    assert np.all(equal["kind"] | equal["slant"] | equal["tilt"])
+    assert not (equal["slant"] & equal["tilt"]).any()
+    assert min(values.sum() for values in equal.values() if values is not equal["noise"]) > 0
+    assert minimized["generator"].numpy() == pytest.approx(2 * logged["contrast_loss"].numpy())
+
+
+def test_a_contrast_moves_the_generator_from_its_start_on(small, batch):
+    settings = dataclasses.replace(
+        small, contrastive_weight=2.0, contrastive_start=0.5, share_fakes=True
+    )
+    model = models.build("infogan", settings, SHAPE)
+    for step, moves in ((0, False), (settings.steps // 2, True)):
+        model.steps_taken.assign(step)
+        minimized, _ = model._with_contrast({"generator": tf.zeros(16)}, batch, use=0)
+        assert bool(np.any(minimized["generator"].numpy())) == moves
+
+
+def test_a_contrast_of_one_code_is_refused(small):
+    with pytest.raises(UserError, match="has one alone"):
+        dataclasses.replace(small, codes="slant=uniform", contrastive_weight=1.0)
+
+
 def test_weights_of_codes_scale_their_part(small):
     codes = "kind=categorical(3, weight=0), slant=uniform(weight=2), tilt=uniform(weight=0.5)"
     model = models.build("infogan", dataclasses.replace(small, codes=codes), SHAPE)

@@ -41,6 +41,11 @@ OWN = {
             "generator_average_decay": 0.9,
         },
         "fixed deviation": {"posterior_std": 1.0},
+        "contrastive": {
+            "contrastive_weight": 2.0,
+            "share_fakes": False,
+            "generator_updates": 2,
+        },
         "no noise": {"noise_size": 0},
         "taught by real images": {
             "codes": "kind=categorical(3), slant=uniform(shear=0.4), tilt=gaussian",
@@ -118,7 +123,8 @@ def _logged(name, model):
         "infogan": gan
         | {f"mutual_information/{code.name}" for code in spec.codes}
         | {f"{term}/{code}" for term in ("disagreement", "uncertainty") for code in taught}
-        | {f"guidance/{code.name}" for code in spec.codes if code.continuous and code.guide},
+        | {f"guidance/{code.name}" for code in spec.codes if code.continuous and code.guide}
+        | ({"contrast_loss"} if getattr(model.settings, "contrastive_weight", 0) else set()),
         "dcgan": gan,
         "vae": {"negative_bound", "reconstruction"}
         | {f"divergence/{code.name}" for code in spec.codes},
@@ -211,6 +217,7 @@ def test_save_and_restore_give_the_same_next_step(name, variant, batch, tmp_path
         "stabilized",
         "separate recognizer",
         "taught by real images",
+        "contrastive",
         "binarized",
         "float16",
     ),

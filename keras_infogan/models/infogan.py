@@ -6,11 +6,21 @@ The game of equation 6:
     min_{G,Q} max_D  V(D, G) - lambda L_I(G, Q),
     L_I(G, Q) = E_{c ~ P(c), x ~ G(z,c)} [log Q(c|x)] + H(c)  <=  I(c; G(z, c))
 
-D and Q share the trunk and differ in their last layers (Section 6). Settings and presets stand in
-`settings.infogan`.
+D and Q share the trunk and differ in their last layers (Section 6).
+
+With the contrastive regularizer (InfoGAN-CR, Lin et al. 2020, arXiv 1906.06034, equation 4) a
+network H sees two images that have one code in common, all else drawn anew, and says which; H and G
+want it to be right:
+
+    min_{G,Q,H} max_D  V(D, G) - lambda L_I(G, Q) - alpha E_i [log H_i(G(z,c), G(z',c'))],
+    c_i = c'_i
+
+Settings and presets stand in `settings.infogan`.
 """
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from keras_infogan import augment, losses, networks
 from keras_infogan.learner import Learner, Player, moving_average
@@ -18,7 +28,7 @@ from keras_infogan.optimizers import Adam, LinearDecay
 
 # Numbers of draws (see Learner.draw) that keep clear of those of fakes and of their instance noise,
 # which count up from 0.
-_COPIES, _NOISE_OF_COPIES, _AUGMENTATION = 2**20, 2**20 + 1, 2**21
+_COPIES, _NOISE_OF_COPIES, _AUGMENTATION, _PAIRS = 2**20, 2**20 + 1, 2**21, 2**22
 
 
 class InfoGAN(Learner):
@@ -30,6 +40,8 @@ class InfoGAN(Learner):
       trunk: images -> features, shared.
       discriminator: features -> logit of "real", float32 (batch, 1).
       recognizer: features -> parameters of Q(c|x), float32 (batch, latent_spec.total_parameters).
+      contrast: H, where it is asked for: two images side by side in their channels -> logits of the
+        code that they have in common, float32 (batch, codes).
     """
 
     def make_networks(self):
@@ -51,6 +63,16 @@ class InfoGAN(Learner):
             spec.total_parameters,
             spectral,
         )
+        if settings.contrastive_weight:
+            height, width, channels = self.image_shape
+            self.contrast = networks.image_encoder(
+                "contrast",
+                (height, width, 2 * channels),
+                settings.trunk_layers,
+                slope,
+                len(spec.codes),
+                spectral,
+            )
 
     def make_players(self):
         """Discriminator and generator; which of them owns the recognizer, `recognizer_optimizer`
@@ -94,6 +116,12 @@ class InfoGAN(Learner):
                 (*others, self.recognizer),
                 updates=settings.generator_updates,
             )
+        if settings.contrastive_weight:
+            players["contrast"] = Player(
+                adam(settings.discriminator_learning_rate, settings.generator_updates),
+                (self.contrast,),
+                updates=settings.generator_updates,
+            )
         return players
 
     def objectives(self, batch):
@@ -116,7 +144,8 @@ class InfoGAN(Learner):
             information,
         )
         logged = {"discriminator_loss": discriminator_losses, "generator_loss": generator_losses}
-        return minimized, logged | _to_log(information) | from_real
+        minimized, contrast = self._with_contrast(minimized, batch, use=0)
+        return minimized, logged | _to_log(information) | from_real | contrast
 
     def game(self, batch):
         """Both players on one batch of fakes, or as the released code plays it, the generator on a
@@ -140,7 +169,8 @@ class InfoGAN(Learner):
         generator_losses = losses.generator_loss(self.discriminator(fake, training=True))
         information = self._information(latents, fake)
         minimized = self._with_information({"generator": generator_losses}, information)
-        return minimized, {"generator_loss": generator_losses} | _to_log(information)
+        minimized, contrast = self._with_contrast(minimized, batch, use)
+        return minimized, {"generator_loss": generator_losses} | _to_log(information) | contrast
 
     def _fakes(self, batch, use):
         latents = self.draw(self.latent_spec.draw, batch["image"], use)
@@ -184,6 +214,35 @@ class InfoGAN(Learner):
             continuous = [code for code in codes if code.continuous]
             informed["discriminator"] = penalty_of(continuous) if follows else penalty
         return {player: value + informed.get(player, 0.0) for player, value in minimized.items()}
+
+    def _with_contrast(self, minimized, batch, use):
+        """Returns what each player minimizes with the contrastive regularizer, and what of it is
+        logged.
+        """
+        settings, spec = self.settings, self.latent_spec
+        if not settings.contrastive_weight:
+            return minimized, {}
+        columns = spec.unpack(np.arange(spec.size)[None])
+        belongs = np.zeros((len(spec.codes), spec.size), np.float32)
+        for index, code in enumerate(spec.codes):
+            belongs[index, columns[code.name]] = 1
+
+        def drawn_codes(count, seed):
+            return tf.random.stateless_uniform((count,), seed, 0, len(spec.codes), tf.int32)
+
+        first, other = (
+            self.draw(spec.draw, batch["image"], _PAIRS + 3 * use + turn) for turn in range(2)
+        )
+        shared = self.draw(drawn_codes, batch["image"], _PAIRS + 3 * use + 2)
+        kept = tf.gather(belongs, shared)
+        both = tf.concat([first, kept * first + (1 - kept) * other], axis=0)
+        pairs = tf.concat(tf.split(self.generator(both, training=True), 2), axis=-1)
+        logits = self.contrast(pairs, training=True)
+        errors = tf.nn.sparse_softmax_cross_entropy_with_logits(shared, logits)
+        started = self.steps_taken.value >= int(settings.contrastive_start * settings.steps)
+        weight = tf.where(started, settings.contrastive_weight, 0.0)
+        added = {"generator": minimized["generator"] + weight * errors, "contrast": errors}
+        return minimized | added, {"contrast_loss": errors}
 
     def _information_of_real(self, images, features):
         """Returns what Q learns of codes from real images and changed copies of them: terms to log,

@@ -146,6 +146,19 @@ class InfoGANSettings(config.Settings):
         minimum=0.0,
     )
 
+    contrastive_weight: float = setting(
+        0.0,
+        "alpha, weight with which generator and a further network make it visible which code two "
+        "images have in common (InfoGAN-CR, Lin et al. 2020, arXiv 1906.06034); 0: not",
+        minimum=0.0,
+    )
+    contrastive_start: float = setting(
+        0.0,
+        "share of the steps after which that moves the generator; the network learns before",
+        minimum=0.0,
+        maximum=1.0,
+    )
+
     label_smoothing: float = setting(
         0.0, "taken off the discriminator's target for real images", minimum=0.0, maximum=0.5
     )
@@ -186,6 +199,11 @@ class InfoGANSettings(config.Settings):
             raise config.UserError(
                 f"--generator_updates={self.generator_updates} needs a fresh batch of fakes for "
                 "each update; add --noshare_fakes."
+            )
+        if self.contrastive_weight and len(self.latent_spec.codes) < 2:
+            raise config.UserError(
+                f"--contrastive_weight={self.contrastive_weight} tells codes apart, and --codes "
+                "has one alone; give two or more, or --contrastive_weight=0."
             )
         augment.parse_changes("changes", self.changes)
         augment.parse_changes("augmentation", self.augmentation)
@@ -396,8 +414,7 @@ PRESETS = {
         _TABLE_6, codes="3*categorical(20, weight=2), width=uniform(weight=0.05)"
     ),
     # "InfoGAN (modified)" of Lin et al., ICML 2020, arXiv 1906.06034: 28 epochs, the generator
-    # updated twice a step. Its contrastive regularizer (InfoGAN-CR) is another algorithm and not
-    # part of this model. Deviation: ReLU, not leaky ReLU, between the generator's convolutions.
+    # updated twice a step. Deviation: ReLU, not leaky ReLU, between the generator's convolutions.
     "dsprites": InfoGANSettings(
         codes="5*uniform",
         noise_size=5,
@@ -418,6 +435,11 @@ PRESETS = {
     # Any other images: Table 3's style, layers made for the image size.
     "general": InfoGANSettings(noise_size=64, steps=20_000),
 }
+# InfoGAN-CR of the same paper: after 288,000 steps alpha is 2. Deviation: the network that compares
+# learns from the start, and is not spectrally normalized in its last layer.
+PRESETS["dsprites_contrastive"] = dataclasses.replace(
+    PRESETS["dsprites"], contrastive_weight=2.0, contrastive_start=288_000 / 322_560
+)
 # Ours: as dsprites, but for a number of steps that a laptop can wait for.
 PRESETS["sprites"] = dataclasses.replace(PRESETS["dsprites"], steps=20_000)
 PRESETS["digits"] = dataclasses.replace(
