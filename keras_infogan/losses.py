@@ -44,6 +44,13 @@ def generator_loss(fake_logits):
     return binary_cross_entropy(fake_logits, 1.0)
 
 
+def bernoulli_log_prob(images, logits):
+    """Returns log p(x), (batch,), in nats, summed over pixels, where each is white with the
+    probability sigmoid(logit): of gray images in [-1, 1] its expectation, minus the cross-entropy.
+    """
+    return ops.sum(0.5 * (images + 1) * logits - ops.softplus(logits), axis=(1, 2, 3))
+
+
 def self_augmented_information(log_probabilities, log_probabilities_of_changed, prior):
     """Returns the three terms by which a recognizer learns a discrete code from images without
     labels (Krause et al. 2010, "Discriminative clustering by regularized information maximization";

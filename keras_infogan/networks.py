@@ -160,6 +160,24 @@ def image_encoder(
     return keras.Model(inputs, features, name=name)
 
 
+def with_hidden(network, layer):
+    """Returns a network that gives, beside what `image_encoder`'s gives, what one of its layers
+    gives before batch norm and leaky ReLU.
+
+    Args:
+      network: of `image_encoder`.
+      layer: the number of that layer, from 1 on.
+
+    Returns:
+      A keras.Model of the same layers and name, with two outputs: that of `network`, and hidden
+      features (batch, features).
+    """
+    kinds = (keras.layers.Conv2D, keras.layers.Dense, SpectralNormalization)
+    layers = [found for found in network.layers if isinstance(found, kinds)]
+    hidden = keras.layers.Flatten()(layers[layer - 1].output)
+    return keras.Model(network.inputs, [network.output, hidden], name=network.name)
+
+
 def image_decoder(name, input_size, layers, activation="tanh", weight_std=0.0):
     """Builds a network from latent vectors to images.
 
@@ -199,3 +217,8 @@ def image_decoder(name, input_size, layers, activation="tanh", weight_std=0.0):
         if isinstance(layer, Dense) and len(layer.shape) == 3:
             features = keras.layers.Reshape(layer.shape, dtype=settings["dtype"])(features)
     return keras.Model(inputs, features, name=name)
+
+
+def gray(logits):
+    """Returns gray levels in [-1, 1] of a decoder that ends in logits: 2 sigmoid(logits) - 1."""
+    return ops.tanh(0.5 * logits)

@@ -69,6 +69,40 @@ def parse_codes(text):
     return tuple(codes)
 
 
+def parse_latents(text, title, allowed, example):
+    """Parses the codes of a model that generates from nothing else, and learns them from nothing
+    but the images.
+
+    Args:
+      text: see `parse_codes`.
+      title: of the model, for the sentences.
+      allowed: tuple of the kinds that they may be of.
+      example: how to write them.
+
+    Raises:
+      UserError: if there are none, or one is of another kind or has something in brackets.
+    """
+    codes = parse_codes(text)
+    other = next((code for code in codes if code.kind not in allowed), None)
+    if not codes or other:
+        received = f"{other.name} is {other.kind}" if other else "there are none"
+        raise UserError(
+            f"--codes: the latents of {title} are {' or '.join(allowed)}, and {received}; write "
+            f'them like --codes="{example}".'
+        )
+    if any(code.weight != 1 for code in codes):
+        raise UserError(
+            f"--codes: the latents of {title} have no weights of their own; leave what stands in "
+            "brackets out."
+        )
+    if any(code.guide for code in codes):
+        raise UserError(
+            f"--codes: the latents of {title} learn no change of the image; leave what stands in "
+            "brackets out, or train an InfoGAN."
+        )
+    return codes
+
+
 def with_continuous_weight(text, weight):
     """Returns codes in which the weight of every continuous code is multiplied, as a setting of its
     own, `continuous_weight`, did before version 3 of runs.

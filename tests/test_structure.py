@@ -27,7 +27,7 @@ LAYERS = [
     {"onnx_model"},
     {"trained"},
     {"contract", "named", "features", "scoring"},
-    {"latents", "evidence", "augment", "learner", "networks", "optimizers"},
+    {"latents", "evidence", "augment", "gaussian", "learner", "networks", "optimizers"},
     {"notation", "checkpoints", "datasets"},
     {
         "codes",

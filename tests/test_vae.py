@@ -68,6 +68,20 @@ def test_beta_weighs_the_divergence_alone(batch):
     assert weighted_logged["negative_bound"] == pytest.approx(logged["negative_bound"], rel=1e-5)
 
 
+@pytest.mark.parametrize("step", [0, 5, 50])
+def test_with_a_capacity_beta_weighs_how_far_the_divergence_is_off(step, batch):
+    settings = dataclasses.replace(SETTINGS, beta=10.0, capacity=25.0, capacity_steps=10)
+    model = models.build("vae", settings, SHAPE)
+    model.steps_taken.assign(step)
+    minimized, logged = model.objectives(batch)
+    penalty = minimized["autoencoder"].numpy() - logged["reconstruction"].numpy()
+    divergence = sum(
+        value.numpy() for name, value in logged.items() if name.startswith("divergence/")
+    )
+    capacity = {0: 0.0, 5: 12.5, 50: 25.0}[step]
+    assert penalty.mean() == pytest.approx(10 * abs(divergence.mean() - capacity), rel=1e-3)
+
+
 def test_a_gaussian_likelihood_is_scipys(batch):
     settings = dataclasses.replace(SETTINGS, likelihood="gaussian", gaussian_std=0.2)
     model = models.build("vae", settings, SHAPE)
@@ -148,8 +162,9 @@ def test_it_reconstructs_the_decoder_of_the_mean(batch):
             "the latents of a VAE are gaussian, and digit is categorical",
         ),
         ({"codes": ""}, "there are none"),
-        ({"codes": "2*gaussian(weight=5)"}, "give --beta, which weighs the divergence of all"),
+        ({"codes": "2*gaussian(weight=5)"}, "the latents of a VAE have no weights of their own"),
         ({"beta": -1.0}, "--beta must be at least 0"),
+        ({"capacity": -1.0}, "--capacity must be at least 0"),
         ({"binarize": True, "likelihood": "gaussian"}, "--likelihood=bernoulli"),
         ({"encoder_layers": "dense 4, conv 4"}, "--encoder_layers"),
     ],

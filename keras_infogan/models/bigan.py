@@ -12,10 +12,9 @@ inverts G (theorem 2), though no term asks for a reconstruction. The latents are
 encoder is the recognizer Q of them. Settings and presets stand in `settings.bigan`.
 """
 
-import tensorflow as tf
 from keras import ops
 
-from keras_infogan import losses, networks
+from keras_infogan import gaussian, losses, networks
 from keras_infogan.learner import Learner, Player, moving_average
 from keras_infogan.optimizers import Adam, LinearDecay
 
@@ -100,15 +99,9 @@ class BiGAN(Learner):
         """Returns latents (batch, latents) of the encoder's answer: E(x) itself, or a draw from
         its Gaussian.
         """
-        size = self.latent_spec.size
         if self.settings.encoder == "deterministic":
             return parameters
-        moments = ops.reshape(parameters, (-1, size, 2))
-        noise = self.draw(
-            lambda count, seed: tf.random.stateless_normal((count, size), seed), parameters, use=1
-        )
-        log_variance = self.latent_spec.posterior.log_variance(moments[..., 1])
-        return moments[..., 0] + ops.exp(0.5 * log_variance) * noise
+        return gaussian.drawn(self, *gaussian.moments(self.latent_spec, parameters), use=1)
 
     def generate(self, latents):
         """Returns images in [-1, 1] of latents."""

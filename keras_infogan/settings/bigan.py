@@ -16,9 +16,9 @@ import dataclasses
 
 from keras_infogan import architectures, config
 from keras_infogan.codes import LogVariancePosterior, Posterior
-from keras_infogan.config import UserError, setting
+from keras_infogan.config import setting
 from keras_infogan.latents import LatentSpec, Noise
-from keras_infogan.notation import parse_codes
+from keras_infogan.notation import parse_latents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,23 +79,14 @@ class BiGANSettings(config.Settings):
 
     def __post_init__(self):
         super().__post_init__()
-        codes = parse_codes(self.codes)
-        discrete = next((code for code in codes if not code.continuous), None)
-        if not codes or discrete:
-            received = f"{discrete.name} is {discrete.kind}" if discrete else "there are none"
-            raise UserError(
-                f"--codes: the latents of a BiGAN are uniform or gaussian, and {received}; write "
-                'them like --codes="50*uniform".'
-            )
-        if any(code.weight != 1 or code.guide for code in codes):
-            raise UserError(
-                "--codes: the latents of a BiGAN have no weights and learn no change of the image; "
-                "leave what stands in brackets out, or train an InfoGAN."
-            )
+        self._parsed_codes()
         architectures.check_encoder("encoder_layers", self.encoder_layers)
         architectures.check_encoder("discriminator_layers", self.discriminator_layers)
         architectures.check_encoder("joint_layers", self.joint_layers, flat_input=True)
         architectures.parse_layers(self.generator_layers)
+
+    def _parsed_codes(self):
+        return parse_latents(self.codes, "a BiGAN", ("uniform", "gaussian"), "50*uniform")
 
     @property
     def latent_spec(self):
@@ -106,7 +97,7 @@ class BiGANSettings(config.Settings):
         """
         deterministic = Posterior(std=Posterior().min_std)
         posterior = LogVariancePosterior() if self.encoder == "gaussian" else deterministic
-        return LatentSpec(Noise(0), parse_codes(self.codes), posterior)
+        return LatentSpec(Noise(0), self._parsed_codes(), posterior)
 
     def for_images(self, image_shape):
         """Returns the settings with layers filled in for (height, width, channels) where they were

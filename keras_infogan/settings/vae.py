@@ -1,5 +1,6 @@
 """Settings and presets of the variational autoencoder (Kingma and Welling 2013, arXiv 1312.6114)
-and beta-VAE (Higgins et al. 2017). Loads without TensorFlow.
+and beta-VAE (Higgins et al. 2017), its capacity rising (Burgess et al. 2018, arXiv 1804.03599).
+Loads without TensorFlow.
 
 Deviations of all presets, with the reason:
   - Images are in [-1, 1] everywhere; the likelihood converts them to [0, 1] once.
@@ -14,7 +15,7 @@ from keras_infogan import architectures, config
 from keras_infogan.codes import LogVariancePosterior
 from keras_infogan.config import UserError, setting
 from keras_infogan.latents import LatentSpec, Noise
-from keras_infogan.notation import parse_codes
+from keras_infogan.notation import parse_latents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,15 @@ class VAESettings(config.Settings):
         "weight of the divergence: 1 gives the variational bound, "
         "more a beta-VAE (Higgins et al. 2017)",
         minimum=0.0,
+    )
+    capacity: float = setting(
+        0.0,
+        "nats that the divergence is held at instead of 0, beta weighing how far it is off "
+        "(Burgess et al. 2018)",
+        minimum=0.0,
+    )
+    capacity_steps: int = setting(
+        100_000, "steps over which the capacity rises from 0, linearly", minimum=1
     )
     likelihood: str = setting(
         "bernoulli",
@@ -65,24 +75,7 @@ class VAESettings(config.Settings):
 
     def __post_init__(self):
         super().__post_init__()
-        codes = parse_codes(self.codes)
-        if not codes or any(code.kind != "gaussian" for code in codes):
-            other = next((code for code in codes if code.kind != "gaussian"), None)
-            received = f"{other.name} is {other.kind}" if other else "there are none"
-            raise UserError(
-                f"--codes: the latents of a VAE are gaussian, and {received}; write them like "
-                '--codes="10*gaussian".'
-            )
-        if any(code.weight != 1 for code in codes):
-            raise UserError(
-                "--codes: the latents of a VAE have no weights of their own; give --beta, which "
-                "weighs the divergence of all."
-            )
-        if any(code.guide for code in codes):
-            raise UserError(
-                "--codes: the latents of a VAE learn no change of the image; leave what stands in "
-                "brackets out, or train an InfoGAN."
-            )
+        self._parsed_codes()
         if self.binarize and self.likelihood != "bernoulli":
             raise UserError(
                 "--binarize makes pixels black or white, for which --likelihood=bernoulli is "
@@ -91,12 +84,15 @@ class VAESettings(config.Settings):
         architectures.check_encoder("encoder_layers", self.encoder_layers)
         architectures.parse_layers(self.decoder_layers)
 
+    def _parsed_codes(self):
+        return parse_latents(self.codes, "a VAE", ("gaussian",), "10*gaussian")
+
     @property
     def latent_spec(self):
         """The LatentSpec of these settings: codes alone, of which the encoder gives mean
         and log variance.
         """
-        return LatentSpec(Noise(0), parse_codes(self.codes), LogVariancePosterior())
+        return LatentSpec(Noise(0), self._parsed_codes(), LogVariancePosterior())
 
     def for_images(self, image_shape):
         """Returns the settings with layers filled in for (height, width, channels) where they were
