@@ -31,12 +31,14 @@ from absl import flags
 
 from keras_infogan import checkpoints, config, loaded, models, runs, trained, training
 from keras_infogan.datasets import ImageSet
+from keras_infogan.settings.autoencoder import AutoencoderSettings
 from keras_infogan.settings.bigan import BiGANSettings
 from keras_infogan.settings.dcgan import DCGANSettings
 from keras_infogan.settings.domain_adversarial import DomainAdversarialSettings
 from keras_infogan.settings.egan import EGANSettings
 from keras_infogan.settings.infogan import InfoGANSettings
 from keras_infogan.settings.vae import VAESettings
+from keras_infogan.settings.vae_gan import VAEGANSettings
 
 # What a shell starts in the background ignores Ctrl-C, and so would the commands under test.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -87,6 +89,20 @@ TINY = {
         discriminator_layers="conv 4/2, conv 8/2 bn",
         recognizer_layers="dense 8 bn",
         generator_layers="dense 2x2x8 bn, conv 8/2 bn, conv 1/2",
+        **_SHORT,
+    ),
+    "autoencoder": AutoencoderSettings(
+        codes="slant=gaussian, tilt=gaussian",
+        encoder_layers="conv 4/2, dense 16",
+        decoder_layers="dense 16, dense 4x4x8, conv 1/2",
+        **_SHORT,
+    ),
+    "vae_gan": VAEGANSettings(
+        codes="slant=gaussian, tilt=gaussian",
+        encoder_layers="conv 4/2, dense 16",
+        decoder_layers="dense 2x2x8 bn, conv 8/2 bn, conv 1/2",
+        discriminator_layers="conv 4/2, conv 8/2 bn, dense 8 bn",
+        similarity_layer=2,
         **_SHORT,
     ),
     "bigan": BiGANSettings(

@@ -81,6 +81,7 @@ OWN = {
     "vae": {
         "beta": {"beta": 4.0},
         "binarized": {"binarize": True},
+        "capacity": {"capacity": 5.0, "capacity_steps": 10, "beta": 10.0},
         "gaussian": {"likelihood": "gaussian"},
     },
     "egan": {
@@ -92,6 +93,8 @@ OWN = {
         },
         "a random child": {"selection": "random"},
     },
+    "autoencoder": {"denoising": {"corruption": 0.3}, "squared": {"error": "squared"}},
+    "vae_gan": {"three classes": {"three_classes": True}},
     "bigan": {
         "gaussian encoder": {"encoder": "gaussian"},
         "averaged": {"average_decay": 0.9, "learning_rate_decay_start": 0.5},
@@ -128,6 +131,8 @@ def _logged(name, model):
         "dcgan": gan,
         "vae": {"negative_bound", "reconstruction"}
         | {f"divergence/{code.name}" for code in spec.codes},
+        "autoencoder": {"reconstruction"},
+        "vae_gan": {"encoder_divergence", "dissimilarity", "decoder_loss", "discriminator_loss"},
         "bigan": gan | {"encoder_loss"},
     }.get(name)
 
@@ -219,6 +224,8 @@ def test_save_and_restore_give_the_same_next_step(name, variant, batch, tmp_path
         "taught by real images",
         "contrastive",
         "binarized",
+        "capacity",
+        "denoising",
         "float16",
     ),
 )
@@ -233,11 +240,11 @@ def test_two_replicas_equal_one(name, variant, batch, strategies):
     for one, two in zip(_weights(alone), _weights(model), strict=True):
         # float16 rounds a thousand times more coarsely, and differently where a replica
         # has half the batch.
-        assert one == pytest.approx(two, abs=2e-2 if variant == "float16" else 2e-4)
+        assert one == pytest.approx(two, abs=3e-2 if variant == "float16" else 2e-4)
 
 
 # By model: how many of its players see real images, if not one alone.
-SEE_REAL_IMAGES = {"bigan": 2}
+SEE_REAL_IMAGES = {"vae_gan": 3, "bigan": 2}
 
 
 @pytest.mark.parametrize("name", models.MODELS)

@@ -18,6 +18,8 @@ MODELS = {
     "vae": "VAE",
     "domain_adversarial": "DomainAdversarial",
     "egan": "EGAN",
+    "autoencoder": "Autoencoder",
+    "vae_gan": "VAEGAN",
     "bigan": "BiGAN",
 }
 
