@@ -40,6 +40,7 @@ from keras_infogan import (
     framing,
     metrics,
     model_source,
+    models,
     runs,
 )
 from keras_infogan.config import UserError
@@ -76,24 +77,31 @@ def evaluate(
     Returns:
       The content of metrics.json.
     """
-    from keras_infogan import alarms, evidence, report, scoring
+    from keras_infogan import alarms, evidence, report, scoring, trained
 
     data_dir = data_dir or run.data_dir
 
-    def load_images():
+    def read(split):
         if not with_tensorflow and not datasets.reads_without_tensorflow(run.dataset):
             raise UserError(
                 f"reading {run.dataset} takes TensorFlow; score the run itself, with --run_dir"
             )
+        return datasets.load(run.dataset, split, run.image_shape, data_dir, run.framing)
+
+    def load_images():
         if run.fingerprint:
             runs.warn_of_other_images(run, datasets.listing(run.dataset, data_dir))
-        return datasets.load(
-            run.dataset,
-            split or datasets.evaluation_split(run.dataset, data_dir),
-            run.image_shape,
-            data_dir,
-            run.framing,
-        )
+        return read(split or datasets.evaluation_split(run.dataset, data_dir))
+
+    def load_training():
+        if load_images().split == "train":
+            raise UserError(
+                "it compares a test split with the training images, and none is apart from them"
+            )
+        return read("train")
+
+    def load_untrained():
+        return trained.TrainedLearner(models.build(run.model, run.settings, run.image_shape))
 
     def load_features():
         if not with_tensorflow:
@@ -116,7 +124,9 @@ def evaluate(
         load_features,
         num_images,
         seed,
-        load_target if settings.get("target_dataset") else None,
+        load_target=load_target if settings.get("target_dataset") else None,
+        load_training=load_training,
+        load_untrained=load_untrained if with_tensorflow else None,
     )
     result = scoring.score_all(names, found)
     # What earlier versions did not write of a run is no part of what tells it.

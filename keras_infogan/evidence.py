@@ -12,6 +12,11 @@ from tqdm import tqdm
 
 from keras_infogan import capabilities, datasets
 from keras_infogan.config import UserError
+from keras_infogan.metrics.attribute_flips import (
+    FEWEST_EXAMPLES,
+    NUM_MOVED_IMAGES,
+    NUM_TRAINING_IMAGES,
+)
 from keras_infogan.metrics.consistency import changed_copies
 from keras_infogan.metrics.log_likelihood import NUM_IMPORTANCE_IMAGES, NUM_IMPORTANCE_SAMPLES
 
@@ -20,6 +25,7 @@ _PART = 1000
 # All moved images are held at once: as many as give this many numbers, within limits.
 _MOST_MOVES, _FEWEST_MOVES, _MOVED_NUMBERS = 1000, 50, 2**26
 _NUM_FACTOR_POINTS = 15_000
+_MOST_TRAINING_IMAGES = 60_000
 
 
 class NotFiniteError(UserError):
@@ -47,6 +53,8 @@ class Evidence:
         num_images=10_000,
         seed=0,
         load_target=None,
+        load_training=None,
+        load_untrained=None,
     ):
         """
         Args:
@@ -59,10 +67,17 @@ class Evidence:
           seed: of all random draws.
           load_target: function () -> ImageSet of the second data set, of a model that learned for
             one; None otherwise.
+          load_training: function () -> ImageSet of the images it was trained on, for scores that
+            compare real images with them; None if there are none.
+          load_untrained: function () -> the same model with the weights that it began with; None
+            if it cannot be had.
         """
         self.model, self.latent_spec = model, model.latent_spec
         self._load_images, self._load_features, self._load_target = (
             load and _once(load) for load in (load_images, load_features, load_target)
+        )
+        self._load_training, self._load_untrained = (
+            load and _once(load) for load in (load_training, load_untrained)
         )
         self.num_images, self.seed = num_images, seed
 
@@ -201,15 +216,39 @@ class Evidence:
         ]
 
     @functools.cached_property
-    def _real_answers(self):
-        """What the recognizer takes each code of the real images to be, a dict from code
-        name to (count,).
-        """
+    def _real_parameters(self):
+        """What the recognizer says of the real images, (count, latent_spec.total_parameters)."""
         capabilities.require(self.model, "encode")
         parts = [
             self._encode(self._real(part)) for part in _parts(self._points, "reading real images")
         ]
-        return self.latent_spec.answers(np.concatenate(parts))
+        return np.concatenate(parts)
+
+    @property
+    def _real_answers(self):
+        """What it takes each code to be, a dict from code name to (count,)."""
+        return self.latent_spec.answers(self._real_parameters)
+
+    @property
+    def read_vectors(self):
+        """What the recognizer says of each real image as a point, float (count, size): means of
+        continuous codes, probabilities of discrete ones.
+        """
+        return self._as_points(self._real_parameters)
+
+    def _as_points(self, parameters):
+        if not self.latent_spec.codes:
+            raise UserError("the model has no codes")
+        parts = self.latent_spec.unpack_parameters(parameters)
+        return np.concatenate(
+            [
+                code.answer(parts[code.name])[:, None]
+                if code.continuous
+                else code.probabilities(parts[code.name])
+                for code in self.latent_spec.codes
+            ],
+            axis=1,
+        )
 
     @property
     def labels(self):
@@ -299,6 +338,108 @@ class Evidence:
                 for part in _parts(self.real_images, "reconstructing real images")
             ]
         )
+
+    @functools.cached_property
+    def reconstructed_features(self):
+        function, _ = self.feature_space
+        return np.concatenate(
+            [function(part) for part in _parts(self.reconstructions, "features of reconstructions")]
+        )
+
+    # The images that it was trained on, for what real images are compared with.
+
+    @property
+    def training_set(self) -> datasets.ImageSet:
+        if self._load_training is None:
+            raise UserError("it needs the images that the model was trained on")
+        return self._load_training()
+
+    @functools.cached_property
+    def _training_points(self):
+        """Indices of training images, at most 60,000, in random order."""
+        count = len(self.training_set.images)
+        return np.random.default_rng(self.seed).permutation(count)[:_MOST_TRAINING_IMAGES]
+
+    @property
+    def training_labels(self):
+        if self.training_set.labels is None:
+            raise UserError("the training images have no labels")
+        return np.asarray(self.training_set.labels)[self._training_points]
+
+    @property
+    def representations(self):
+        """Training and real images as vectors, a dict from what gives these to both, each float
+        (count, size).
+        """
+        capabilities.require(self.model, "encode")
+        sets = (self.training_set, self._training_points), (self.image_set, self._points)
+        givers = {
+            "pixels": lambda images: images.reshape(len(images), -1),
+            "encoder": lambda images: self._as_points(self._encode(images)),
+        }
+        if self._load_untrained:
+            untrained = self._load_untrained()
+            givers["untrained_encoder"] = lambda images: self._as_points(untrained.encode(images))
+        return {
+            name: tuple(
+                np.concatenate(
+                    [
+                        give(datasets.to_float(np.asarray(image_set.images[part])))
+                        for part in _parts(indices, f"{name} of real images")
+                    ]
+                )
+                for image_set, indices in sets
+            )
+            for name, give in givers.items()
+        }
+
+    @functools.cached_property
+    def training_images(self):
+        """Training images, as many as attributes are learned from."""
+        chosen = self._training_points[:NUM_TRAINING_IMAGES]
+        return datasets.to_float(np.asarray(self.training_set.images[np.sort(chosen)]))
+
+    @functools.cached_property
+    def training_attributes(self):
+        """Which of `training_images` have each yes-or-no factor, a dict from its name to bool
+        (count,).
+        """
+        image_set = self.training_set
+        if image_set.factors is None:
+            raise UserError("the data set has no ground-truth factors")
+        chosen = np.sort(self._training_points[:NUM_TRAINING_IMAGES])
+        columns = zip(image_set.factor_names, np.asarray(image_set.factors)[chosen].T, strict=True)
+        return {
+            name: column == 1
+            for name, column in columns
+            if np.isin(column, (0, 1)).all()
+            and min((column == 0).sum(), (column == 1).sum()) >= FEWEST_EXAMPLES
+        }
+
+    @property
+    def attribute_moves(self):
+        """What is generated from real images without an attribute, an iterable of (attribute, as
+        they are encoded, moved along the attribute's vector, as far at random).
+        """
+        capabilities.require(self.model, "reconstruct")
+        return self._attribute_moves()
+
+    def _attribute_moves(self):
+        learned_from = self._latents(self.training_images)
+        generator, names = np.random.default_rng(self.seed), list(self.image_set.factor_names)
+        attributes = tqdm(self.training_attributes.items(), desc="moving", unit="attribute")
+        for name, has in attributes:
+            vector = learned_from[has].mean(axis=0) - learned_from[~has].mean(axis=0)
+            other = generator.standard_normal(vector.shape).astype(np.float32)
+            other *= np.linalg.norm(vector) / np.linalg.norm(other)
+            without = np.flatnonzero(np.asarray(self.image_set.factors)[:, names.index(name)] == 0)
+            latents = self._latents(self._real(without[:NUM_MOVED_IMAGES]))
+            yield (name, *(self.generate(latents + move) for move in (0, vector, other)))
+
+    def _latents(self, images):
+        """Returns the latent vectors that images encode to, the likeliest value of each code."""
+        parts = [self._encode(part) for part in _parts(images, "encoding")]
+        return self.latent_spec.assembled(self.latent_spec.outputs(np.concatenate(parts)))
 
     @functools.cached_property
     def likelihood_images(self):

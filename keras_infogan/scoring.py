@@ -35,11 +35,8 @@ def score_all(names, evidence):
         started = time.monotonic()
         try:
             numbers = score(METRICS[name], evidence)
-            about = (
-                f"; features: {evidence.feature_space[1]}"
-                if METRICS[name].group == "images"
-                else ""
-            )
+            needs = inspect.signature(METRICS[name].function).parameters
+            about = f"; features: {evidence.feature_space[1]}" if "real_features" in needs else ""
             result["protocols"][name] = METRICS[name].protocol + about
         except (UserError, ValueError) as error:
             kind = next(

@@ -58,6 +58,13 @@ class Painter:
         return np.full(len(images), np.log(0.5))
 
 
+class Untrained(Painter):
+    """Reads the same of every image."""
+
+    def encode(self, images):
+        return 0 * super().encode(images)
+
+
 def _real(count=600, **known):
     """Real images of the painter's kind as uint8, with labels that are its categories, named the
     other way round.
@@ -85,7 +92,14 @@ def _features(images):
 def _evidence(image_set=None, **changes):
     painter = Painter(**changes)
     return (
-        Evidence(painter, lambda: image_set, lambda: (_features, "five pixels"), num_images=500)
+        Evidence(
+            painter,
+            lambda: image_set,
+            lambda: (_features, "five pixels"),
+            num_images=500,
+            load_training=lambda: image_set,
+            load_untrained=Untrained,
+        )
         if image_set
         else Evidence(painter, num_images=500)
     )
@@ -129,6 +143,18 @@ def test_a_model_that_does_what_its_codes_say_scores_best():
     assert scores["class_shares/perplexity"] == pytest.approx(4, abs=0.1)
     # But for rounding to bytes.
     assert scores["reconstruction_error/mean_squared"] == pytest.approx(0, abs=1e-5)
+    assert scores["reconstruction_error/distance_ratio"] < 0.02
+    assert scores["feature_reconstruction_error"] == pytest.approx(0, abs=1e-4)
+    assert "features: five pixels" in result["protocols"]["feature_reconstruction_error"]
+    # Its categories, four pixels of an image, are the classes.
+    assert scores["nearest_neighbor_accuracy/encoder"] == 1
+    assert scores["nearest_neighbor_accuracy/pixels"] == 1
+    assert scores["nearest_neighbor_accuracy/untrained_encoder"] < 0.5
+    assert scores["k_means_accuracy"] > 0.45
+    # Of the two factors one is a yes or no, a pixel of the image.
+    assert scores["attribute_flips/smiling"] == scores["attribute_flips/mean"] > 0.9
+    assert scores["attribute_flips/smiling_random"] < 0.7
+    assert "attribute_flips/tilt" not in scores
     assert scores["log_likelihood/exact"] == pytest.approx(np.log(0.5))
     assert (
         alarms.alarms(scores, Painter().latent_spec.codes, result["details"]["category_shares"])
@@ -221,7 +247,7 @@ def test_a_number_that_is_not_finite_is_no_score(monkeypatch):
 def test_names_and_groups_of_scores():
     assert metrics.chosen("all") == list(metrics.METRICS)
     assert metrics.chosen("labels, dci,dci")[-1] == "dci"
-    assert len(metrics.chosen("labels, dci,dci")) == 5
+    assert len(metrics.chosen("labels, dci,dci")) == 7
     with pytest.raises(UserError, match="did you mean 'dci'"):
         metrics.chosen("dcii")
 

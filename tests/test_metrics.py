@@ -18,7 +18,12 @@ from keras_infogan.metrics.points import agreeing, as_classes, in_bins
 
 LABELS = np.repeat(np.arange(5), 20)
 SCORE = {name: metric.function for name, metric in METRICS.items()}
-FACTOR_METRICS = [name for name, metric in METRICS.items() if metric.group == "factors"]
+# Those of codes and factors.
+FACTOR_METRICS = [
+    name
+    for name, metric in METRICS.items()
+    if metric.group == "factors" and name != "attribute_flips"
+]
 
 
 @pytest.fixture(scope="module")
@@ -473,14 +478,71 @@ def test_reconstruction_error_of_the_images_themselves_and_of_their_mean():
     assert SCORE["reconstruction_error"](images, images) == {
         "mean_squared": 0,
         "unexplained_variance": 0,
+        "distance_ratio": 0,
     }
     mean = np.broadcast_to(images.mean(axis=0), images.shape)
     # In [0, 1] a difference is half of what it is in [-1, 1], and its square a quarter.
     assert SCORE["reconstruction_error"](images, mean) == pytest.approx(
-        {"mean_squared": ((images - mean) ** 2).mean() / 4, "unexplained_variance": 1}
+        {
+            "mean_squared": ((images - mean) ** 2).mean() / 4,
+            "unexplained_variance": 1,
+            "distance_ratio": 1,
+        }
     )
     with pytest.raises(ValueError, match="all real images are the same"):
         SCORE["reconstruction_error"](mean, images)
+
+
+def test_reconstructions_nearer_to_their_own_image_than_to_others_have_a_small_ratio():
+    images = np.array([-1.0, 1.0, -1.0, 1.0]).reshape(4, 1, 1, 1)
+    # Each is 0.5 from its own and 1.5 from the one before it.
+    ratio = SCORE["reconstruction_error"](images, images / 2)["distance_ratio"]
+    assert ratio == pytest.approx(1 / 3)
+
+
+def test_the_reconstruction_error_in_features_is_a_share_of_their_variance(features):
+    assert SCORE["feature_reconstruction_error"](features, features) == 0
+    mean = np.broadcast_to(features.mean(axis=0), features.shape)
+    assert SCORE["feature_reconstruction_error"](features, mean) == pytest.approx(1)
+    with pytest.raises(ValueError, match="the same features"):
+        SCORE["feature_reconstruction_error"](mean, features)
+
+
+def test_k_means_finds_clusters_that_are_classes_and_none_in_noise():
+    generator = np.random.default_rng(0)
+    labels = np.repeat(np.arange(4), 100)
+    points = generator.normal(size=(400, 3)) + 20 * labels[:, None]
+    assert SCORE["k_means_accuracy"](labels, points) == 1
+    assert SCORE["k_means_accuracy"](generator.permutation(labels), points) < 0.4
+
+
+def test_nearest_neighbors_worked_by_hand():
+    known, asked = np.array([[0.0], [10.0], [20.0]]), np.array([[1.0], [9.0], [18.0], [2.0]])
+    scores = SCORE["nearest_neighbor_accuracy"](
+        np.array([0, 1, 2, 1]),
+        np.array([0, 1, 2]),
+        {"pixels": (known, asked), "encoder": (0 * known, asked)},
+    )
+    assert scores["pixels"] == 0.75
+    assert scores["encoder"] in (0.25, 0.5), "one class for all"
+
+
+def test_attributes_that_are_directions_flip_and_others_do_not():
+    generator = np.random.default_rng(0)
+    images = generator.normal(size=(300, 4, 4, 1)).astype(np.float32)
+    has = images[:, 0, 0, 0] > 0
+    before = images[~has]
+    brighter, elsewhere = before.copy(), before.copy()
+    brighter[:, 0, 0] += 3
+    elsewhere[:, 2, 2] += 3
+    scores = SCORE["attribute_flips"](
+        {"bright": has}, [("bright", before, brighter, elsewhere)], images
+    )
+    assert scores.keys() == {"bright", "bright_random", "mean", "mean_random"}
+    assert scores["bright"] == scores["mean"] > 0.9
+    assert scores["bright_random"] == scores["mean_random"] < 0.1
+    with pytest.raises(ValueError, match="of no attribute"):
+        SCORE["attribute_flips"]({}, [], images)
 
 
 def test_log_likelihood_is_a_mean_and_stands_beside_independent_pixels():

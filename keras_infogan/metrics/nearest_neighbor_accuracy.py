@@ -1,0 +1,34 @@
+"""Accuracy of the nearest neighbor in what an encoder gives, beside raw pixels."""
+
+import numpy as np
+from sklearn.neighbors import KNeighborsClassifier
+
+PROTOCOL = (
+    "share of real images of which the nearest training image (Euclidean distance, at most 60,000 "
+    "training images) has the same class (Donahue et al. 2017, Section 4.2): in what the encoder "
+    "says (means of continuous codes, probabilities of discrete ones, side by side), in what the "
+    "same network says with the weights that it began with, and in raw pixels; labels serve this "
+    "comparison and nothing else"
+)
+
+
+def nearest_neighbor_accuracy(labels, training_labels, representations):
+    """Returns a dict from each representation to its accuracy, in [0, 1].
+
+    Args:
+      labels: int (count,), the classes of the real images.
+      training_labels: int (training count,), those of the training images.
+      representations: dict from a name to vectors of the training images, float (training count,
+        size), and of the real images, (count, size).
+    """
+    return {
+        name: float(
+            np.mean(
+                KNeighborsClassifier(1, algorithm="brute")
+                .fit(known, training_labels)
+                .predict(asked)
+                == labels
+            )
+        )
+        for name, (known, asked) in representations.items()
+    }
