@@ -43,10 +43,17 @@ def _mix(values):
 
 @dataclasses.dataclass(frozen=True)
 class Noise:
-    """The noise z: `size` independent numbers, U(-1, 1) (the released code) or N(0, 1)."""
+    """The noise z: `size` independent numbers, U(-1, 1) (the released code) or N(0, 1).
+
+    Attributes:
+      picks_pixels: whether each number picks the value of one pixel and channel in turn, given
+        those before. Then there is nothing between two images, and a rounding can tip a pixel, and
+        with it all that follow.
+    """
 
     size: int
     distribution: str = "uniform"
+    picks_pixels: bool = False
 
     @property
     def tensor(self):
@@ -116,7 +123,10 @@ class Noise:
         }
         noise |= {
             "prior": "U(-1, 1), each number" if uniform else "N(0, 1), each number",
-            "meaning": "everything that the codes leave open",
+            "meaning": "one number for each pixel and channel, which picks its value in turn"
+            if self.picks_pixels
+            else "everything that the codes leave open",
+            "picks_pixels": self.picks_pixels,
         }
         numbers = self.from_seeds(np.array([1], np.int64))[0, :4]
         return [
@@ -132,7 +142,11 @@ class Noise:
 
     @classmethod
     def from_json(cls, content):
-        return cls(int(content["shape"][1]), "uniform" if content["range"] else "normal")
+        return cls(
+            int(content["shape"][1]),
+            "uniform" if content["range"] else "normal",
+            bool(content.get("picks_pixels", False)),
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,6 +21,7 @@ MODELS = {
     "autoencoder": "Autoencoder",
     "vae_gan": "VAEGAN",
     "bigan": "BiGAN",
+    "pixelcnn": "PixelCNN",
 }
 
 

@@ -1,0 +1,153 @@
+"""What models have in common that make an image pixel by pixel (van den Oord et al. 2016, arXiv
+1601.06759): its likelihood, and how it is drawn.
+
+    p(x) = prod_i p(x_i | x_1, ..., x_{i-1})                                      (equation 1)
+    p(x_i | x_<i) = p(R | x_<i) p(G | x_<i, R) p(B | x_<i, R, G)                  (equation 2)
+
+each factor a softmax over the values that a pixel's channel can have (Section 3.3). A model makes
+its network, and all else is here.
+"""
+
+import math
+
+import tensorflow as tf
+
+from keras_infogan.learner import Learner, Player
+from keras_infogan.optimizers import Adam, LinearDecay
+
+
+class PixelByPixel(Learner):
+    """A model that says of each pixel how likely its values are, given the pixels before.
+
+    A subclass has make_networks, which makes `network`. Its settings have `levels`,
+    `learning_rate`, `learning_rate_decay_start` and `adam_beta_1`.
+
+    Attributes:
+      network: keras.Model of masked.Strips, whose outputs are logits, float32
+        (batch, rows, width, channels * levels), a channel's levels side by side.
+      likelihood: what log_likelihood gives, see `capabilities`.
+    """
+
+    @property
+    def likelihood(self):
+        levels = self.settings.levels
+        of = "black and white pixels" if levels == 2 else f"pixels of {levels} values"
+        return {
+            "meaning": f"the log likelihood of images of {of}, in nats",
+            "exact": True,
+            "binary": levels == 2,
+            "noise_size": 0,
+            "levels": levels,
+        }
+
+    def make_players(self):
+        settings = self.settings
+        start = settings.learning_rate_decay_start * settings.steps
+        rate = (
+            LinearDecay(settings.learning_rate, start, settings.steps)
+            if start < settings.steps
+            else settings.learning_rate
+        )
+        return {"network": Player(Adam(rate, settings.adam_beta_1), (self.network,))}
+
+    def objectives(self, batch):
+        """The negative logarithm of equation 1."""
+        nats = -self._log_prob(self._binarized(batch["image"]), training=True)
+        bits = nats / (math.prod(self.image_shape) * math.log(2))
+        return {"network": nats}, {"negative_log_likelihood": nats, "bits_per_dimension": bits}
+
+    def _binarized(self, images):
+        """Returns images; of black and white pixels each drawn anew at every step, its gray level
+        the probability (dynamic binarization).
+        """
+        if self.settings.levels > 2:
+            return images
+        drawn = self.draw(
+            lambda count, seed: tf.random.stateless_uniform((count, *self.image_shape), seed),
+            images,
+            use=0,
+        )
+        return tf.where(drawn < 0.5 * (images + 1), 1.0, -1.0)
+
+    def log_likelihood(self, images):
+        """Returns log p(x), (batch,), in nats, of images in [-1, 1], each number taken for the
+        nearest of its levels.
+        """
+        return self._log_prob(images, training=False)
+
+    def _log_prob(self, images, training):
+        top = self.settings.levels - 1
+        values = tf.round(0.5 * (images + 1) * top)
+        logits, _ = self._predicted(values, self._nothing_above(images), training)
+        chosen = tf.cast(tf.clip_by_value(values, 0, top), tf.int32)
+        nats = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=chosen, logits=logits)
+        return -tf.reduce_sum(nats, axis=(1, 2, 3))
+
+    def _predicted(self, values, above, training=False):
+        """Returns what the network says of a strip.
+
+        Args:
+          values: from 0 to levels - 1, float32 (batch, rows, width, channels).
+          above: what its layers know of the rows above, a list.
+
+        Returns:
+          (logits of each value, float32 (batch, rows, width, channels, levels); what stands in
+          place of `above` for the strip below).
+        """
+        strip = values * (2 / (self.settings.levels - 1)) - 1
+        logits, *below = self.network([strip, *above], training=training)
+        shape = (-1, tf.shape(values)[1], *self.image_shape[1:], self.settings.levels)
+        return tf.reshape(logits, shape), [
+            tf.ensure_shape(one, other.shape) for one, other in zip(below, above, strict=True)
+        ]
+
+    def _nothing_above(self, images):
+        count = tf.shape(images)[0]
+        return [tf.zeros((count, *above.shape[1:])) for above in self.network.inputs[1:]]
+
+    def generate(self, latents):
+        """Returns images in [-1, 1] of noise: each number picks the value of one pixel and channel,
+        the first for which the distribution function exceeds its share of [-1, 1].
+        """
+        images = tf.zeros((tf.shape(latents)[0], *self.image_shape))
+        return self.complete(images, tf.zeros_like(images[..., :1]), latents)
+
+    def complete(self, images, known, latents):
+        """Returns images in [-1, 1] with the pixels that are not known drawn, each given those
+        before it.
+
+        Args:
+          images: float32 (batch, height, width, channels) in [-1, 1].
+          known: float32 (batch, height, width, 1), 1 where a pixel stays as it is, else 0.
+          latents: noise, float32 (batch, latent_spec.size).
+        """
+        height, width, channels = self.image_shape
+        numbers, top = width * channels, self.settings.levels - 1
+        in_rows = (-1, height, numbers)
+        chances = tf.reshape(0.5 * (latents + 1), in_rows)
+        fixed = tf.reshape(tf.repeat(known, channels, axis=-1) > 0.5, in_rows)
+        values = tf.reshape(tf.round(0.5 * (images + 1) * top), in_rows)
+
+        def draw_row(row, values, above):
+            def as_strip(numbers):
+                return tf.reshape(numbers, (-1, 1, width, channels))
+
+            def draw_number(place, line):
+                logits = self._predicted(as_strip(line), above)[0]
+                logits = tf.reshape(logits, (-1, numbers, top + 1))[:, place]
+                function = tf.cumsum(tf.nn.softmax(logits), axis=-1)[:, :top]
+                chance = chances[:, row, place, None]
+                value = tf.reduce_sum(tf.cast(function <= chance, tf.float32), axis=-1)
+                drawn = (tf.range(numbers) == place) & ~fixed[:, row]
+                return place + 1, tf.where(drawn, value[:, None], line)
+
+            _, line = tf.while_loop(
+                lambda place, _: place < numbers, draw_number, (0, values[:, row])
+            )
+            values = tf.where(tf.range(height)[:, None] == row, line[:, None], values)
+            return row + 1, values, self._predicted(as_strip(line), above)[1]
+
+        _, values, _ = tf.while_loop(
+            lambda row, *_: row < height, draw_row, (0, values, self._nothing_above(images))
+        )
+        return tf.reshape(values, (-1, *self.image_shape)) * (2 / top) - 1
