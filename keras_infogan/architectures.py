@@ -55,6 +55,16 @@ def _parse_layer(text):
     )
 
 
+def parse_numbers(setting, text):
+    """Returns the numbers of filters in a setting's text, a tuple of ints; raises UserError."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch("[0-9]{1,7}", part) and int(part) > 0 for part in parts):
+        raise UserError(
+            f"--{setting}: expected numbers of filters such as '32, 48', received {text[:200]!r}."
+        )
+    return tuple(map(int, parts))
+
+
 def check_encoder(setting, text, flat_input=False):
     """Raises UserError unless these layers can follow one another from an image, or from flat
     features, downwards.

@@ -87,6 +87,20 @@ def self_augmented_information(log_probabilities, log_probabilities_of_changed, 
     return disagreement, uncertainty, imbalance + 0 * disagreement
 
 
+def imbalance(probabilities):
+    """Returns how far the mean answer over the global batch is from equal shares, its cross-entropy
+    in nats, the same number for each example, (batch,).
+
+    Args:
+      probabilities: of the classes, float32 (batch, classes).
+    """
+    replicas = tf.distribute.get_replica_context()
+    marginal = replicas.all_reduce(
+        "sum", ops.mean(probabilities, axis=0) / replicas.num_replicas_in_sync
+    )
+    return -ops.mean(ops.log(marginal + 1e-8)) + 0 * probabilities[:, 0]
+
+
 def guidance(answers, answers_to_changed, expected):
     """Returns by how much a continuous code fails to go along with a change of the image, squared:
     transformations as the teacher (Zhang et al. 2019, AET, arXiv 1901.04596), in one number.

@@ -37,6 +37,7 @@ from keras_infogan.settings.dcgan import DCGANSettings
 from keras_infogan.settings.domain_adversarial import DomainAdversarialSettings
 from keras_infogan.settings.egan import EGANSettings
 from keras_infogan.settings.infogan import InfoGANSettings
+from keras_infogan.settings.triple_gan import TripleGANSettings
 from keras_infogan.settings.vae import VAESettings
 from keras_infogan.settings.vae_gan import VAEGANSettings
 
@@ -73,6 +74,16 @@ TINY = {
         codes="slant=gaussian, tilt=gaussian",
         encoder_layers="conv 4/2, dense 16",
         decoder_layers="dense 16, dense 4x4x8, conv 1/2",
+        **_SHORT,
+    ),
+    "triple_gan": TripleGANSettings(
+        codes="kind=categorical(3)",
+        noise_size=4,
+        num_labels=6,
+        classifier_filters="4, 4, 8",
+        generator_layers="dense 2x2x8 bn, conv 8/2 bn, conv 1/2",
+        discriminator_layers="dense 16, dense 8",
+        pseudo_start=0.0,
         **_SHORT,
     ),
     "domain_adversarial": DomainAdversarialSettings(

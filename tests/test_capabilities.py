@@ -24,6 +24,8 @@ CAN = {
     "infogan": ("generate", "encode"),
     "dcgan": ("generate",),
     "vae": ("generate", "encode", "reconstruct", "log_likelihood"),
+    "triple_gan": ("generate", "encode", "classify"),
+    "domain_adversarial": ("classify",),
 }
 
 
@@ -38,6 +40,7 @@ def test_what_each_model_can_do(name):
         "encode": (3, model.latent_spec.total_parameters),
         "reconstruct": (3, *SHAPE),
         "log_likelihood": (3,),
+        "classify": (3, getattr(model, "num_classes", 0)),
     }
     for capability in expected:
         noise = (

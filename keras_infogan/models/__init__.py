@@ -16,6 +16,7 @@ MODELS = {
     "infogan": "InfoGAN",
     "dcgan": "DCGAN",
     "vae": "VAE",
+    "triple_gan": "TripleGAN",
     "domain_adversarial": "DomainAdversarial",
     "egan": "EGAN",
     "autoencoder": "Autoencoder",

@@ -14,7 +14,7 @@ Settings and presets stand in `settings.domain_adversarial`.
 import keras
 from keras import ops
 
-from keras_infogan import losses, networks
+from keras_infogan import architectures, losses, networks
 from keras_infogan.learner import Learner, Player
 from keras_infogan.optimizers import PowerDecay
 
@@ -35,7 +35,9 @@ class DomainAdversarial(Learner):
     def make_networks(self):
         settings = self.settings
         self.num_classes = settings.num_classes
-        self.features = _feature_extractor(self.image_shape, settings.parsed_filters)
+        self.features = _feature_extractor(
+            self.image_shape, architectures.parse_numbers("filters", settings.filters)
+        )
         of_features = self.features.output_shape[1:]
         self.label_predictor, self.domain_classifier = (
             networks.image_encoder(name, of_features, layers, 0.0, num_outputs=outputs)

@@ -65,20 +65,9 @@ class DomainAdversarialSettings(config.Settings):
 
     def __post_init__(self):
         super().__post_init__()
-        self.parsed_filters  # noqa: B018, raises
+        architectures.parse_numbers("filters", self.filters)
         for name in ("label_layers", "domain_layers"):
             architectures.check_encoder(name, getattr(self, name), flat_input=True)
-
-    @property
-    def parsed_filters(self):
-        """Filters of each convolution, a tuple of ints; raises UserError if they are none."""
-        parts = [part.strip() for part in self.filters.split(",")]
-        if not all(part.isascii() and part.isdecimal() and 0 < int(part) < 2**20 for part in parts):
-            raise UserError(
-                f"--filters: expected numbers of filters such as '32, 48', received "
-                f"{self.filters[:200]!r}."
-            )
-        return tuple(map(int, parts))
 
     @property
     def latent_spec(self):
@@ -89,9 +78,10 @@ class DomainAdversarialSettings(config.Settings):
         """Returns the settings, having checked that pooling leaves some of (height, width,
         channels).
         """
-        if min(image_shape[:2]) < 2 ** len(self.parsed_filters):
+        halvings = len(architectures.parse_numbers("filters", self.filters))
+        if min(image_shape[:2]) < 2**halvings:
             raise UserError(
-                f"--filters={self.filters!r} halves the image {len(self.parsed_filters)} times, "
+                f"--filters={self.filters!r} halves the image {halvings} times, "
                 f"and {image_shape[0]}x{image_shape[1]} pixels are too few; give fewer, or a "
                 "larger --image_size."
             )
