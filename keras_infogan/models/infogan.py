@@ -238,7 +238,7 @@ class InfoGAN(Learner):
         both = tf.concat([first, kept * first + (1 - kept) * other], axis=0)
         pairs = tf.concat(tf.split(self.generator(both, training=True), 2), axis=-1)
         logits = self.contrast(pairs, training=True)
-        errors = tf.nn.sparse_softmax_cross_entropy_with_logits(shared, logits)
+        errors = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=shared, logits=logits)
         started = self.steps_taken.value >= int(settings.contrastive_start * settings.steps)
         weight = tf.where(started, settings.contrastive_weight, 0.0)
         added = {"generator": minimized["generator"] + weight * errors, "contrast": errors}
