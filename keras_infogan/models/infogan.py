@@ -228,7 +228,9 @@ class InfoGAN(Learner):
             belongs[index, columns[code.name]] = 1
 
         def drawn_codes(count, seed):
-            return tf.random.stateless_uniform((count,), seed, 0, len(spec.codes), tf.int32)
+            return tf.random.stateless_uniform(
+                (count,), seed, maxval=len(spec.codes), dtype=tf.int32
+            )
 
         first, other = (
             self.draw(spec.draw, batch["image"], _PAIRS + 3 * use + turn) for turn in range(2)
