@@ -15,7 +15,7 @@ PROTOCOL = (
     f"{NUM_MOVED_IMAGES} real images without the attribute, the share in which adding the vector "
     "to the encoding turns the answer of a classifier on what is generated, from without to with; "
     "random: the same for a vector of the same length in a random direction; classifier: logistic "
-    f"regression on {_COMPONENTS} whitened principal components of the training images' pixels; "
+    f"regression on {_COMPONENTS} principal components of the training images' pixels; "
     f"attributes of which fewer than {FEWEST_EXAMPLES} images have one answer are left out"
 )
 
@@ -34,9 +34,9 @@ def attribute_flips(training_attributes, attribute_moves, training_images):
       ValueError: if no attribute can be scored.
     """
     pixels = training_images.reshape(len(training_images), -1)
-    components = PCA(
-        min(_COMPONENTS, *pixels.shape), whiten=True, svd_solver="randomized", random_state=0
-    ).fit(pixels)
+    components = PCA(min(_COMPONENTS, *pixels.shape), svd_solver="randomized", random_state=0).fit(
+        pixels
+    )
     reduced, along, at_random = components.transform(pixels), {}, {}
     for name, before, moved, moved_at_random in attribute_moves:
         classifier = LogisticRegression(class_weight="balanced", max_iter=1000).fit(
