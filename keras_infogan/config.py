@@ -162,11 +162,11 @@ _DEFINE = {
 _renamed, _refused = {}, {}
 
 
-def define_flags(settings_class):
-    """Defines one absl flag per setting, without a default: a flag that is not given leaves what
-    the preset says.
+def define_flags(fields):
+    """Defines one absl flag per setting, given as dataclass fields, without a default: a flag that
+    is not given leaves what the preset says.
     """
-    for field in dataclasses.fields(settings_class):
+    for field in fields:
         _DEFINE[field.type](
             field.name,
             None,
@@ -204,9 +204,9 @@ def flag_given(name, default, arguments=None):
     return values[name].value
 
 
-def given_settings(settings_class):
-    """Returns the settings given on the command line, a dict."""
-    names = [field.name for field in dataclasses.fields(settings_class)]
+def given_settings(fields):
+    """Returns those of these settings, dataclass fields, that the command line gives, a dict."""
+    names = [field.name for field in fields]
     return {name: flags.FLAGS[name].value for name in names if flags.FLAGS[name].value is not None}
 
 

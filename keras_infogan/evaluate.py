@@ -4,6 +4,8 @@ Writes to the run directory:
     metrics.json   every score with its protocol, what could not be scored and why, and alarms
     report.html    the same to look at, in one file that needs no network: pictures of every
                    code, charts, tables
+    reconstructions.png, interpolations.png
+                   of a model that encodes and generates, where a score asks for reconstructions
 
 Scores come in groups: "generator" needs the model alone; "real" moves real images and reads them
 again; "labels" and "factors" compare codes read from real images with what is known of them (the
@@ -38,6 +40,7 @@ from keras_infogan import (
     features,
     files,
     framing,
+    images,
     metrics,
     model_source,
     models,
@@ -159,7 +162,10 @@ def evaluate(
     said += alarms.unfinished(model.step, settings["steps"])
     result["alarms"] = [dataclasses.asdict(alarm) for alarm in said]
     files.write_atomically(run.metrics, json.dumps(result, indent=1, allow_nan=False) + "\n")
-    files.write_atomically(run.report, report.html(run, result, found))
+    pictures = report.reconstructions(found)
+    for name, picture in pictures.items():
+        files.write_atomically(run.directory / f"{name}.png", images.png(picture, optimize=True))
+    files.write_atomically(run.report, report.html(run, result, found, pictures))
     return result
 
 

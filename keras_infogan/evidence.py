@@ -26,6 +26,7 @@ _PART = 1000
 _MOST_MOVES, _FEWEST_MOVES, _MOVED_NUMBERS = 1000, 50, 2**26
 _NUM_FACTOR_POINTS = 15_000
 _MOST_TRAINING_IMAGES = 60_000
+_INTERPOLATIONS, _INTERPOLATION_STEPS = 6, 8
 
 
 class NotFiniteError(UserError):
@@ -338,6 +339,24 @@ class Evidence:
                 for part in _parts(self.real_images, "reconstructing real images")
             ]
         )
+
+    @functools.cached_property
+    def interpolations(self):
+        """Real images in pairs, and what is generated on the straight way from the encoding of one
+        to that of the other: (pairs, columns, height, width, channels), the real ones first and
+        last.
+        """
+        capabilities.require(self.model, "reconstruct")
+        count = min(_INTERPOLATIONS, len(self.real_images) // 2)
+        if not count:
+            raise UserError("it needs two real images")
+        pairs = self.real_images[: 2 * count].reshape(count, 2, *self.real_images.shape[1:])
+        first, last = (self._latents(pairs[:, end]) for end in (0, 1))
+        shares = np.linspace(0, 1, _INTERPOLATION_STEPS, dtype=np.float32)[None, :, None]
+        way = first[:, None] * (1 - shares) + last[:, None] * shares
+        steps = self.generate(way.reshape(-1, way.shape[-1]))
+        steps = steps.reshape(count, _INTERPOLATION_STEPS, *steps.shape[1:])
+        return np.concatenate([pairs[:, :1], steps, pairs[:, 1:]], axis=1)
 
     @functools.cached_property
     def reconstructed_features(self):

@@ -33,13 +33,14 @@ _GROUP_TITLES = {
 }
 
 
-def html(run, result, evidence):
+def html(run, result, evidence, pictures):
     """Returns the report as text.
 
     Args:
       run: the Run that was scored.
       result: the content of metrics.json.
       evidence: the Evidence it was scored on; pictures are drawn from its model.
+      pictures: what `reconstructions` returns.
     """
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
@@ -63,7 +64,7 @@ def html(run, result, evidence):
         samples=samples,
         codes=codes,
         about=_about(run, evidence.model),
-        pairs=_pairs(evidence),
+        pictures={name: _data_url(picture) for name, picture in pictures.items()},
         information=_information_chart(run, evidence.latent_spec.codes),
         train_command=_train_command(run),
         groups=[(group, _GROUP_TITLES[group], _rows(run, result, group)) for group in GROUPS],
@@ -86,13 +87,23 @@ def _about(run, model):
     }
 
 
-def _pairs(evidence):
-    """Returns a picture of real images, each beside its reconstruction; None where no
-    score asked for them.
+def reconstructions(evidence):
+    """Returns pictures of what a model makes of real images, a dict from "reconstructions", each
+    image beside its own, and "interpolations", the way from one image to another, to Pillow images;
+    empty where no score asked for reconstructions.
     """
     if not evidence.has("reconstructions"):
-        return None
-    return _data_url(images.pairs(evidence.real_images[:_PAIRS], evidence.reconstructions[:_PAIRS]))
+        return {}
+    try:
+        ways = evidence.interpolations
+    except UserError:  # of output that is not finite an alarm tells
+        return {}
+    return {
+        "reconstructions": images.pairs(
+            evidence.real_images[:_PAIRS], evidence.reconstructions[:_PAIRS]
+        ),
+        "interpolations": images.grid(ways.reshape(-1, *ways.shape[2:]), ways.shape[1]),
+    }
 
 
 def _codes(result, evidence):

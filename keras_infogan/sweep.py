@@ -10,16 +10,23 @@ may hold a comma, as --codes does): each combination is run with each seed.
     python -m keras_infogan.sweep --dataset=mnist --seeds=0:8 --devices=GPU:0,GPU:1 \\
         --sweep_dir=sweeps/mnist
 
+Of several models, separated by commas, each is trained with the data set's preset for it; the
+settings that can be given are those that all of them have:
+
+    python -m keras_infogan.sweep --model=infogan,vae,bigan --dataset=mnist --steps=5000 \\
+        --seeds=0:3 --sweep_dir=sweeps/models
+
 The same command again goes on where it stopped: finished runs are kept, begun ones continue. A run
 that fails is noted, and the others go on. Ctrl-C stops the runs under way, which save first; a
 second one kills them. Each run has a directory of its own in the sweep's, and its output in logs/.
 At the end, and after every run, the sweep's directory holds the table of all runs with mean,
-standard deviation, best and worst: summary.json, summary.csv, summary.md, and summary.png to look
-at.
+standard deviation, best and worst: summary.json, summary.csv, summary.md, summary.png to look at,
+and summary.html, with pictures of all configurations side by side.
 """
 
 import contextlib
 import dataclasses
+import itertools
 import pathlib
 import sys
 
@@ -36,11 +43,7 @@ def requested_runs(directory):
     """Returns the runs that the flags ask for, a list of sweeps.Job, each checked as far as it can
     be before TensorFlow loads.
     """
-    fields = {
-        field.name: field
-        for field in dataclasses.fields(models.settings_class(FLAGS.model))
-        if field.name != "seed"
-    }
+    fields = {field.name: field for field in _swept_settings()}
     grid = {
         name: _values(field, FLAGS[name].value)
         for name, field in fields.items()
@@ -52,11 +55,16 @@ def requested_runs(directory):
         for name in train.DATA_FLAGS
         if FLAGS[name].value is not None
     )
-    jobs, seeds = [], parse_seeds(FLAGS.seeds)
-    for settings in sweeps.combinations(grid):
-        label = ", ".join(f"{name}={settings[name]}" for name in settings if name in varied)
+    jobs, seeds, chosen = [], parse_seeds(FLAGS.seeds), parse_models(FLAGS.model)
+    for model, settings in itertools.product(chosen, sweeps.combinations(grid)):
+        label = ", ".join(
+            [model] * (len(chosen) > 1)
+            + [f"{name}={settings[name]}" for name in settings if name in varied]
+        )
         first = train.requested_run(
-            {**settings, "seed": seeds[0]}, directory / sweeps.run_name(label, seeds[0])
+            model,
+            {**settings, "seed": seeds[0]},
+            directory / sweeps.run_name(label, seeds[0]),
         )
         for seed in seeds:
             name = sweeps.run_name(label, seed)
@@ -99,6 +107,25 @@ def _values(field, text):
     return values
 
 
+def _swept_settings():
+    """Returns the settings that take several values, dataclass fields."""
+    return [field for field in train.shared_settings() if field.name != "seed"]
+
+
+def parse_models(text):
+    """Returns the names of models in a text such as "infogan,vae"."""
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in models.MODELS:
+            raise UserError(
+                f"--model: there is no model {name!r}{config.did_you_mean(name, models.MODELS)}; "
+                f"the models are {', '.join(models.MODELS)}."
+            )
+    if len(set(names)) < len(names):
+        raise UserError(f"--model={text} names a model twice; give each once.")
+    return names
+
+
 def parse_seeds(text):
     """Returns the seeds in a text such as "0:10" (0 to 9), "3" or "1,5,7:9"."""
     ranges = []
@@ -123,6 +150,12 @@ def parse_seeds(text):
 
 def define_flags():
     train.define_data_flags()
+    flags.DEFINE_string(
+        "model",
+        "infogan",
+        "the model, or several, separated by commas; the flags of settings are those below, which "
+        f"all of them have: {', '.join(models.MODELS)}.",
+    )
     config.define_path("sweep_dir", None, "where all runs and the summary are written.")
     flags.DEFINE_string("seeds", "0:5", "seeds, for example 0:10 (0 to 9) or 1,5,7:9.")
     flags.DEFINE_string(
@@ -134,11 +167,10 @@ def define_flags():
         "run one at a time on each of these: GPU:0,GPU:1, or CPU:0,CPU:1 for a core each; "
         "default: one after another on all there is.",
     )
-    for field in dataclasses.fields(train.chosen_settings()):
-        if field.name != "seed":
-            flags.DEFINE_string(
-                field.name, None, f"{config.meaning(field)}; several values make several runs."
-            )
+    for field in _swept_settings():
+        flags.DEFINE_string(
+            field.name, None, f"{config.meaning(field)}; several values make several runs."
+        )
     train.refuse_other_settings()
 
 

@@ -3,8 +3,10 @@ all are summed up in one table.
 
     <sweep>/<run name>/            run directories
     <sweep>/logs/<run name>.log    what the commands printed
+    <sweep>/logs/<run name>.json   how long training took
     <sweep>/summary.json           every run, and statistics per configuration; summary.csv and
-                                   summary.md, the same; summary.png, to look at
+                                   summary.md, the same; summary.png, to look at; summary.html,
+                                   with pictures
 """
 
 import concurrent.futures
@@ -28,7 +30,7 @@ from tqdm import tqdm
 
 from keras_infogan import distribution, files, metrics, runs
 from keras_infogan.config import UserError
-from keras_infogan.untrusted import cell, markdown, printable
+from keras_infogan.untrusted import cell, has_form, markdown, parse_json, printable
 
 _MOST_PANELS = 9
 # Kinds of alarms of runs that are no choice.
@@ -50,6 +52,8 @@ _HEADLINES = (
         "explicitness",
         "density_coverage",
         "frechet_distance",
+        "k_means_accuracy",
+        "nearest_neighbor_accuracy",
         "reconstruction_error",
         "log_likelihood",
         "effect",
@@ -83,6 +87,7 @@ class Job:
         directory = f"--run_dir={self.run.directory}"
         yield [
             "keras_infogan.train",
+            f"--model={self.run.model}",
             *self.data,
             directory,
             *settings,
@@ -103,6 +108,13 @@ class Job:
             return runs.read_metrics(self.run)
         except OSError:  # which the run's own command will say
             return None
+
+    def pictures(self):
+        """Returns what the run's commands drew last, a dict from what is shown to PNG bytes."""
+        names = ("reconstructions", "interpolations")
+        shown = [(name, self.run.directory / f"{name}.png") for name in names]
+        shown += [("samples", path) for path in sorted(self.run.samples.glob("step_*.png"))[-1:]]
+        return {name: path.read_bytes() for name, path in shown if path.is_file()}
 
     @property
     def step(self):
@@ -246,7 +258,7 @@ def _finish(job, directory, device, metric_names, processes, stopped):
     for command in job.commands(metric_names):
         if stopped:
             return "stopped"
-        start = log.stat().st_size
+        start, began, step = log.stat().st_size, time.monotonic(), job.step
         with open(log, "a") as output:
             # In a session of its own: Ctrl-C reaches the sweep alone, which passes it on once.
             process = subprocess.Popen(
@@ -262,12 +274,32 @@ def _finish(job, directory, device, metric_names, processes, stopped):
                 process.send_signal(signal.SIGTERM)  # the stop came while it started
             status = process.wait()
             processes.discard(process)
+        if job.step > step:
+            _note_time(log, time.monotonic() - began, job.step - step)
         # An evaluation in which no score could be had ends with an error too; the run is
         # finished all the same.
         if status and not job.is_finished(metric_names):
             return (
                 _last_words(log.read_bytes()[start:].decode(errors="replace")) or f"status {status}"
             )
+    return None
+
+
+def _note_time(log, seconds, steps):
+    """Adds to what training took, beside a run's log."""
+    before = _time_taken(log) or {"seconds": 0.0, "steps": 0}
+    taken = {"seconds": before["seconds"] + seconds, "steps": before["steps"] + steps}
+    files.write_atomically(log.with_suffix(".json"), json.dumps(taken) + "\n")
+
+
+def _time_taken(log):
+    """Returns the seconds and steps of all training that a run's log tells of; None if it is not
+    known.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        taken = parse_json(log.with_suffix(".json").read_bytes())
+        if has_form(taken, {"seconds": float, "steps": int}) and taken["steps"] > 0:
+            return taken
     return None
 
 
@@ -330,6 +362,8 @@ def summarize(jobs, directory, metric_names, failed):
             for name, number in content["scores"].items()
             if name.split("/")[0] in metrics.METRICS
         }
+        taken = _time_taken(directory / "logs" / f"{job.name}.log")
+        row["seconds_per_step"] = taken and taken["seconds"] / taken["steps"]
         alarms = content["alarms"]
         row |= {"scores": scores, "alarms": [alarm["sentence"] for alarm in alarms]}
         rows.append(row | {"alarm_kinds": [alarm["kind"] for alarm in alarms]})
@@ -355,6 +389,7 @@ def summarize(jobs, directory, metric_names, failed):
     files.write_atomically(directory / "summary.md", "\n".join(sections))
     if any(row["scores"] for row in rows):
         files.write_atomically(directory / "summary.png", _picture(rows))
+    files.write_atomically(directory / "summary.html", _page(jobs, configurations, tables))
     return summary
 
 
@@ -472,6 +507,55 @@ def _markdown(label, rows, table, chosen):
         if entries:
             lines += ["", title, "", *entries]
     return "\n".join(lines) + "\n"
+
+
+def _page(jobs, configurations, tables):
+    """Returns the page of all configurations side by side.
+
+    Scores of single codes are left out unless all configurations have them.
+    """
+    from keras_infogan import summary_page
+
+    directories = {job.name: job for job in jobs}
+    columns, times = [], []
+    for label, rows in configurations.items():
+        finished = [row for row in rows if row["scores"]]
+        taken = [row["seconds_per_step"] for row in finished if row["seconds_per_step"]]
+        times.append(f"{statistics.fmean(taken):.3g}" if taken else "")
+        columns.append(
+            {
+                "label": label,
+                "runs": len(finished),
+                "pictures": directories[finished[0]["name"]].pictures() if finished else {},
+                "reports": {row["name"]: f"{row['name']}/report.html" for row in finished},
+            }
+        )
+    shown = [
+        score
+        for score in _scores_of([row for rows in configurations.values() for row in rows])
+        if metrics.METRICS[score.split("/")[0]].group not in ("generator", "real")
+        or all(score in table for table in tables.values())
+    ]
+    scores = [
+        (
+            score,
+            metrics.METRICS[score.split("/")[0]].title,
+            [
+                f"{table[score]['mean']:.4g} ± {table[score]['standard_deviation']:.2g}"
+                if score in table
+                else ""
+                for table in tables.values()
+            ],
+        )
+        for score in shown
+    ]
+    scores.append(("", "Seconds per step of training, start-up included", times))
+    return summary_page.html(
+        f"{jobs[0].run.dataset}: {' and '.join(configurations)}",
+        columns,
+        scores,
+        ("samples", "reconstructions", "interpolations"),
+    )
 
 
 def _picture(rows):

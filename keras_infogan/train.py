@@ -22,28 +22,29 @@ from keras_infogan.config import UserError, did_you_mean
 
 FLAGS = flags.FLAGS
 DATA_FLAGS = (
-    *("dataset", "model", "preset", "data_dir", "image_size"),
+    *("dataset", "preset", "data_dir", "image_size"),
     *("pad", "white", "max_image_pixels"),
 )
 
 
-def requested_run(given, directory=None):
+def requested_run(model, given, directory=None):
     """Returns the Run that the flags for data and preset ask for, everything checked that can be
     before TensorFlow loads.
 
     Args:
+      model: its name.
       given: settings that replace those of the preset, a dict.
       directory: of the run; default: the one that `runs.choose_directory` finds.
     """
     framing.apply_limit()
-    dataset, presets = FLAGS.dataset, models.presets(FLAGS.model)
+    dataset, presets = FLAGS.dataset, models.presets(model)
     data_dir = config.user_path(FLAGS.data_dir)
     datasets.facts(dataset, data_dir)  # an unknown data set is said before an unknown preset
-    preset = FLAGS.preset or models.preset_for(FLAGS.model, dataset)
+    preset = FLAGS.preset or models.preset_for(model, dataset)
     if preset not in presets:
         raise UserError(
             f"unknown preset {preset!r}{did_you_mean(preset, presets)}; the presets of "
-            f"{FLAGS.model} are {', '.join(presets)}."
+            f"{model} are {', '.join(presets)}."
         )
     settings = dataclasses.replace(presets[preset], **given)
     image_shape, frame = datasets.shape_and_framing(
@@ -56,7 +57,7 @@ def requested_run(given, directory=None):
     listing = datasets.listing(dataset, data_dir)
     run = runs.Run(
         directory or pathlib.Path(),
-        FLAGS.model,
+        model,
         dataset,
         data_dir,
         image_shape,
@@ -74,12 +75,6 @@ def define_data_flags():
         "digits",
         f"data to train on: {', '.join(datasets.DATASETS)}, or any image data set of "
         "tensorflow-datasets.",
-    )
-    flags.DEFINE_enum(
-        "model",
-        "infogan",
-        list(models.MODELS),
-        "the model; the flags of its settings are those below.",
     )
     flags.DEFINE_string(
         "preset",
@@ -112,6 +107,12 @@ def define_data_flags():
 
 def define_flags():
     define_data_flags()
+    flags.DEFINE_enum(
+        "model",
+        "infogan",
+        list(models.MODELS),
+        "the model; the flags of its settings are those below.",
+    )
     config.define_path(
         "run_dir", None, "where everything is written; default: runs/<dataset>-<model>-<n>."
     )
@@ -127,38 +128,45 @@ def define_flags():
         "devices of this machine that share each batch, for example GPU:0,GPU:1; default: all "
         "GPUs, or the CPU.",
     )
-    config.define_flags(chosen_settings())
+    config.define_flags(shared_settings())
     refuse_other_settings()
 
 
-def chosen_settings():
-    """Returns the class of settings of the model that the command line names, before flags are
-    parsed: the other flags are its settings.
+def chosen_models():
+    """Returns the names of the models that the command line names, before flags are parsed: the
+    other flags are settings that all of them have.
     """
-    name = config.flag_given("model", "infogan")
+    names = [name.strip() for name in str(config.flag_given("model", "infogan")).split(",")]
     # Another name is refused when it is parsed.
-    return models.settings_class(name if name in models.MODELS else "infogan")
+    return [name for name in names if name in models.MODELS] or ["infogan"]
+
+
+def shared_settings():
+    """Returns the settings that all chosen models have, fields of the first one's class."""
+    first, *others = (
+        {field.name: field for field in dataclasses.fields(models.settings_class(name))}
+        for name in chosen_models()
+    )
+    return [field for name, field in first.items() if all(name in other for other in others)]
 
 
 def refuse_other_settings():
-    """Lets a flag that is no setting of the chosen model say whose it is, or what became of it."""
-    chosen, owners = chosen_settings(), {}
-    known = {field.name for field in dataclasses.fields(chosen)}
-    for name in models.MODELS:
+    """Lets a flag that is no setting of the chosen models say whose it is, or what became of it."""
+    kinds = {name: models.settings_class(name) for name in models.MODELS}
+    fields = {
+        name: {field.name for field in dataclasses.fields(kind)} for name, kind in kinds.items()
+    }
+    chosen = chosen_models()
+    for kind in kinds.values():
         config.refuse_flags(
-            {
-                flag: f"is no longer a flag: {instead}"
-                for flag, instead in models.settings_class(name).retired.items()
-            }
+            {flag: f"is no longer a flag: {instead}" for flag, instead in kind.retired.items()}
         )
-    for name in models.MODELS:
-        for field in dataclasses.fields(models.settings_class(name)):
-            if field.name not in known:
-                owners.setdefault(field.name, []).append(name)
     config.refuse_flags(
         {
-            name: f"is a setting of --model={' or '.join(models_)}, not of {chosen.title}"
-            for name, models_ in owners.items()
+            flag: f"is a setting of --model="
+            f"{' or '.join(name for name in fields if flag in fields[name])}, not of "
+            f"{' and '.join(kinds[name].title for name in chosen if flag not in fields[name])}"
+            for flag in set().union(*fields.values()) - {field.name for field in shared_settings()}
         }
     )
 
@@ -166,7 +174,7 @@ def refuse_other_settings():
 def main():
     devices, workers = distribution.training_devices(FLAGS.devices), distribution.cluster()
     directory = pathlib.Path(FLAGS.run_dir) if FLAGS.run_dir else None
-    run = requested_run(config.given_settings(models.settings_class(FLAGS.model)), directory)
+    run = requested_run(FLAGS.model, config.given_settings(shared_settings()), directory)
     if FLAGS.init_from:
         first = runs.check_trained(config.absolute_path(FLAGS.init_from))
         run = dataclasses.replace(run, init_from=str(first.directory))

@@ -1,5 +1,6 @@
 """The evaluate command as a user gives it, and the report it writes."""
 
+import base64
 import dataclasses
 import json
 import re
@@ -104,6 +105,9 @@ def test_another_model_is_scored_on_what_it_can_do(run_of, tmp_path, name, score
         # Importance samples come nearer to the likelihood than the bound does.
         assert scores["log_likelihood/bound"] < scores["log_likelihood/importance_sampled"] < 0
         assert content["counts"]["real images reconstructed (test)"] == 200
+        for picture in ("reconstructions.png", "interpolations.png"):
+            data = base64.b64encode((directory / picture).read_bytes()).decode()
+            assert f'src="data:image/png;base64,{data}"' in text
 
 
 def test_the_report_needs_nothing_but_itself(evaluated):
@@ -171,7 +175,7 @@ def test_names_in_the_report_are_text_and_never_markup(digits_run):
         def generate(self, latents):
             raise UserError("not finite")
 
-    text = report.html(run, content, Evidence(Broken()))
+    text = report.html(run, content, Evidence(Broken()), {})
     assert "<script>" not in text
     assert "&lt;script&gt;" in text
     assert "Samples" not in text

@@ -26,7 +26,7 @@ LAYERS = [
     {"settings"},
     {"onnx_model"},
     {"trained"},
-    {"contract", "named", "features", "scoring"},
+    {"contract", "named", "features", "scoring", "summary_page"},
     {"latents", "evidence", "augment", "gaussian", "learner", "networks", "optimizers"},
     {"notation", "checkpoints", "datasets"},
     {

@@ -5,22 +5,25 @@ and stops cleanly.
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 
 import pytest
+from absl import flags
 from conftest import (
     PATIENCE,
     command,
+    flags_of,
     sentence,
     succeed_here,
     wait_for_lines,
     wait_until,
 )
 
-from keras_infogan import checkpoints, files, runs, sweeps
+from keras_infogan import checkpoints, files, models, runs, sweeps
 from keras_infogan.config import UserError
 from keras_infogan.sweep import parse_seeds
 
@@ -63,12 +66,53 @@ def test_a_sweep_trains_scores_and_sums_up_then_resumes_without_repeating(tmp_pa
     assert "| clustering_accuracy/digit | 1 | " in (tmp_path / "summary.md").read_text()
     assert (tmp_path / "summary.png").read_bytes().startswith(b"\x89PNG")
 
+    page = (tmp_path / "summary.html").read_text()
+    addresses = re.findall(r"""(?:src|href)=["']([^"']*)""", page)
+    report = "generator_learning_rate_0.001-seed_0/report.html"
+    assert [address for address in addresses if not address.startswith("data:")] == [report]
+    assert (tmp_path / report).exists()
+    assert 'alt="samples of generator_learning_rate=0.001"' in page
+    assert good["seconds_per_step"] > 0
+
     before = (tmp_path / "generator_learning_rate_0.001-seed_0" / "metrics.json").stat().st_mtime_ns
     result = command("sweep", *arguments)
     assert "2 runs, 1 of them finished already" in result.stdout
     assert (
         tmp_path / "generator_learning_rate_0.001-seed_0" / "metrics.json"
     ).stat().st_mtime_ns == before
+
+
+def test_several_models_are_each_trained_with_settings_that_all_have(tmp_path):
+    arguments = ["--model=vae, bigan", "--dataset=mnist", "--steps=3,5", "--seeds=0:2"]
+    with flags_of("sweep", *arguments) as sweep:
+        flags.FLAGS(sys.argv)
+        jobs = sweep.requested_runs(tmp_path)
+    assert [job.label for job in jobs[::2]] == [
+        f"{model}, steps={steps}" for model in ("vae", "bigan") for steps in (3, 5)
+    ]
+    job = jobs[-1]
+    assert job.name == "bigan_steps_5-seed_1"
+    assert (job.run.model, job.run.settings.steps, job.run.settings.seed) == ("bigan", 5, 1)
+    assert job.run.settings.codes == models.presets("bigan")["mnist"].codes
+    train, _ = job.commands("all")
+    assert {"--model=bigan", "--dataset=mnist", "--steps=5", "--seed=1"} <= set(train)
+
+
+def test_the_page_of_a_sweep_leaves_out_scores_of_codes_that_not_all_have(new_run):
+    jobs = [sweeps.Job(name, name, new_run(name), {}, ()) for name in ("a", "b")]
+    scores = {
+        "a": {"effect/slant": 0.1, "effect/noise": 0.2, "clustering_accuracy/kind": 0.3},
+        "b": {"effect/noise": 0.4},
+    }
+    configurations = {
+        name: [{"name": name, "seed": 0, "scores": values, "seconds_per_step": None}]
+        for name, values in scores.items()
+    }
+    tables = {name: sweeps._statistics(rows) for name, rows in configurations.items()}
+    page = sweeps._page(jobs, configurations, tables)
+    assert "effect/noise" in page
+    assert "clustering_accuracy/kind" in page
+    assert "effect/slant" not in page
 
 
 def test_statistics_over_seeds_know_which_end_is_better():
@@ -302,6 +346,16 @@ def test_devices():
         (["--sweep_dir=x", "--metrics=nothing"], "unknown score"),
         (["--sweep_dir=x", "--dataset=mnits"], "did you mean 'mnist'"),
         (["--sweep_dir=x", "--model=vae", "--beta=1,-1"], "--beta must be at least 0"),
+        (["--sweep_dir=x", "--model=vae,bigna"], "there is no model 'bigna' (did you mean"),
+        (["--sweep_dir=x", "--model=vae,vae"], "names a model twice"),
+        (
+            ["--sweep_dir=x", "--model=vae,bigan,dcgan", "--beta=2"],
+            "--beta is a setting of --model=vae, not of BiGAN and DCGAN.",
+        ),
+        (
+            ["--sweep_dir=x", "--model=vae,bigan", "--codes=2*uniform"],
+            "the latents of a VAE are gaussian",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence_and_nothing_is_written(tmp_path, arguments, part):
