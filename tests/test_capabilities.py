@@ -24,6 +24,9 @@ CAN = {
     "infogan": ("generate", "encode"),
     "dcgan": ("generate",),
     "vae": ("generate", "encode", "reconstruct", "log_likelihood"),
+    "autoencoder": ("generate", "encode", "reconstruct"),
+    "vae_gan": ("generate", "encode", "reconstruct"),
+    "bigan": ("generate", "encode", "reconstruct"),
     "triple_gan": ("generate", "encode", "classify"),
     "domain_adversarial": ("classify",),
 }

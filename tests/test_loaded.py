@@ -169,7 +169,7 @@ def test_wrong_arguments_are_one_sentence(loaded, kind, arguments, part):
         loaded[kind].reconstruct(np.zeros((2, 16, 16, 1)))
 
 
-@pytest.mark.parametrize("name", ["dcgan", "vae"])
+@pytest.mark.parametrize("name", ["dcgan", "vae", "bigan"])
 def test_every_model_is_the_same_wherever_it_lies(exported_untrained, tmp_path, name):
     run, model, directory = exported_untrained(name)
     run_, export, saved_model = (
