@@ -387,30 +387,33 @@ class Evidence:
 
     @property
     def representations(self):
-        """Training and real images as vectors, a dict from what gives these to both, each float
-        (count, size).
+        """Training and real images as vectors, an iterable of (what gives these, those of training
+        images, those of real images), each float (count, size).
         """
         capabilities.require(self.model, "encode")
-        sets = (self.training_set, self._training_points), (self.image_set, self._points)
-        givers = {
-            "pixels": lambda images: images.reshape(len(images), -1),
-            "encoder": lambda images: self._as_points(self._encode(images)),
-        }
+        return self._representations()
+
+    def _representations(self):
+        givers = {"pixels": lambda images: images.reshape(len(images), -1)}
+        models = {"": self.model}
         if self._load_untrained:
-            untrained = self._load_untrained()
-            givers["untrained_encoder"] = lambda images: self._as_points(untrained.encode(images))
-        return {
-            name: tuple(
-                np.concatenate(
-                    [
-                        give(datasets.to_float(np.asarray(image_set.images[part])))
-                        for part in _parts(indices, f"{name} of real images")
-                    ]
-                )
+            models["untrained_"] = self._load_untrained()
+        for prefix, model in models.items():
+            givers[f"{prefix}encoder"] = lambda images, model=model: self._as_points(
+                model.encode(images)
+            )
+            if getattr(model, "has_hidden", False):
+                givers[f"{prefix}hidden"] = model.hidden
+        sets = (self.training_set, self._training_points), (self.image_set, self._points)
+        for name, give in givers.items():
+            vectors = (
+                [
+                    give(datasets.to_float(np.asarray(image_set.images[part])))
+                    for part in _parts(indices, f"{name} of real images")
+                ]
                 for image_set, indices in sets
             )
-            for name, give in givers.items()
-        }
+            yield (name, *map(np.concatenate, vectors))
 
     @functools.cached_property
     def training_images(self):

@@ -178,6 +178,14 @@ def with_hidden(network, layer):
     return keras.Model(network.inputs, [network.output, hidden], name=network.name)
 
 
+def without_head(network):
+    """Returns a network of the same layers that ends in what the last dense one reads, hidden
+    features (batch, features).
+    """
+    dense = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
+    return keras.Model(network.inputs, dense[-1].input)
+
+
 def image_decoder(name, input_size, layers, activation="tanh", weight_std=0.0):
     """Builds a network from latent vectors to images.
 

@@ -162,3 +162,13 @@ class TrainedLearner(Trained):
                 capabilities.function(self.learner, capability), input_signature=specs
             )
         return self._functions[capability](*arrays).numpy()
+
+    @property
+    def has_hidden(self):
+        """Whether there are hidden features to look at."""
+        return callable(getattr(self.learner, "hidden", None))
+
+    def hidden(self, images):
+        """Returns what the last layer of its encoder reads, float32 (count, features)."""
+        parts = [self._compute("hidden", part) for part in self.parts(images)]
+        return np.concatenate(parts).astype(np.float32)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from conftest import SHAPE, TINY
 
-from keras_infogan import capabilities, models
+from keras_infogan import capabilities, models, trained
 from keras_infogan.codes import Gaussian
 from keras_infogan.config import UserError
 from keras_infogan.latents import LatentSpec, Noise
@@ -56,6 +56,12 @@ def test_what_each_model_can_do(name):
         )
         assert tuple(result.shape) == shapes[capability]
         assert np.isfinite(result).all()
+    face = trained.TrainedLearner(model)
+    if face.has_hidden:
+        hidden = face.hidden(images.numpy())
+        assert hidden.dtype == np.float32
+        assert len(hidden) == 3
+        assert hidden.ndim == 2
 
 
 @pytest.mark.parametrize(

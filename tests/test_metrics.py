@@ -521,7 +521,7 @@ def test_nearest_neighbors_worked_by_hand():
     scores = SCORE["nearest_neighbor_accuracy"](
         np.array([0, 1, 2, 1]),
         np.array([0, 1, 2]),
-        {"pixels": (known, asked), "encoder": (0 * known, asked)},
+        [("pixels", known, asked), ("encoder", 0 * known, asked)],
     )
     assert scores["pixels"] == 0.75
     assert scores["encoder"] in (0.25, 0.5), "one class for all"

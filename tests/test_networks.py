@@ -102,3 +102,14 @@ def test_batch_norm_of_one_replica_is_keras_s(shape, precision):
         )
     for ours, theirs in zip(*found, strict=True):
         assert np.asarray(ours) == pytest.approx(np.asarray(theirs), rel=1e-4, abs=1e-3)
+
+
+def test_without_its_head_a_network_gives_what_the_head_reads():
+    network = networks.image_encoder("x", (8, 8, 1), "conv 4/2, dense 5", 0.2, 3)
+    images = np.random.default_rng(0).normal(size=(6, 8, 8, 1)).astype(np.float32)
+    hidden = networks.without_head(network)(images).numpy()
+    assert hidden.shape == (6, 5)
+    head = network.layers[-1]
+    assert hidden @ head.kernel.numpy() + head.bias.numpy() == pytest.approx(
+        network(images).numpy(), abs=1e-5
+    )

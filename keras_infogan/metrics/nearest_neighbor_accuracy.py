@@ -6,9 +6,9 @@ from sklearn.neighbors import KNeighborsClassifier
 PROTOCOL = (
     "share of real images of which the nearest training image (Euclidean distance, at most 60,000 "
     "training images) has the same class (Donahue et al. 2017, Section 4.2): in what the encoder "
-    "says (means of continuous codes, probabilities of discrete ones, side by side), in what the "
-    "same network says with the weights that it began with, and in raw pixels; labels serve this "
-    "comparison and nothing else"
+    "says (means of continuous codes, probabilities of discrete ones, side by side), in its last "
+    "hidden layer, in both with the weights that it began with, and in raw pixels; labels serve "
+    "this comparison and nothing else"
 )
 
 
@@ -18,8 +18,8 @@ def nearest_neighbor_accuracy(labels, training_labels, representations):
     Args:
       labels: int (count,), the classes of the real images.
       training_labels: int (training count,), those of the training images.
-      representations: dict from a name to vectors of the training images, float (training count,
-        size), and of the real images, (count, size).
+      representations: iterable of (name, vectors of the training images, float (training count,
+        size), those of the real images, (count, size)).
     """
     return {
         name: float(
@@ -30,5 +30,5 @@ def nearest_neighbor_accuracy(labels, training_labels, representations):
                 == labels
             )
         )
-        for name, (known, asked) in representations.items()
+        for name, known, asked in representations
     }

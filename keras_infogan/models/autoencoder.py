@@ -88,3 +88,7 @@ class Autoencoder(Learner):
         [-1, 1].
         """
         return self.encoder(images, training=False)
+
+    def hidden(self, images):
+        """Returns what the last layer of the encoder reads, (batch, features)."""
+        return networks.without_head(self.encoder)(images, training=False)

@@ -112,3 +112,7 @@ class BiGAN(Learner):
         images in [-1, 1].
         """
         return self.encoder(images, training=False)
+
+    def hidden(self, images):
+        """Returns what the last layer of the encoder reads, (batch, features)."""
+        return networks.without_head(self.encoder)(images, training=False)

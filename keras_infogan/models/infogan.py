@@ -302,6 +302,11 @@ class InfoGAN(Learner):
         """
         return self.recognizer(self.trunk(images, training=False), training=False)
 
+    def hidden(self, images):
+        """Returns what the last layer of the recognizer reads, (batch, features)."""
+        features = self.trunk(images, training=False)
+        return networks.without_head(self.recognizer)(features, training=False)
+
 
 def _to_log(information):
     return {f"mutual_information/{name}": values for name, values in information.items()}

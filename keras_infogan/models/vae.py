@@ -124,6 +124,10 @@ class VAE(Learner):
         """
         return self.encoder(images, training=False)
 
+    def hidden(self, images):
+        """Returns what the last layer of the encoder reads, (batch, features)."""
+        return networks.without_head(self.encoder)(images, training=False)
+
     def log_likelihood(self, images, noise):
         """Returns log p(x, z) - log q(z|x), (batch,), for z drawn with `noise` (batch, latents): on
         average the variational bound.

@@ -114,6 +114,10 @@ class VAEGAN(Learner):
         """
         return self.encoder(images, training=False)
 
+    def hidden(self, images):
+        """Returns what the last layer of the encoder reads, (batch, features)."""
+        return networks.without_head(self.encoder)(images, training=False)
+
 
 def _cross_entropy(logits, which):
     """Returns -log of the probability of one class, (batch,), from logits (batch, classes)."""
