@@ -519,7 +519,7 @@ def _page(jobs, configurations, tables):
     directories = {job.name: job for job in jobs}
     columns, times = [], []
     for label, rows in configurations.items():
-        finished = [row for row in rows if row["scores"]]
+        finished = [row for row in rows if row["status"] == "finished"]
         taken = [row["seconds_per_step"] for row in finished if row["seconds_per_step"]]
         times.append(f"{statistics.fmean(taken):.3g}" if taken else "")
         columns.append(
@@ -551,7 +551,7 @@ def _page(jobs, configurations, tables):
     ]
     scores.append(("", "Seconds per step of training, start-up included", times))
     return summary_page.html(
-        f"{jobs[0].run.dataset}: {' and '.join(configurations)}",
+        f"{jobs[0].run.dataset}: {'; '.join(configurations)}",
         columns,
         scores,
         ("samples", "reconstructions", "interpolations"),

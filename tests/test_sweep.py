@@ -105,7 +105,15 @@ def test_the_page_of_a_sweep_leaves_out_scores_of_codes_that_not_all_have(new_ru
         "b": {"effect/noise": 0.4},
     }
     configurations = {
-        name: [{"name": name, "seed": 0, "scores": values, "seconds_per_step": None}]
+        name: [
+            {
+                "name": name,
+                "seed": 0,
+                "status": "finished",
+                "scores": values,
+                "seconds_per_step": None,
+            }
+        ]
         for name, values in scores.items()
     }
     tables = {name: sweeps._statistics(rows) for name, rows in configurations.items()}
