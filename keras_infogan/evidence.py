@@ -455,6 +455,8 @@ class Evidence:
             other = generator.standard_normal(vector.shape).astype(np.float32)
             other *= np.linalg.norm(vector) / np.linalg.norm(other)
             without = np.flatnonzero(np.asarray(self.image_set.factors)[:, names.index(name)] == 0)
+            if not len(without):
+                continue
             latents = self._latents(self._real(without[:NUM_MOVED_IMAGES]))
             yield (name, *(self.generate(latents + move) for move in (0, vector, other)))
 
