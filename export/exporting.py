@@ -39,7 +39,7 @@ def contract_of(run, renames, **form):
         model=run.model,
         title=kind.title,
         paper=kind.paper,
-        reads=kind.reads,
+        reads=run.settings.reads,
         dataset=run.dataset,
         license=datasets.DATASETS.get(run.dataset, datasets.OTHER_PREPARED).license,
         fingerprint=run.fingerprint,

@@ -77,14 +77,11 @@ def _about(run, model):
     """Returns what a model is, its source, and whether it learned from labels: a dict of texts."""
     if run.model not in models.MODELS:
         return {"title": model.title, "paper": "", "labels": ""}
-    settings = models.settings_class(run.model)
-    return {
-        "title": settings.title,
-        "paper": settings.paper,
-        "labels": "Trained with labels."
-        if "label" in settings.reads
-        else "Trained without labels.",
-    }
+    kind, labels = models.settings_class(run.model), ""
+    with contextlib.suppress(UserError):  # of exported files with settings that are no more
+        reads = kind.from_json(run.to_json()["settings"]).reads
+        labels = "Trained with labels." if "label" in reads else "Trained without labels."
+    return {"title": kind.title, "paper": kind.paper, "labels": labels}
 
 
 def reconstructions(evidence):

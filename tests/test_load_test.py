@@ -393,7 +393,7 @@ def test_bad_flags_are_one_sentence(tmp_path, flags, part):
 
 def test_an_unknown_signature_is_told_with_the_known_ones():
     result = command("serving.load_test", "--signature=blend")
-    assert "<png|from_seed|encode>" in sentence(result)
+    assert "<png|from_seed|encode|classify>" in sentence(result)
 
 
 def test_help_needs_neither_tensorflow_nor_matplotlib():

@@ -55,6 +55,7 @@ OWN = {
             "learning_rate_decay_start": 0.5,
             "augmentation": "shift 0.1, cutout 0.3",
         },
+        "taught by labels": {"num_labels": 6},
         "taught by real images, fresh fakes, float16": {
             "codes": "kind=categorical(3), slant=uniform, tilt=gaussian",
             "precision": "mixed_float16",
@@ -131,7 +132,8 @@ def _logged(name, model):
         | {f"mutual_information/{code.name}" for code in spec.codes}
         | {f"{term}/{code}" for term in ("disagreement", "uncertainty") for code in taught}
         | {f"guidance/{code.name}" for code in spec.codes if code.continuous and code.guide}
-        | ({"contrast_loss"} if getattr(model.settings, "contrastive_weight", 0) else set()),
+        | ({"contrast_loss"} if getattr(model.settings, "contrastive_weight", 0) else set())
+        | ({"label_loss"} if model.settings.num_classes else set()),
         "dcgan": gan,
         "vae": {"negative_bound", "reconstruction"}
         | {f"divergence/{code.name}" for code in spec.codes},

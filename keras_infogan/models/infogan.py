@@ -28,7 +28,8 @@ from keras_infogan.optimizers import Adam, LinearDecay
 
 # Numbers of draws (see Learner.draw) that keep clear of those of fakes and of their instance noise,
 # which count up from 0.
-_COPIES, _NOISE_OF_COPIES, _AUGMENTATION, _PAIRS = 2**20, 2**20 + 1, 2**21, 2**22
+_COPIES, _NOISE_OF_COPIES, _NOISE_OF_LABELED = 2**20, 2**20 + 1, 2**20 + 2
+_AUGMENTATION, _PAIRS = 2**21, 2**22
 
 
 class InfoGAN(Learner):
@@ -139,13 +140,18 @@ class InfoGAN(Learner):
         )
         generator_losses = losses.generator_loss(fake_logits)
         from_real, learned = self._information_of_real(batch["image"], real)
+        from_labels, taught = self._information_of_labels(batch)
         minimized = self._with_information(
-            {"discriminator": discriminator_losses + learned, "generator": generator_losses},
+            {
+                "discriminator": discriminator_losses + learned + taught,
+                "generator": generator_losses,
+            },
             information,
         )
         logged = {"discriminator_loss": discriminator_losses, "generator_loss": generator_losses}
         minimized, contrast = self._with_contrast(minimized, batch, use=0)
-        return minimized, logged | _to_log(information) | from_real | contrast
+        logged |= _to_log(information) | from_real | from_labels | contrast
+        return minimized, logged
 
     def game(self, batch):
         """Both players on one batch of fakes, or as the released code plays it, the generator on a
@@ -292,6 +298,18 @@ class InfoGAN(Learner):
             logged[f"guidance/{code.name}"] = error
         return logged, learned
 
+    def _information_of_labels(self, batch):
+        """Returns how far Q is from the labels of the few images that have one: a term to log, and
+        what to minimize, (batch,), the cross-entropy of the code that learns them.
+        """
+        code = self.settings.labeled_code
+        if not code:
+            return {}, 0.0
+        features = self._features(batch["labeled_image"], use=_NOISE_OF_LABELED)
+        answers = self.latent_spec.unpack_parameters(self.recognizer(features, training=True))
+        label_losses = losses.cross_entropy(answers[code.name], batch["label"])
+        return {"label_loss": label_losses}, label_losses
+
     def generate(self, latents):
         """Returns images in [-1, 1] of latent vectors."""
         return self.generator(latents, training=False)
@@ -306,6 +324,22 @@ class InfoGAN(Learner):
         """Returns what the last layer of the recognizer reads, (batch, features)."""
         features = self.trunk(images, training=False)
         return networks.without_head(self.recognizer)(features, training=False)
+
+    @property
+    def num_classes(self):
+        """How many classes it learned from labels."""
+        return self.settings.num_classes
+
+    @property
+    def classify(self):
+        """Where it learned from labels, a function of images in [-1, 1] to the probabilities of the
+        classes, float32 (batch, classes); None otherwise.
+        """
+        return self._classify if self.settings.labeled_code else None
+
+    def _classify(self, images):
+        answers = self.latent_spec.unpack_parameters(self.encode(images))
+        return keras.ops.softmax(answers[self.settings.labeled_code.name])
 
 
 def _to_log(information):

@@ -133,6 +133,12 @@ class InfoGANSettings(config.Settings):
         "rotate 20, shear 0.2, scale 0.15, shift 0.075, cutout 0.3",
         "what leaves a real image what it is, for the changed copies",
     )
+    num_labels: int = setting(
+        0,
+        "images whose labels the first categorical code learns, as many of each class, drawn with "
+        "the seed (an extension: the paper reads none); 0: none",
+        minimum=0,
+    )
     generator_follows: bool = setting(
         False,
         "the information of discrete codes moves the generator alone, not trunk and recognizer, "
@@ -259,6 +265,16 @@ class InfoGANSettings(config.Settings):
                 "--mutual_information_weight=0 is a plain GAN whose recognizer only watches, which "
                 f"one that learns from real images does not; raise it, {off}."
             )
+        if self.num_labels and not (
+            self.num_classes
+            and self.recognizer_optimizer == "discriminator"
+            and self.mutual_information_weight
+        ):
+            raise config.UserError(
+                "--num_labels teaches a categorical code through the discriminator's recognizer; "
+                "it needs one in --codes, --recognizer_optimizer=discriminator and "
+                "--mutual_information_weight above 0, or leave it out."
+            )
         discrete = [code.name for code in self.latent_spec.codes if not code.continuous]
         if self.real_information_weight and len(discrete) > 1:
             # Nothing keeps several from learning the same of an image.
@@ -266,6 +282,22 @@ class InfoGANSettings(config.Settings):
                 f"of {', '.join(discrete)} one alone can be learned from real images; keep one "
                 f"discrete code, {off}."
             )
+
+    @property
+    def reads(self):
+        """What training takes of a batch."""
+        return ("image", "labeled_image", "label") if self.num_labels else ("image",)
+
+    @property
+    def labeled_code(self):
+        """The code that learns labels, the first categorical one; None without labels."""
+        codes = self.latent_spec.codes if self.num_labels else ()
+        return next((code for code in codes if code.has_categories), None)
+
+    @property
+    def num_classes(self):
+        """How many classes that code tells apart, 0 without labels."""
+        return self.labeled_code.num_values if self.labeled_code else 0
 
     @property
     def latent_spec(self):
