@@ -12,7 +12,8 @@ is arbitrary, so they are matched to labels first, one to one, as agrees best.
     python -m keras_infogan.encode --onnx=runs/mnist-infogan-1/export/recognizer.onnx \\
         --images=my_digits --output=codes.csv
 
-The last one does not load TensorFlow.
+The last one does not load TensorFlow. With --classes a model that learned from labels says which
+class each image is of.
 
 10,000 MNIST images take about 15 seconds on two CPU cores.
 """
@@ -32,8 +33,17 @@ FLAGS = flags.FLAGS
 _MOST_PAIRS = 100
 
 
-def encode(run, load_model, output, image_dir=None, split=None, data_dir=None, pairs=None):
-    """Writes the recognizer's answers on real images as a table.
+def encode(
+    run,
+    load_model,
+    output,
+    image_dir=None,
+    split=None,
+    data_dir=None,
+    pairs=None,
+    classes=False,
+):
+    """Writes the recognizer's answers on real images as a table, or the classifier's.
 
     Args:
       run: the Run that the model is of.
@@ -43,6 +53,7 @@ def encode(run, load_model, output, image_dir=None, split=None, data_dir=None, p
       split: name of a split.
       data_dir: where the data set lies; default: as in training.
       pairs: path of a picture to write of the first images beside their reconstructions, or None.
+      classes: whether the classifier is asked, not the recognizer.
 
     Returns:
       Lines to print: agreement with the labels, if there are any.
@@ -60,11 +71,22 @@ def encode(run, load_model, output, image_dir=None, split=None, data_dir=None, p
         images.pairs(shown, model.reconstruct(shown)).save(picture, "PNG")
         _write("--reconstructions", pairs, picture.getvalue())
     count = len(image_set.images)
-    answers = [
-        model.encode(datasets.to_float(image_set.images[start : start + 4096]))
-        for start in range(0, count, 4096)
-    ]
-    columns = model.latent_spec.describe(np.concatenate(answers))
+    answers = np.concatenate(
+        [
+            (model.classify if classes else model.encode)(
+                datasets.to_float(image_set.images[start : start + 4096])
+            )
+            for start in range(0, count, 4096)
+        ]
+    )
+    if classes:
+        names = np.array([cell(name) for name in model.classes])
+        columns = {
+            "class": names[answers.argmax(axis=-1)],
+            "class_probability": answers.max(axis=-1),
+        }
+    else:
+        columns = model.latent_spec.describe(answers)
 
     table = {"image": [cell(name) for name in image_set.files] or range(count)}
     if image_set.labels is not None:
@@ -78,10 +100,13 @@ def encode(run, load_model, output, image_dir=None, split=None, data_dir=None, p
     writer.writerow(table)
     writer.writerows(zip(*table.values(), strict=True))
     _write("--output", output, text.getvalue())
+    if classes and image_set.labels is not None:
+        right = np.mean(answers.argmax(axis=-1) == image_set.labels)
+        return [f"class: {right:.2%} of {count:,} images have their label as class"]
     return [
         _agreement(code.name, columns[code.name], image_set)
         for code in model.latent_spec.codes
-        if code.has_categories and image_set.labels is not None
+        if code.has_categories and image_set.labels is not None and not classes
     ]
 
 
@@ -110,6 +135,9 @@ def _agreement(name, categories, image_set):
 
 def define_flags():
     model_source.define_flags("recognizer.onnx")
+    flags.DEFINE_bool(
+        "classes", False, "write the classes of a model that learned from labels, not its codes."
+    )
     flags.DEFINE_string("images", None, "a folder or zip of images to read.")
     flags.DEFINE_string(
         "split", None, "a split of the run's own data set instead, for example test."
@@ -129,7 +157,8 @@ def define_flags():
 def main():
     framing.apply_limit()
     run, load = model_source.chosen(
-        needs=("encode", "reconstruct") if FLAGS.reconstructions else ("encode",)
+        needs=("classify" if FLAGS.classes else "encode",)
+        + ("reconstruct",) * bool(FLAGS.reconstructions)
     )
     if bool(FLAGS.images) == bool(FLAGS.split):
         raise UserError(
@@ -154,6 +183,7 @@ def main():
         FLAGS.split,
         config.user_path(FLAGS.data_dir),
         FLAGS.reconstructions,
+        FLAGS.classes,
     ):
         print(line)
     print(*written.values(), sep="\n")

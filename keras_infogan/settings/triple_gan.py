@@ -6,8 +6,10 @@ Where the released code has what the paper has not, a setting says so. What devi
   - The classifier is half as wide and pads its convolutions, so that it takes any size.
   - The generator has ReLU where the code has softplus, and takes the label at its input only; the
     discriminator has no weight normalization; the classifier has no L2 penalty.
-  - Rates fall linearly to 0, not by 0.995 per epoch, from the same share of training on.
-  - Thousands of steps, not 1,000 epochs.
+  - Thousands of steps, not 1,000 epochs, in which the discriminator has to heed the label sooner: a
+    fifth of the code's noise on its hidden layers, with all of which 900 steps of digits left the
+    generator at one in ten images of the label asked for, with a fifth at three in four.
+  - Rates fall linearly to 0 from the middle on, not by 0.995 per epoch from 300 of 1,000 on.
 """
 
 import dataclasses
@@ -62,7 +64,9 @@ class TripleGANSettings(config.Settings):
         minimum=0.0,
     )
     hidden_noise_std: float = setting(
-        0.5, "deviation of the noise on the discriminator's hidden layers", minimum=0.0
+        0.1,
+        "deviation of the noise on the discriminator's hidden layers (released code: 0.5)",
+        minimum=0.0,
     )
 
     classifier_share: float = setting(
@@ -114,7 +118,7 @@ class TripleGANSettings(config.Settings):
         0.5, "Adam's decay of the first moment", minimum=0.0, maximum=0.999
     )
     learning_rate_decay_start: float = setting(
-        0.3,
+        0.5,
         "share of training after which the step size falls, linearly to 0; 1: never",
         minimum=0.0,
         maximum=1.0,
