@@ -210,22 +210,25 @@ def _discriminator(image_shape, settings):
     """Returns the discriminator, which gets the label before every layer, and noise on its images
     and all hidden layers.
     """
-    layers = architectures.parse_layers(settings.discriminator_layers)
+    hidden = [
+        layer.shape[0]
+        for layer in architectures.parse_layers(settings.discriminator_layers)
+        if isinstance(layer, architectures.Dense)
+    ]
     images = keras.Input(image_shape, name="pair_images")
     labels = keras.Input((settings.num_classes,), name="pair_labels")
     features = keras.layers.Flatten()(images)
-    sizes = [features.shape[-1], *(layer.shape[0] for layer in layers)]
+    sizes = [features.shape[-1], *hidden]
     noise = keras.Input((sum(sizes),), name="pair_noise")
     start = 0
-    for size, layer in zip(sizes, (*layers, None), strict=True):
+    for size, units in zip(sizes, (*hidden, 0), strict=True):
         # Images in [-1, 1] are twice as wide as the released code's.
         std = settings.hidden_noise_std if start else 2 * settings.image_noise_std
         part = ops.cast(noise[:, start : start + size], features.dtype)
         features = keras.layers.Concatenate()([features + std * part, labels])
         start += size
-        if layer is None:
-            features = keras.layers.Dense(1, dtype="float32")(features)
-        else:
-            features = keras.layers.Dense(layer.shape[0])(features)
+        if units:
+            features = keras.layers.Dense(units)(features)
             features = keras.layers.LeakyReLU(settings.leaky_relu_slope)(features)
-    return keras.Model([images, labels, noise], features, name="discriminator")
+    logits = keras.layers.Dense(1, dtype="float32")(features)
+    return keras.Model([images, labels, noise], logits, name="discriminator")
