@@ -115,9 +115,9 @@ class Strips:
         self._above.append(keras.Input(shape, name=f"above_{len(self._above)}"))
         return self._above[-1]
 
-    def hand_down(self, below):
-        """Takes what stands in place of the last `above` for the strip below this one."""
-        self._below.append(below)
+    def hand_down(self, *below):
+        """Takes what stands in place of the last `above`s for the strip below this one."""
+        self._below += below
 
     def network(self, name, outputs):
         """Returns the keras.Model: [strip, *above] -> [outputs, *the same for the strip below]."""

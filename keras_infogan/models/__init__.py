@@ -23,6 +23,7 @@ MODELS = {
     "vae_gan": "VAEGAN",
     "bigan": "BiGAN",
     "pixelcnn": "PixelCNN",
+    "pixelrnn": "PixelRNN",
 }
 
 

@@ -1,0 +1,94 @@
+"""Settings and presets of PixelRNN (van den Oord et al. 2016, arXiv 1601.06759). Loads without
+TensorFlow.
+
+Deviations of all presets, with the reason:
+  - Adam, its rate falling to 0, not the paper's RMSProp at a constant one: it is what runs of
+    minutes end best with.
+  - Kernels leave out the rows below the pixel, which a mask would set to 0.
+  - Two values are two logits of a softmax, as any other number of values, not one of a sigmoid.
+  - A row's state before its first pixel is 0, and so is that above the first row; it is not
+    learned.
+"""
+
+import dataclasses
+import math
+
+from keras_infogan import config
+from keras_infogan.config import UserError, setting
+from keras_infogan.latents import LatentSpec, Noise
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PixelRNNSettings(config.Settings):
+    """Everything that defines a PixelRNN run, apart from the data."""
+
+    title = "PixelRNN"
+    paper = "van den Oord et al. 2016, arXiv 1601.06759"
+
+    levels: int = setting(
+        256,
+        "values that a pixel's channel can have; 2: black and white, drawn anew at each step with "
+        "the gray level as the probability (dynamic binarization)",
+        minimum=2,
+        maximum=256,
+    )
+    architecture: str = setting(
+        "diagonal",
+        "the LSTM: from both upper corners along the diagonals, or from the top row downward",
+        choices=("diagonal", "row"),
+    )
+    filters: int = setting(16, "features h of an LSTM; between blocks 2h", minimum=1)
+    blocks: int = setting(7, "LSTM layers after the first convolution", minimum=1)
+    noise_size: int = setting(
+        0,
+        "length of the noise: one number for each pixel and channel, which picks its value; "
+        "0: made for the image size",
+        minimum=0,
+    )
+
+    learning_rate: float = setting(1e-3, "Adam's step size", minimum=0.0)
+    learning_rate_decay_start: float = setting(
+        0.0,
+        "share of the steps after which the rate falls linearly, to 0 at the end; 1: it stays",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    adam_beta_1: float = setting(
+        0.9, "Adam's decay of the first moment", minimum=0.0, maximum=0.999
+    )
+
+    @property
+    def latent_spec(self):
+        """The LatentSpec of these settings: noise alone."""
+        return LatentSpec(Noise(self.noise_size, picks_pixels=True), ())
+
+    def for_images(self, image_shape):
+        """Returns the settings with noise for (height, width, channels); raises UserError if that
+        given is another.
+        """
+        size = math.prod(image_shape)
+        if self.noise_size not in (0, size):
+            raise UserError(
+                f"--noise_size={self.noise_size} does not fit images of "
+                f"{'x'.join(map(str, image_shape))} numbers, each of which takes one: leave it out."
+            )
+        return dataclasses.replace(self, noise_size=size)
+
+
+# A preset is chosen by the data set's name, or with --preset; "general" serves all other data.
+PRESETS = {
+    "digits": PixelRNNSettings(
+        levels=2, filters=8, blocks=1, learning_rate=2e-3, batch_size=64, steps=1000
+    ),
+    # Section 5.4 has 7 layers for MNIST; two of them learn in less than an hour on a core.
+    "mnist": PixelRNNSettings(
+        levels=2,
+        blocks=2,
+        learning_rate=4e-3,
+        batch_size=64,
+        steps=5000,
+        picture_every_steps=1000,
+    ),
+    # Table 1 has 12 layers of 128 features for CIFAR-10; these are for a day on a few cores.
+    "general": PixelRNNSettings(batch_size=16, steps=50_000),
+}
