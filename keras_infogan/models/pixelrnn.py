@@ -62,9 +62,10 @@ def _diagonal_bilstm(strips, features, filters):
 
 def _lstm(gates, cell):
     """Returns hidden and cell state (equation 3), of the gates o, f, i and g side by side."""
-    output, forget, enter, content = tf.split(gates, 4, axis=-1)
-    cell = tf.sigmoid(forget) * cell + tf.sigmoid(enter) * tf.tanh(content)
-    return tf.sigmoid(output) * tf.tanh(cell), cell
+    filters = cell.shape[-1]
+    output, forget, enter = tf.split(tf.sigmoid(gates[..., : 3 * filters]), 3, axis=-1)
+    cell = forget * cell + enter * tf.tanh(gates[..., 3 * filters :])
+    return output * tf.tanh(cell), cell
 
 
 class _Recurrent(keras.layers.Layer):
@@ -118,8 +119,8 @@ class DiagonalLSTM(_Recurrent):
 
     def call(self, gates, above):
         if self.from_the_right:
-            gates, above = gates[:, :, ::-1], above[:, ::-1]
-        kernel = tf.cast(self.kernel, gates.dtype)
+            gates, above = tf.reverse(gates, (2,)), tf.reverse(above, (1,))
+        kernel = tf.reshape(tf.cast(self.kernel, gates.dtype), (-1, 4 * self.filters))
         rows, width = tf.shape(gates)[1], gates.shape[2]
         diagonals = tf.range(width + rows - 1)
         columns = diagonals[:, None] - tf.range(rows)
@@ -130,10 +131,8 @@ class DiagonalLSTM(_Recurrent):
             gates, above, inside = entering
             hidden, cell = state
             upper = tf.concat([above[:, None], hidden[:, :-1]], axis=1)
-            hidden, cell = _lstm(
-                gates + tf.tensordot(hidden, kernel[0], 1) + tf.tensordot(upper, kernel[1], 1),
-                cell,
-            )
+            before = tf.concat([upper, hidden], axis=-1)
+            hidden, cell = _lstm(gates + tf.tensordot(before, kernel, 1), cell)
             return hidden * inside, cell * inside  # before its first pixel a row has no state
 
         nothing = tf.zeros_like(gates[:, :, 0, : self.filters])
@@ -144,7 +143,7 @@ class DiagonalLSTM(_Recurrent):
         )
         hidden = _straight(hidden, width)
         if self.from_the_right:
-            hidden = hidden[:, :, ::-1]
+            hidden = tf.reverse(hidden, (2,))
         return hidden, hidden[:, -1]
 
 
