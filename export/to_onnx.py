@@ -24,7 +24,8 @@ def write(contract, run, learner, directory, fp16=True):
     returns the files' names.
     """
     protos = {f"{name}.onnx": _convert(contract, name, learner) for name in contract.onnx_graphs()}
-    if fp16 and "generate" in contract.capabilities:
+    # Rounded so coarsely, an image drawn pixel by pixel soon is another one.
+    if fp16 and "generate" in contract.capabilities and not contract.latent_spec.noise.picks_pixels:
         # Half precision as in training: the last layer, batch norm and all inputs and outputs stay
         # float32, so that the same program loads either file.
         half = models.build(run.model, run.settings, run.image_shape, precision="mixed_float16")

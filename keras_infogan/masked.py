@@ -74,7 +74,10 @@ class MaskedConv2D(keras.layers.Conv2D):
     def call(self, inputs):
         side = self.kernel_size[1] // 2
         padded = ops.pad(inputs, ((0, 0), (0, 0), (side, side), (0, 0))) if side else inputs
-        features = self.convolution_op(padded, self.kernel * ops.cast(self.mask, self.kernel.dtype))
+        # In the body of a loop, where images are drawn, ONNX would not know the shape else.
+        masked = self.kernel * ops.cast(self.mask, self.kernel.dtype)
+        kernel = tf.ensure_shape(masked, self.kernel.shape)
+        features = self.convolution_op(padded, kernel)
         return tf.nn.bias_add(features, ops.cast(self.bias, features.dtype))
 
     def compute_output_shape(self, input_shape):

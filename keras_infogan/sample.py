@@ -10,8 +10,8 @@ Writes to --output_dir (default: pictures/ in the run directory, or beside the g
                            code: one column per category; a continuous one: -2 to 2, the trained
                            range marked), everything else is fixed along a row
     traversals.gif         the same, moving
-    interpolation.png      of a model without categories: each row goes from one draw of all
-                           latents to another
+    interpolation.png      of a model without categories, unless its noise picks pixels one by one:
+                           each row goes from one draw of all latents to another
 
 Or single images, for other programs:
 
@@ -53,7 +53,7 @@ def write_pictures(model, output_dir, seed, count, rows, columns):
     pictures = {"samples.png": images.grid(model.sample(count, seed), min(count, 10))}
     for name, picture in images.traversal_pictures(model.generate, spec, rows, seed, columns):
         pictures[f"traversal_{name}.png"] = picture
-    if all(code.continuous for code in spec.codes):
+    if all(code.continuous for code in spec.codes) and not spec.noise.picks_pixels:
         pictures["interpolation.png"] = images.interpolation(
             model.generate, spec, rows, seed, columns
         )

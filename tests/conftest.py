@@ -37,6 +37,8 @@ from keras_infogan.settings.dcgan import DCGANSettings
 from keras_infogan.settings.domain_adversarial import DomainAdversarialSettings
 from keras_infogan.settings.egan import EGANSettings
 from keras_infogan.settings.infogan import InfoGANSettings
+from keras_infogan.settings.pixelcnn import PixelCNNSettings
+from keras_infogan.settings.pixelrnn import PixelRNNSettings
 from keras_infogan.settings.triple_gan import TripleGANSettings
 from keras_infogan.settings.vae import VAESettings
 from keras_infogan.settings.vae_gan import VAEGANSettings
@@ -124,6 +126,8 @@ TINY = {
         joint_layers="dense 8 bn",
         **_SHORT,
     ),
+    "pixelcnn": PixelCNNSettings(levels=4, filters=4, blocks=2, noise_size=64, **_SHORT),
+    "pixelrnn": PixelRNNSettings(levels=4, filters=4, blocks=1, noise_size=64, **_SHORT),
 }
 # What the train command is given beside a model's name, where its presets leave something open.
 ARGUMENTS = {"domain_adversarial": ("--target_dataset=digits",)}

@@ -104,6 +104,8 @@ OWN = {
         "labels alone": {"entropy_weight": 0.0, "balance_weight": 0.0, "dropout": 0.0},
     },
     "domain_adversarial": {"in turn": {"order": "in_turn"}},
+    "pixelcnn": {"gated": {"architecture": "gated"}, "binarized": {"levels": 2}},
+    "pixelrnn": {"row": {"architecture": "row"}},
 }
 VARIANTS = {name: COMMON | OWN.get(name, {}) for name in models.MODELS}
 ALL = [(name, variant) for name, variants in VARIANTS.items() for variant in variants]
@@ -141,6 +143,8 @@ def _logged(name, model):
         "vae_gan": {"encoder_divergence", "dissimilarity", "decoder_loss", "discriminator_loss"},
         "bigan": gan | {"encoder_loss"},
         "domain_adversarial": {"label_loss", "domain_loss", "source_accuracy", "domain_accuracy"},
+        "pixelcnn": {"negative_log_likelihood", "bits_per_dimension"},
+        "pixelrnn": {"negative_log_likelihood", "bits_per_dimension"},
     }.get(name)
 
 
