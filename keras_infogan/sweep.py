@@ -21,13 +21,15 @@ that fails is noted, and the others go on. Ctrl-C stops the runs under way, whic
 second one kills them. Each run has a directory of its own in the sweep's, and its output in logs/.
 At the end, and after every run, the sweep's directory holds the table of all runs with mean,
 standard deviation, best and worst: summary.json, summary.csv, summary.md, summary.png to look at,
-and summary.html, with pictures of all configurations side by side.
+and summary.html, with pictures of all configurations side by side. Where nobody has labels,
+--centrality chooses the run that the others agree with most.
 """
 
 import contextlib
 import dataclasses
 import itertools
 import pathlib
+import subprocess
 import sys
 
 from absl import flags
@@ -167,6 +169,12 @@ def define_flags():
         "run one at a time on each of these: GPU:0,GPU:1, or CPU:0,CPU:1 for a core each; "
         "default: one after another on all there is.",
     )
+    flags.DEFINE_bool(
+        "centrality",
+        False,
+        "choose a run by how far the others agree with it (keras_infogan.centrality), where nobody "
+        "has labels.",
+    )
     for field in _swept_settings():
         flags.DEFINE_string(
             field.name, None, f"{config.meaning(field)}; several values make several runs."
@@ -185,6 +193,12 @@ def main():
     jobs = requested_runs(directory)
     with files.locked_directory(directory, "--sweep_dir", "sweeping"):
         failed = sweeps.run_all(jobs, directory, devices, FLAGS.metrics)
+        if FLAGS.centrality:
+            # A process of its own: this one has no TensorFlow loaded.
+            command = ["-m", "keras_infogan.centrality", f"--sweep_dir={directory}"]
+            if subprocess.run([sys.executable, *command], check=False).returncode:
+                return 1
+            sweeps.summarize(jobs, directory, FLAGS.metrics, failed)
     print((directory / "summary.md").read_text())
     print(directory)
     if failed:

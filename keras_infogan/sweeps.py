@@ -18,6 +18,7 @@ import io
 import itertools
 import json
 import os
+import pathlib
 import queue
 import re
 import signal
@@ -32,6 +33,8 @@ from keras_infogan import distribution, files, metrics, runs
 from keras_infogan.config import UserError
 from keras_infogan.untrusted import cell, has_form, markdown, parse_json, printable
 
+# Written by keras_infogan.centrality.
+CENTRALITY = "centrality.json"
 _MOST_PANELS = 9
 # Kinds of alarms of runs that are no choice.
 _COLLAPSED = {"uneven_categories", "unused_categories", "collapsed_categories"}
@@ -329,6 +332,38 @@ def _last_words(text):
     return (errors or lines or [""])[-1]
 
 
+def finished(directory):
+    """Returns the names of the finished runs of a sweep, by its summary; raises UserError if the
+    directory holds none.
+    """
+    try:
+        content = parse_json(files.read(directory / "summary.json"))
+    except FileNotFoundError:
+        raise UserError(
+            f"{directory} is no sweep: it has no summary.json; give what keras_infogan.sweep wrote."
+        ) from None
+    except ValueError as error:
+        raise UserError(
+            f"{directory / 'summary.json'} is damaged ({error}); give the sweep's command again."
+        ) from None
+    if not has_form(content, {"runs": [{"name": str, "status": str}]}):
+        raise UserError(f"{directory / 'summary.json'} is damaged; give the sweep's command again.")
+    names = [row["name"] for row in content["runs"] if row["status"] == "finished"]
+    # A run lies in the sweep's directory, whatever a file says.
+    return [name for name in names if pathlib.PurePath(name).name == name]
+
+
+def _centralities(directory):
+    """Returns what keras_infogan.centrality found, a dict from the names of runs to numbers; empty
+    before it was asked, or if the file is damaged.
+    """
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        content = parse_json(files.read(directory / CENTRALITY))
+        if has_form(content, {"centrality": {str: float}}):
+            return content["centrality"]
+    return {}
+
+
 def summarize(jobs, directory, metric_names, failed):
     """Writes summary.json, .csv, .md and .png of what is finished, and returns the
     content of the first.
@@ -339,23 +374,24 @@ def summarize(jobs, directory, metric_names, failed):
       metric_names: what each run was scored on, as `metrics.chosen` takes it.
       failed: dict from the name of a failed run to what went wrong.
     """
-    rows = []
+    rows, centrality = [], _centralities(directory)
     for job in jobs:
-        finished = job.is_finished(metric_names)
+        is_finished = job.is_finished(metric_names)
         status = (
             "finished"
-            if finished
+            if is_finished
             else f"failed: {failed[job.name]}"
             if job.name in failed
             else f"step {job.step} of {job.run.settings.steps}"
         )
-        content = (job.metrics() if finished else None) or {"scores": {}, "alarms": []}
+        content = (job.metrics() if is_finished else None) or {"scores": {}, "alarms": []}
         row = {
             "name": job.name,
             "configuration": job.label,
             "seed": job.run.settings.seed,
             "settings": job.settings,
             "status": status,
+            "centrality": centrality.get(job.name),
         }
         scores = {
             name: number
@@ -397,10 +433,15 @@ def _chosen(rows):
     """Returns which run of a configuration to take where nobody has labels, a dict of "run",
     "score" and "value"; None where no score without labels tells.
 
-    That is the one whose categories are the most consistent, on average over its discrete codes,
+    That is the one that most others agree with, where this was asked for (`centrality`). Else it is
+    the one whose categories are the most consistent, on average over its discrete codes,
     never one by a score that looks at labels. A recognizer that knows one category is perfectly
     consistent, and one that knows few has it easier: runs with uneven or unused ones are left out.
     """
+    central = {row["name"]: row["centrality"] for row in rows if row["centrality"] is not None}
+    if len(central) > 1:
+        best, value = max(central.items(), key=lambda item: item[1])
+        return {"run": best, "score": "centrality", "value": value}
     values = {}
     for row in rows:
         if _COLLAPSED & set(row["alarm_kinds"]):

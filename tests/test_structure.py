@@ -18,7 +18,7 @@ OUTER_ROOMS = ("export", "serving")
 LAYERS = [
     {"export", "serving"},
     {"sweep"},
-    {"train", "evaluate", "sample", "encode"},
+    {"train", "evaluate", "sample", "encode", "centrality"},
     {"report", "sweeps", "training", "model_source"},
     {"callbacks", "loaded"},
     {"runs"},
@@ -26,8 +26,8 @@ LAYERS = [
     {"settings"},
     {"onnx_model"},
     {"trained"},
-    {"contract", "named", "features", "scoring", "summary_page"},
-    {"latents", "evidence", "augment", "gaussian", "learner", "networks", "optimizers"},
+    {"contract", "named", "features", "scoring", "summary_page", "pixels"},
+    {"latents", "evidence", "augment", "gaussian", "learner", "masked", "networks", "optimizers"},
     {"notation", "checkpoints", "datasets"},
     {
         "codes",
