@@ -30,6 +30,7 @@ COMMANDS = (
     "encode",
     "evaluate",
     "sweep",
+    "centrality",
     "export",
     *(f"serving.{name}" for name in ("explore", "local", "client", "deploy", "load_test")),
 )
