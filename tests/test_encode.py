@@ -4,6 +4,8 @@ import pytest
 from conftest import command, sentence, succeed, succeed_here
 from PIL import Image
 
+from keras_infogan.config import UserError
+
 
 def _table(path):
     with open(path) as file:
@@ -36,6 +38,18 @@ def test_encodes_with_the_latents_of_a_vae(run_of, tmp_path):
     ]
     assert all(float(row["continuous_1_std"]) > 0 for row in table)
     assert "agree with their label" not in printed
+
+
+def test_classes_of_a_model_that_learned_from_labels(run_of, tmp_path):
+    run = run_of("domain_adversarial")
+    arguments = (f"--run_dir={run}", "--split=test", f"--output={tmp_path / 'classes.csv'}")
+    printed = succeed_here("encode", "--classes", *arguments)
+    table = _table(tmp_path / "classes.csv")
+    assert list(table[0]) == ["image", "label", "class", "class_probability"]
+    right = sum(row["label"] == row["class"] for row in table) / len(table)
+    assert f"class: {right:.2%} of 359 images" in printed
+    with pytest.raises(UserError, match="cannot encode; it can classify"):
+        succeed_here("encode", *arguments)
 
 
 def test_a_model_that_cannot_encode_says_so(run_of, tmp_path):

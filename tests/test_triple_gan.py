@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from keras_infogan.settings.triple_gan import TripleGANSettings
 SETTINGS = TINY["triple_gan"]
 
 
-def _gradients(batch, network, step=0, **settings: Any):
+def _gradients(batch, network, settings, step=0):
     """Returns the gradient of each player's loss by the weights of networks of a model, a dict of
     flat arrays, zeros where it does not depend on them.
     """
@@ -41,14 +40,14 @@ def _gradients(batch, network, step=0, **settings: Any):
 
 
 def test_each_moves_by_its_own_side_of_the_game(batch):
-    of_generator = _gradients(batch, lambda model: [model.generator])
+    of_generator = _gradients(batch, lambda model: [model.generator], {})
     # What the classifier learns of generated images moves nothing of them.
     assert not of_generator["classifier"].any()
     assert of_generator["generator"].any()
-    of_classifier = _gradients(batch, lambda model: model.blocks)
+    of_classifier = _gradients(batch, lambda model: model.blocks, {})
     assert not of_classifier["discriminator"].any()
     assert not of_classifier["generator"].any()
-    of_discriminator = _gradients(batch, lambda model: [model.discriminator])
+    of_discriminator = _gradients(batch, lambda model: [model.discriminator], {})
     # Were it to move with the classifier, it would judge well what that says.
     assert not of_discriminator["classifier"].any()
 
@@ -59,7 +58,7 @@ def test_the_classifier_learns_from_the_discriminator_through_the_guess(batch):
     """
     alone = {"entropy_weight": 0.0, "balance_weight": 0.0, "pseudo_weight": 0.0, "dropout": 0.0}
     gradients = [
-        _gradients(batch, lambda model: model.blocks, **{"classifier_share": share} | alone)[
+        _gradients(batch, lambda model: model.blocks, {"classifier_share": share} | alone)[
             "classifier"
         ]
         for share in (0.0, 0.25, 0.5)
@@ -73,8 +72,8 @@ def test_few_labels_train_the_classifier_alone_at_first(batch):
         gradients = _gradients(
             batch,
             lambda model: [model.generator, model.discriminator],
-            step=step,
-            classifier_steps=3,
+            {"classifier_steps": 3},
+            step,
         )
         assert gradients["generator"].any() == others_move
         assert gradients["discriminator"].any() == others_move
@@ -85,9 +84,8 @@ def test_generated_images_teach_only_from_their_share_of_training_on(batch):
         (step, weight): _gradients(
             batch,
             lambda model: model.blocks,
-            step=step,
-            pseudo_start=0.5,
-            pseudo_weight=weight,
+            {"pseudo_start": 0.5, "pseudo_weight": weight},
+            step,
         )["classifier"]
         for step in (1, 2)
         for weight in (0.0, 1.0)
