@@ -19,25 +19,26 @@ from keras_infogan.datasets.image_set import cached, check_split
 
 _SIZE = 28
 _SCIKIT_IMAGE, _SCIKIT_LEARN = ("skimage", "data"), ("sklearn", "datasets", "images")
-# By split: (package and folder, file).
+# By split: (package and folder, file). Of all, in the order of how much a patch varies, the second,
+# fifth and eighth are test: either split has plain and textured ones.
 _PHOTOGRAPHS = {
     "train": (
-        (_SCIKIT_IMAGE, "astronaut.png"),
-        (_SCIKIT_IMAGE, "coffee.png"),
+        (_SCIKIT_IMAGE, "retina.jpg"),
+        (_SCIKIT_LEARN, "flower.jpg"),
         (_SCIKIT_IMAGE, "hubble_deep_field.jpg"),
+        (_SCIKIT_IMAGE, "coffee.png"),
         (_SCIKIT_IMAGE, "ihc.png"),
         (_SCIKIT_IMAGE, "motorcycle_left.png"),
-        (_SCIKIT_IMAGE, "retina.jpg"),
-        (_SCIKIT_LEARN, "china.jpg"),
+        (_SCIKIT_IMAGE, "astronaut.png"),
     ),
     "test": (
-        (_SCIKIT_IMAGE, "chelsea.png"),
         (_SCIKIT_IMAGE, "rocket.jpg"),
-        (_SCIKIT_LEARN, "flower.jpg"),
+        (_SCIKIT_IMAGE, "chelsea.png"),
+        (_SCIKIT_LEARN, "china.jpg"),
     ),
 }
 SPLITS = tuple(_PHOTOGRAPHS)
-_VERSION = 1  # of how they are made, so that the cache does not bring back others
+_VERSION = 2  # of how they are made, so that the cache does not bring back others
 
 
 def read(name, split, data_dir, shape, frame):
