@@ -5,6 +5,7 @@ Arrays in, Pillow images out.
 Images are float (count, height, width, channels) in [-1, 1].
 """
 
+import base64
 import io
 
 import numpy as np
@@ -45,6 +46,11 @@ def png(picture, **options):
     data = io.BytesIO()
     picture.save(data, "PNG", **options)
     return data.getvalue()
+
+
+def data_url(picture):
+    """Returns a Pillow image as an address that holds it, a text, for a page of one file."""
+    return f"data:image/png;base64,{base64.b64encode(png(picture, optimize=True)).decode()}"
 
 
 def pairs(images, reconstructions, num_columns=10):

@@ -2,7 +2,6 @@
 disk without a network.
 """
 
-import base64
 import contextlib
 import dataclasses
 import importlib.resources
@@ -54,7 +53,9 @@ def html(run, result, evidence, pictures):
     samples, codes = None, []
     # Output that is not finite: an alarm says so, and there is nothing to show.
     with contextlib.suppress(UserError):
-        samples = _data_url(images.grid(evidence.generate(evidence.latent_spec.rows(50, 0)), 10))
+        samples = images.data_url(
+            images.grid(evidence.generate(evidence.latent_spec.rows(50, 0)), 10)
+        )
         codes = _codes(result, evidence)
     settings = run.to_json()["settings"]
     return template.render(
@@ -64,7 +65,7 @@ def html(run, result, evidence, pictures):
         samples=samples,
         codes=codes,
         about=_about(run, evidence.model),
-        pictures={name: _data_url(picture) for name, picture in pictures.items()},
+        pictures={name: images.data_url(picture) for name, picture in pictures.items()},
         information=_information_chart(run, evidence.latent_spec.codes),
         train_command=_train_command(run),
         groups=[(group, _GROUP_TITLES[group], _rows(run, result, group)) for group in GROUPS],
@@ -123,8 +124,8 @@ def _codes(result, evidence):
                     for name, metric in METRICS.items()
                     if metric.group == "generator"
                 },
-                "traversal": _data_url(pictures[code.name]),
-                "map": _data_url(_change_map(changes)),
+                "traversal": images.data_url(pictures[code.name]),
+                "map": images.data_url(_change_map(changes)),
                 "factor": _nearest_factor(
                     code.name, result["details"].get("information_on_factors")
                 ),
@@ -214,8 +215,3 @@ def _rows(run, result, group):
                 )
             )
     return rows
-
-
-def _data_url(picture):
-    data = base64.b64encode(images.png(picture, optimize=True))
-    return f"data:image/png;base64,{data.decode()}"

@@ -18,7 +18,9 @@ OUTER_ROOMS = ("export", "serving")
 LAYERS = [
     {"export", "serving"},
     {"sweep"},
-    {"train", "evaluate", "sample", "encode", "centrality"},
+    {"train", "evaluate", "sample", "encode", "centrality", "dissect"},
+    {"dissection_page"},
+    {"dissection"},
     {"report", "sweeps", "training", "model_source"},
     {"callbacks", "loaded"},
     {"runs"},
@@ -37,6 +39,7 @@ LAYERS = [
         "metrics",
         "alarms",
         "images",
+        "segments",
         "charts",
         "field_figures",
         "architectures",
