@@ -71,21 +71,27 @@ def train(data, method, seed):
     model.compile()
     means, deviation = modes(data)
 
+    mutations = model.settings.mutation_names
+
     @tf.function
     def several(count):
+        """Returns which share of the steps each mutation won."""
+        survived = tf.zeros(len(mutations))
         for _ in tf.range(count):
             draw = tf.stack([seed, tf.cast(model.steps_taken.value, tf.int32)])
             kinds = tf.random.stateless_uniform((64,), draw, 0, len(means), tf.int32)
             noise = tf.random.stateless_normal((64, 2), draw + 1)
             points = tf.gather(tf.constant(means), kinds) + deviation * noise
-            model.train_step(tf.reshape(points, (64, 1, 2, 1)))
+            report = model.train_step(tf.reshape(points, (64, 1, 2, 1)))
+            survived += tf.stack([report[f"survived/{name}"] for name in mutations])
+        return survived / tf.cast(count, tf.float32)
 
     lineage = []
     several(tf.constant(1))  # what it takes to trace is not counted
     seconds, latents = 0.0, model.latent_spec.sample(NUM_SAMPLES, seed)
     while model.step < STEPS:
         start = time.process_time()
-        several(tf.constant(BETWEEN_SNAPSHOTS - model.step % BETWEEN_SNAPSHOTS))
+        survived = several(tf.constant(BETWEEN_SNAPSHOTS - model.step % BETWEEN_SNAPSHOTS))
         seconds += time.process_time() - start
         points = model.generate(latents).numpy().reshape(-1, 2)
         found, quality = score(points, data)
@@ -95,6 +101,7 @@ def train(data, method, seed):
                 "seconds": round(seconds, 2),
                 "modes": found,
                 "high_quality": quality,
+                "survived": dict(zip(mutations, survived.numpy().round(4).tolist(), strict=True)),
                 "points": points[:500].round(3).tolist(),
             }
         )
