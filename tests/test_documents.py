@@ -31,6 +31,7 @@ COMMANDS = (
     "evaluate",
     "sweep",
     "centrality",
+    "dissect",
     "export",
     *(f"serving.{name}" for name in ("explore", "local", "client", "deploy", "load_test")),
 )

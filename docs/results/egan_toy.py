@@ -28,7 +28,7 @@ METHODS = {
     "least squares": {"mutations": "least_squares"},
     "random child": {"selection": "random"},
 }
-STEPS, BETWEEN_SNAPSHOTS, NUM_SAMPLES = 10_000, 500, 2500
+STEPS, BETWEEN_SNAPSHOTS, NUM_SAMPLES = 20_000, 1000, 2500
 _HIDDEN = "dense 128, dense 128, dense 128"
 
 

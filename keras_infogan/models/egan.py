@@ -30,8 +30,8 @@ from keras_infogan import losses, networks
 from keras_infogan.learner import Learner, Player, moving_average
 from keras_infogan.optimizers import Adam
 
-# Numbers of draws (see Learner.draw). All children see the same noise, those of a parent in their
-# mutation and all in their evaluation: they differ by what they are.
+# Numbers of draws (see Learner.draw); the discriminator takes every fourth, one per individual. All
+# children are bred, and judged, on the same noise: they differ by what they are.
 _FOR_DISCRIMINATOR, _FOR_CHILDREN, _FOR_FITNESS, _FOR_CHOICE = range(4)
 
 
@@ -127,14 +127,15 @@ class EGAN(Learner):
         """The discriminator's loss: the images of every individual count alike (Section 3.1). The
         recognizer, which its optimizer moves, learns from them too.
         """
-        images, information = batch["image"], {}
+        images, share = batch["image"], 1 / self.settings.survivors
         real_logits, _ = self._judged(images)
-        fake_losses = 0.0
+        fake_losses, information = 0.0, {code.name: 0.0 for code in self.latent_spec.codes}
         for index, name in enumerate(self._individuals):
             latents = self._latents(images, _FOR_DISCRIMINATOR + 4 * index)
             logits, features = self._judged(getattr(self, name)(latents, training=True))
-            fake_losses += losses.binary_cross_entropy(logits, 0.0) / self.settings.survivors
-            information = self._information(latents, features)
+            fake_losses += share * losses.binary_cross_entropy(logits, 0.0)
+            for code, nats in self._information(latents, features).items():
+                information[code] += share * nats
         minimized = losses.binary_cross_entropy(real_logits, 1.0) + fake_losses
         logged = {"discriminator_loss": minimized}
         logged |= {f"mutual_information/{name}": nats for name, nats in information.items()}
