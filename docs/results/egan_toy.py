@@ -101,8 +101,10 @@ def train(data, method, seed):
                 "seconds": round(seconds, 2),
                 "modes": found,
                 "high_quality": quality,
-                "survived": dict(zip(mutations, survived.numpy().round(4).tolist(), strict=True)),
-                "points": points[:500].round(3).tolist(),
+                "survived": dict(
+                    zip(mutations, survived.numpy().astype(float).round(4).tolist(), strict=True)
+                ),
+                "points": points[:500].astype(float).round(3).tolist(),
             }
         )
     return lineage
