@@ -141,23 +141,34 @@ def layers_of(model):
     name to (the Keras layer, shape of its output without the batch).
 
     Names are Keras's, numbered from 1: Keras itself goes on counting from model to model.
+
+    Raises:
+      UserError: if it draws an image piece by piece: then a layer has no one map of it.
     """
+    import tensorflow as tf
+
     seen, counts, named = [], {}, {}
     with contextlib.ExitStack() as stack:
         for layer in model.learner._flatten_layers(include_self=False):
             if not getattr(layer, "layers", None):
 
                 def note(output, layer=layer):
-                    seen.append((layer, tuple(output.shape[1:])))
+                    seen.append((layer, output))
                     return output
 
                 stack.enter_context(_changed(layer, note))
-        model.learner.generate(model.latent_spec.sample(1, 0))
+        vectors = tf.TensorSpec((None, model.latent_spec.size))
+        graph = tf.function(model.learner.generate).get_concrete_function(vectors).graph
+    if any(output.graph is not graph for _, output in seen):
+        raise UserError(
+            f"a {model.title} draws its images pixel by pixel, and has no maps of a whole one; "
+            "look into a model that makes an image at once."
+        )
     # The last one gives the image itself.
-    for layer, shape in seen[:-1]:
+    for layer, output in seen[:-1]:
         kind = re.sub(r"_\d+$", "", layer.name)
         counts[kind] = counts.get(kind, 0) + 1
-        named[f"{kind}_{counts[kind]}"] = layer, shape
+        named[f"{kind}_{counts[kind]}"] = layer, tuple(output.shape[1:])
     return named
 
 

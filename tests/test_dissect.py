@@ -42,9 +42,3 @@ def test_it_writes_a_page_and_numbers(run_of, tmp_path, monkeypatch):
 )
 def test_flags_that_cannot_be_are_refused_before_tensorflow_loads(run_of, flags, part):
     assert part in refusal("dissect", f"--run_dir={run_of('dcgan')}", *flags)
-
-
-def test_a_decoder_without_maps_is_one_sentence(run_of):
-    """A VAE's of dense layers alone."""
-    with pytest.raises(dissection.UserError, match="generates without a map of units"):
-        succeed_here("dissect", f"--run_dir={run_of('vae')}")

@@ -2,12 +2,14 @@
 draws everything.
 """
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 from conftest import SHAPE, TINY
 
-from keras_infogan import dissection, segments, trained
+from keras_infogan import dissection, models, segments, trained
 from keras_infogan.config import UserError
 from keras_infogan.models.dcgan import DCGAN
 
@@ -144,6 +146,24 @@ def test_the_unit_behind_artifacts_is_found(opened):
 def test_a_layer_that_cannot_be_looked_into_is_one_sentence(opened, layer, part):
     with pytest.raises(UserError) as error:
         dissection.OpenGenerator(opened.model, layer)
+    assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("pixelcnn", "a PixelCNN draws its images pixel by pixel"),
+        ("vae", "this VAE generates without a map of units (its layers: dense_1, "),
+        ("domain_adversarial", "cannot generate from latents"),
+    ],
+)
+def test_a_model_without_such_a_generator_is_one_sentence(name, part):
+    settings = TINY[name]
+    if name == "vae":
+        settings = dataclasses.replace(settings, decoder_layers="dense 16, dense 8x8x1")
+    model = trained.TrainedLearner(models.build(name, settings, SHAPE))
+    with pytest.raises(UserError) as error:
+        dissection.OpenGenerator(model)
     assert part in str(error.value)
 
 
