@@ -175,7 +175,7 @@ def with_hidden(network, layer):
     kinds = (keras.layers.Conv2D, keras.layers.Dense, SpectralNormalization)
     layers = [found for found in network.layers if isinstance(found, kinds)]
     hidden = keras.layers.Flatten()(layers[layer - 1].output)
-    return keras.Model(network.inputs, [network.output, hidden], name=network.name)
+    return keras.Model(network.input, [network.output, hidden], name=network.name)
 
 
 def without_head(network):
@@ -183,7 +183,7 @@ def without_head(network):
     features (batch, features).
     """
     dense = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
-    return keras.Model(network.inputs, dense[-1].input)
+    return keras.Model(network.input, dense[-1].input)
 
 
 def image_decoder(name, input_size, layers, activation="tanh", weight_std=0.0):

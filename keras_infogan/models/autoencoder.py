@@ -48,7 +48,7 @@ class Autoencoder(Learner):
             synchronized=True,
             dtype="float32",
         )(latents)
-        self.encoder = keras.Model(hidden.inputs, normalized, name="encoder")
+        self.encoder = keras.Model(hidden.input, normalized, name="encoder")
         self.decoder = networks.image_decoder(
             "decoder", size, settings.decoder_layers, activation="linear"
         )

@@ -5,7 +5,8 @@
 Each score runs in a process of its own; what it imports counts for its memory but not for its time.
 The points: 10,000 for training and 5,000 for test of ten codes and five factors with dSprites'
 numbers of values, 10,000 labels and categories, 10,000 real and generated features of 64
-dimensions, 1,000 moves of 28x28 images by ten codes.
+dimensions, 1,000 moves of 28x28 images by ten codes; 60,000 training images of 28x28 for neighbors,
+10,000 of 32x32 in color for one attribute.
 """
 
 import inspect
@@ -41,6 +42,7 @@ def points():
         generator.normal(size=(2, 10_000)),
         generator.normal(size=(2, 10_000, 64)).astype(np.float32),
     )
+    training = generator.normal(size=(10_000, 32, 32, 3)).astype(np.float32)
     changes = {
         f"code_{index}": generator.normal(size=(1000, 784)).astype(np.float32)
         for index in range(10)
@@ -63,6 +65,18 @@ def points():
         "real_labels": categories[0],
         "real_images": images[0],
         "reconstructions": images[1],
+        "reconstructed_features": features[1],
+        "read_vectors": generator.normal(size=(10_000, 50)).astype(np.float32),
+        "training_labels": generator.integers(10, size=60_000),
+        "representations": [
+            (
+                "pixels",
+                *(generator.random((count, 784), np.float32) for count in (60_000, 10_000)),
+            )
+        ],
+        "training_images": training,
+        "training_attributes": {"bright": training[:, 0, 0, 0] > 0},
+        "attribute_moves": [("bright", *(training[first : first + 200] for first in (0, 1, 2)))],
         "likelihoods": {"exact": values[0]},
         "likelihood_images": images[0],
     }
