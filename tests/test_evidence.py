@@ -23,6 +23,7 @@ class Painter:
 
     title = "Painter"
     capabilities = tuple(CAPABILITIES)
+    classes = ("a", "b", "c", "d")
     likelihood: ClassVar = {
         "meaning": "nats of a coin for each image",
         "exact": True,
@@ -53,6 +54,10 @@ class Painter:
 
     def reconstruct(self, images):
         return self.generate(images.reshape(len(images), -1)[:, : self.latent_spec.size])
+
+    def classify(self, images):
+        flat = images.reshape(len(images), -1)[:, : self.latent_spec.size]
+        return self.latent_spec.unpack(flat)["kind"][:, ::-1]
 
     def log_likelihood(self, images, seed=0, num_samples=1):
         return np.full(len(images), np.log(0.5))
