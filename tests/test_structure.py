@@ -21,6 +21,7 @@ LAYERS = [
     {"train", "evaluate", "sample", "encode", "centrality", "dissect"},
     {"dissection_page"},
     {"dissection"},
+    {"train", "evaluate", "sample", "encode", "convert", "centrality"},
     {"report", "sweeps", "training", "model_source"},
     {"callbacks", "loaded"},
     {"runs"},
@@ -32,6 +33,7 @@ LAYERS = [
     {"latents", "evidence", "augment", "gaussian", "learner", "masked", "networks", "optimizers"},
     {"notation", "checkpoints", "datasets"},
     {
+        "audio",
         "codes",
         "capabilities",
         "distribution",
