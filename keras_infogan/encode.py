@@ -49,7 +49,8 @@ def encode(
       run: the Run that the model is of.
       load_model: function () -> the trained model; called once the images are there.
       output: path of the CSV file.
-      image_dir: folder or zip of images, or None to read `split` of the run's data set.
+      image_dir: folder or zip of images, or folder of words, or None to read `split` of the run's
+        data set.
       split: name of a split.
       data_dir: where the data set lies; default: as in training.
       pairs: path of a picture to write of the first images beside their reconstructions, or None.
@@ -59,7 +60,7 @@ def encode(
       Lines to print: agreement with the labels, if there are any.
     """
     if image_dir:
-        image_set = datasets.load("folder", "train", run.image_shape, image_dir, run.framing)
+        image_set = datasets.load_own(run.dataset, run.image_shape, image_dir, run.framing)
     else:
         image_set = datasets.load(
             run.dataset, split, run.image_shape, data_dir or run.data_dir, run.framing
@@ -138,7 +139,7 @@ def define_flags():
     flags.DEFINE_bool(
         "classes", False, "write the classes of a model that learned from labels, not its codes."
     )
-    flags.DEFINE_string("images", None, "a folder or zip of images to read.")
+    flags.DEFINE_string("images", None, "a folder or zip of images, or folder of words, to read.")
     flags.DEFINE_string(
         "split", None, "a split of the run's own data set instead, for example test."
     )

@@ -18,10 +18,9 @@ OUTER_ROOMS = ("export", "serving")
 LAYERS = [
     {"export", "serving"},
     {"sweep"},
-    {"train", "evaluate", "sample", "encode", "centrality", "dissect"},
+    {"train", "evaluate", "sample", "encode", "convert", "centrality", "dissect"},
     {"dissection_page"},
     {"dissection"},
-    {"train", "evaluate", "sample", "encode", "convert", "centrality"},
     {"report", "sweeps", "training", "model_source"},
     {"callbacks", "loaded"},
     {"runs"},

@@ -15,8 +15,18 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keras_infogan import audio
 from keras_infogan.config import UserError, did_you_mean
-from keras_infogan.datasets import digits, folder, mnist_m, prepared, sprites
+from keras_infogan.datasets import (
+    digits,
+    folder,
+    mnist_m,
+    prepared,
+    speakers,
+    spoken_words,
+    sprites,
+    words_folder,
+)
 from keras_infogan.datasets.image_set import ImageSet
 from keras_infogan.framing import of_dataset
 
@@ -29,10 +39,12 @@ class Facts:
       read: function (name, split, data_dir, image_shape, Framing) -> ImageSet.
       image_size: height and width in pixels that images are brought to.
       channels: 1 (grey), 3 (colour), or None where the images themselves tell.
-      source: "embedded", "prepared" (tensorflow-datasets), "made" (of a prepared one) or "folder".
+      source: "embedded", "prepared" (tensorflow-datasets), "made" (of a prepared one), "folder", or
+        "recordings" (a folder of them).
       about: one line for --help.
       license: terms of the images, which a model trained on them may inherit.
       splits: names of its splits; of prepared data, tensorflow-datasets knows them.
+      own: name of the data set as which a user's own data of the kind is read.
     """
 
     read: Callable
@@ -42,6 +54,7 @@ class Facts:
     about: str
     license: str
     splits: tuple = ("train",)
+    own: str = "folder"
 
 
 DATASETS = {
@@ -64,6 +77,26 @@ DATASETS = {
     ),
     "sprites_32x32": Facts(
         sprites.read, 32, 1, "embedded", "the same, half the size", "none needed: drawn images"
+    ),
+    "spoken_words": Facts(
+        spoken_words.read,
+        audio.NUM_FRAMES,
+        1,
+        "embedded",
+        "words in many voices, synthetic speech by espeak-ng, which must be installed",
+        "none needed: drawn sounds",
+        spoken_words.SPLITS,
+        own="words_folder",
+    ),
+    "spoken_words_small": Facts(
+        spoken_words.read,
+        audio.NUM_FRAMES,
+        1,
+        "embedded",
+        "a small part of them, which comes with keras-infogan",
+        "none needed: drawn sounds",
+        spoken_words.SPLITS,
+        own="words_folder",
     ),
     "mnist": Facts(
         prepared.read, 28, 1, "prepared", "handwritten digits (tensorflow-datasets)", "CC BY-SA 3.0"
@@ -131,6 +164,15 @@ DATASETS = {
         "your folder of rendered chairs, --data_dir=FOLDER",
         "not known: the images were given",
     ),
+    "words_folder": Facts(
+        words_folder.read,
+        audio.NUM_FRAMES,
+        1,
+        "recordings",
+        "your own recordings, --data_dir=FOLDER with a folder per speaker: speaker/word.wav",
+        "not known: the recordings were given",
+        own="words_folder",
+    ),
     "folder": Facts(
         folder.read,
         64,
@@ -189,12 +231,13 @@ def shape_and_framing(name, data_dir=None, image_size=None, pad=False, white=Non
     size = known.image_size if image_size is None else image_size
     if not 8 <= size <= 1024:
         raise UserError(f"--image_size must be between 8 and 1024 pixels, not {size}.")
-    if known.source == "embedded" and size != known.image_size:
+    fixed = known.source in ("embedded", "recordings")
+    if fixed and size != known.image_size:
         raise UserError(
             f"{name} has images of {known.image_size}x{known.image_size} pixels only; leave out "
             f"--image_size={size}."
         )
-    if known.source == "embedded" and (pad or white is not None):
+    if fixed and (pad or white is not None):
         raise UserError(f"{name} comes as it is; leave out --pad and --white.")
     channels = known.channels
     if known.source == "folder":
@@ -215,7 +258,9 @@ def listing(name, data_dir=None):
     """Returns the size in bytes of each of a user's own images by its name, a dict; None for a data
     set whose name says what it is.
     """
-    return folder.listing(data_dir) if facts(name, data_dir).source == "folder" else None
+    read = {"folder": folder.listing, "recordings": words_folder.listing}
+    source = facts(name, data_dir).source
+    return read[source](data_dir) if source in read else None
 
 
 def fingerprint(listed):
@@ -223,6 +268,24 @@ def fingerprint(listed):
     None for None.
     """
     return None if listed is None else folder.fingerprint(listed)
+
+
+def load_own(name, shape, path, framing):
+    """Reads a user's own data of the kind that a data set has: images, or recordings of words.
+
+    Args:
+      name: data set.
+      shape: (height, width, channels) to bring images to.
+      path: folder or zip of images, or folder of recordings.
+      framing: Framing that brings them there.
+
+    Returns:
+      An ImageSet.
+
+    Raises:
+      UserError: if they cannot be read.
+    """
+    return load(DATASETS.get(name, OTHER_PREPARED).own, "train", shape, path, framing)
 
 
 def evaluation_split(name, data_dir=None):
@@ -239,7 +302,7 @@ def evaluation_split(name, data_dir=None):
 
 def reads_without_tensorflow(name):
     """Whether a data set is embedded or a folder."""
-    return name in DATASETS and DATASETS[name].source in ("embedded", "folder")
+    return name in DATASETS and DATASETS[name].source in ("embedded", "folder", "recordings")
 
 
 def load(name, split, shape, data_dir=None, framing=None):
@@ -311,6 +374,8 @@ def batches(
       labeled_image: the same, of the few images that have a label.
       label: int32 (batch_size,), of "labeled_image" where that is read, else of "image".
       target_image: as "image", of a second data set.
+      same_speaker: of each of "image" another recording of its speaker.
+      other_speaker: a recording of another speaker.
 
     Every pass over a set of images has its own order, a permutation computed from (seed, pass); the
     remainder that fills no batch is dropped from that pass. Of fewer images than a batch, one pass
@@ -355,6 +420,19 @@ def batches(
         for number, name in enumerate(("image", "labeled_image", "target_image"))
         if name in reads
     ]
+    streams += [
+        _stream(
+            name,
+            image_set,
+            None,
+            positions,
+            batch_size,
+            (seed, 0),  # in the order of "image"
+            partner=speakers.partner(name, image_set.speakers, seed),
+        )
+        for name in speakers.STREAMS
+        if name in reads
+    ]
     dataset = tf.data.Dataset.zip(*streams).map(
         lambda *parts: functools.reduce(operator.or_, parts)
     )
@@ -364,7 +442,7 @@ def batches(
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
-def _stream(name, image_set, places, positions, batch_size, key, with_labels):
+def _stream(name, image_set, places, positions, batch_size, key, with_labels=False, partner=None):
     """Returns a tf.data.Dataset of dicts of a set's images, called `name`, and their "label" if
     wanted.
 
@@ -376,6 +454,7 @@ def _stream(name, image_set, places, positions, batch_size, key, with_labels):
       batch_size: number of rows.
       key: (seed, number of the first pass), which tell the orders of one stream from others.
       with_labels: whether labels are wanted.
+      partner: function (index, position) -> index of the image that is wanted in place of one.
     """
     import tensorflow as tf
 
@@ -387,6 +466,10 @@ def _stream(name, image_set, places, positions, batch_size, key, with_labels):
         key = tf.stack([tf.constant(seed, tf.int64), first_pass + position // used])
         return tf.random.experimental.index_shuffle(position % used, key, count - 1)  # pyright: ignore[reportAttributeAccessIssue]  # the stub lacks it
 
+    def chosen(position):
+        index = shuffled(position)
+        return partner(index, position) if partner else index
+
     read = _reader(image_set.images)
     labels = tf.constant(image_set.labels, tf.int32) if with_labels else None
 
@@ -397,7 +480,7 @@ def _stream(name, image_set, places, positions, batch_size, key, with_labels):
         batch = {name: tf.cast(images, tf.float32) / 127.5 - 1.0}
         return batch if labels is None else batch | {"label": tf.gather(labels, indices)}
 
-    return positions.map(shuffled).batch(batch_size, drop_remainder=True).map(prepared_for_training)
+    return positions.map(chosen).batch(batch_size, drop_remainder=True).map(prepared_for_training)
 
 
 def labeled_places(image_set, num_labels, seed):
@@ -434,6 +517,11 @@ def check_labels(image_set):
             "this model learns from labels, and these images have none; give a data set that has, "
             "or a folder with a folder of images per class."
         )
+
+
+def check_speakers(image_set):
+    """Raises UserError unless recordings can be paired by who speaks."""
+    speakers.check(image_set.speakers)
 
 
 def load_target(name, split, shape, data_dir=None):
@@ -509,6 +597,7 @@ __all__ = [
     "batches",
     "check_batch_size",
     "check_labels",
+    "check_speakers",
     "common_shape",
     "evaluation_split",
     "facts",
@@ -517,6 +606,7 @@ __all__ = [
     "labeled_places",
     "listing",
     "load",
+    "load_own",
     "load_target",
     "reads_without_tensorflow",
     "shape_and_framing",

@@ -23,7 +23,10 @@ from keras_infogan.untrusted import parse_json
 _DECODING_VERSION = 2
 
 
-_ARRAYS, _TEXTS = ("labels", "factors"), ("label_names", "factor_names", "files", "remarks")
+_ARRAYS, _TEXTS = (
+    ("labels", "factors", "speakers"),
+    ("label_names", "factor_names", "files", "remarks"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +40,7 @@ class ImageSet:
       label_names: the classes' names, or ().
       factors: float (count, factors), ground truth or attributes, or None.
       factor_names: one name per column of `factors`.
+      speakers: int (count,), who speaks, of words; or None.
       files: one name per image, where they came from files.
       remarks: sentences on what of the files was not read.
       split: the split that these are.
@@ -47,6 +51,7 @@ class ImageSet:
     label_names: tuple = ()
     factors: np.ndarray | None = None
     factor_names: tuple = ()
+    speakers: np.ndarray | None = None
     files: tuple = ()
     remarks: tuple = ()
     split: str = ""
