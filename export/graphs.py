@@ -33,6 +33,10 @@ def _generate(spec, model, inputs):
     return {"images": (model.generate(spec.vectors(inputs)) + 1) / 2}
 
 
+def _decode(spec, model, inputs):
+    return {"images": (model.decode(spec.vectors(inputs)) + 1) / 2}
+
+
 def _encode(spec, model, inputs):
     parameters = model.encode(inputs["images"] * 2 - 1)
     return spec.outputs(parameters) | {"parameters": parameters}
@@ -57,6 +61,7 @@ def _classify(spec, model, inputs):
 
 EXPORTED = {
     "generate": Exported(_generate, 1e-5),
+    "decode": Exported(_decode, 1e-5),
     "encode": Exported(_encode, 1e-4),
     "reconstruct": Exported(_reconstruct, 1e-4),
     "log_likelihood": Exported(_log_likelihood, 1e-4),  # of its size

@@ -224,7 +224,7 @@ def _onnx_route(contract, path):
     name = path.stem.removesuffix("_fp16")
     graph = contract.onnx_graphs()[name]
     tolerance = _FLOAT16 if path.stem != name else EXPORTED[graph.capability].tolerance
-    makes_images = graph.capability in ("generate", "reconstruct")
+    makes_images = graph.capability in ("generate", "decode", "reconstruct")
     tolerance += _HALF_LEVEL if makes_images and contract.image_type == "uint8" else 0.0
     return _Route(
         path.name,
@@ -245,6 +245,8 @@ def _expected(contract, model, images, given):
     and likelihoods.
     """
     shown, expected = given["images"] * 2 - 1, {"generate": {"images": images}}
+    if "decode" in contract.capabilities:
+        expected["decode"] = {"images": (model.decode(given["latents"]) + 1) / 2}
     if "encode" in contract.capabilities:
         parameters = model.encode(shown)
         expected["encode"] = contract.latent_spec.outputs(parameters) | {"parameters": parameters}
@@ -321,7 +323,7 @@ def _compare(contract, route, start, latents, outputs, expected):
             )
             what = (
                 "latent"
-                if route.graph.capability == "generate"
+                if route.graph.capability in ("generate", "decode")
                 else "the image of latent"
                 if "generate" in contract.capabilities
                 else "image"

@@ -6,6 +6,8 @@ A model has a capability if it has a method of its name, on tensors and in infer
 
     generate(latents)                 images in [-1, 1] of latent vectors, float32 (batch,
                                       latent_spec.size)
+    decode(latents)                   images in [-1, 1] of latent vectors that were encoded, where
+                                      there is no prior to generate from
     encode(images)                    parameters of Q(c|x), float32 (batch,
                                       latent_spec.total_parameters)
     log_likelihood(images[, noise])   nats per image, float32 (batch,), where the estimate draws
@@ -15,8 +17,8 @@ A model has a capability if it has a method of its name, on tensors and in infer
     classify(images)                  probabilities of classes, float32 (batch, classes), as many as
                                       the model's attribute `num_classes` says
 
-and some follow from others: "reconstruct", generate what was encoded, where there is no noise that
-encoding leaves open.
+and some follow from others: "reconstruct", generate or decode what was encoded, where there is no
+noise that encoding leaves open.
 """
 
 import functools
@@ -25,6 +27,7 @@ from keras_infogan.config import UserError
 
 CAPABILITIES = {
     "generate": "generate from latents",
+    "decode": "decode what it encoded",
     "encode": "encode",
     "reconstruct": "reconstruct",
     "log_likelihood": "say how likely images are",
@@ -39,7 +42,7 @@ class IncapableError(UserError):
 def of(model):
     """Returns the names of what a Learner can do, in the order of CAPABILITIES."""
     found = {name for name in CAPABILITIES if callable(getattr(model, name, None))}
-    if {"generate", "encode"} <= found and not model.latent_spec.noise.size:
+    if "encode" in found and found & {"generate", "decode"} and not model.latent_spec.noise.size:
         found.update(_IMPLIED)
     return tuple(name for name in CAPABILITIES if name in found)
 
@@ -50,9 +53,9 @@ def function(model, name):
 
 
 def _reconstruct(model, images):
-    """Returns what a model generates from what it encodes, the likeliest value of each code."""
-    spec = model.latent_spec
-    return model.generate(spec.assembled(spec.outputs(model.encode(images))))
+    """Returns what a model makes of what it encodes, the likeliest value of each code."""
+    spec, make = model.latent_spec, getattr(model, "generate", None) or model.decode
+    return make(spec.assembled(spec.outputs(model.encode(images))))
 
 
 _IMPLIED = {"reconstruct": _reconstruct}

@@ -654,7 +654,82 @@ class Gaussian(Uniform):
         return tf.random.stateless_normal((count, 1), seed)
 
 
-KINDS = {kind.kind: kind for kind in (Categorical, Uniform, Gaussian, Bernoulli)}
+@dataclasses.dataclass(frozen=True)
+class Vector:
+    """What an encoder makes of an input, `size` numbers that mean something together only: it is
+    read, not drawn, so that it has no prior and no entropy. Q gives the numbers themselves.
+    """
+
+    name: str
+    size: int
+    kind = "vector"
+    continuous = None  # neither one number nor one of some values
+    has_categories = False
+    num_values = None
+
+    @property
+    def num_parameters(self):
+        return self.size
+
+    @property
+    def prior(self):
+        """What there is in place of a prior, for people."""
+        return f"{self.size} numbers"
+
+    def input(self, form="index"):
+        """Returns the Tensor that a program hands over, in every form the same."""
+        return Tensor(self.name, "float32", (self.size,))
+
+    @property
+    def output_tensors(self):
+        """What an encoder says: the numbers."""
+        return [self.input()]
+
+    def sample(self, generator, count):
+        """Returns numbers to compare programs on, numpy float32 (count, size), N(0, 1); what
+        decodes them was never trained on such.
+        """
+        return generator.standard_normal((count, self.size)).astype(np.float32)
+
+    def ends(self):
+        """Returns two vectors to compare programs on, (2, size)."""
+        return np.full((2, self.size), [[-3.0], [3.0]], np.float32)
+
+    def value(self, codes):
+        """Returns the numbers, (batch, size), whichever way they are asked for."""
+        return codes
+
+    vector = answer = value
+
+    def outputs(self, parameters, posterior):
+        return {self.name: parameters}
+
+    def describe(self, parameters, posterior):
+        """Returns the columns of a table: one per number."""
+        return {f"{self.name}_{index + 1}": parameters[:, index] for index in range(self.size)}
+
+    def valid(self, values):
+        # Not is_finite, which ONNX lacks.
+        finite = operations(values).all(within(values, -LARGEST, LARGEST), axis=1)
+        return finite, "finite numbers"
+
+    def to_json(self):
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "type": "float32",
+            "shape": ["batch", self.size],
+            "range": None,
+            "prior": "none: it is what the encoder gives",
+            "meaning": f"{self.size} numbers that mean something together only",
+        }
+
+    @classmethod
+    def from_json(cls, content):
+        return cls(content["name"], int(content["shape"][1]))
+
+
+KINDS = {kind.kind: kind for kind in (Categorical, Uniform, Gaussian, Bernoulli, Vector)}
 
 
 def from_json(content):

@@ -37,6 +37,7 @@ RECONSTRUCTIONS = "reconstructions"
 # By capability: the ONNX file that computes it.
 ONNX_FILES = {
     "generate": "generator",
+    "decode": "decoder",
     "encode": "recognizer",
     "reconstruct": "reconstructor",
     "log_likelihood": "scorer",
@@ -179,7 +180,7 @@ class Contract:
     @property
     def blends(self):
         """Whether some code has values to blend."""
-        return any(not code.continuous for code in self.latent_spec.codes)
+        return any(code.continuous is False for code in self.latent_spec.codes)
 
     def signatures(self):
         """Returns the SavedModel's signatures, a dict from name to Graph."""
@@ -192,6 +193,7 @@ class Contract:
             "blend": Graph("generate", tuple(spec.inputs("weights")), images),
             "latents": Graph("generate", (Tensor("latents", "float32", (spec.size,)),), images),
             "png": Graph("generate", by_seed, (PNG,)),
+            "decode": Graph("decode", by_name, images),
             "encode": Graph("encode", images, self.answers),
             "reconstruct": Graph("reconstruct", images, (_reconstructed(self.images),)),
             "log_likelihood": Graph("log_likelihood", (*images, *self._scored), (LOG_LIKELIHOOD,)),
@@ -214,6 +216,7 @@ class Contract:
         images = (self.onnx_images,)
         found = {
             "generate": Graph("generate", tuple(self.latent_spec.inputs(self.categories)), images),
+            "decode": Graph("decode", tuple(self.latent_spec.inputs(self.categories)), images),
             "encode": Graph("encode", images, self.answers),
             "reconstruct": Graph("reconstruct", images, (_reconstructed(self.onnx_images),)),
             "log_likelihood": Graph("log_likelihood", (*images, *self._scored), (LOG_LIKELIHOOD,)),
@@ -261,14 +264,15 @@ class Contract:
 
         Args:
           name: of it.
-          latents: latent vectors, numpy float32 (batch, latent_spec.size), for what generates.
+          latents: latent vectors, numpy float32 (batch, latent_spec.size), for what generates or
+            decodes.
           seeds: int64 (batch,), in place of the noise where a seed is taken.
           images: float32 (batch, height, width, channels) in [0, 1], for all else.
           noise: float32 (batch, size), for log_likelihood.
         """
         onnx = name in self.onnx_graphs()
         graph = self.onnx_graphs()[name] if onnx else self.signatures()[name]
-        if graph.capability != "generate":
+        if graph.capability not in ("generate", "decode"):
             images = self.to_onnx_images(given["images"]) if onnx else given["images"]
             return {
                 tensor.name: images if tensor.name == "images" else given[tensor.name]

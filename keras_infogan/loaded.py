@@ -4,6 +4,8 @@ import importlib.util
 import pathlib
 import re
 
+import numpy as np
+
 from keras_infogan import checkpoints, contract, models, named, onnx_model, runs, trained
 from keras_infogan.config import UserError, absolute_path
 
@@ -57,6 +59,22 @@ class Loaded(named.Named):
     def _reconstruct(self, images):
         return named.to_uint8((self.trained.reconstruct(images * 2 - 1) + 1) / 2)
 
+    def decode(self, **vectors):
+        """Returns images, uint8 (count, height, width, channels), of vectors by name, each (count,
+        size): what `encode` gives, of one image or of several.
+        """
+        self._require("decode")
+        sizes = {code.name: code.size for code in self.latent_spec.codes}
+        shapes = {name: np.shape(values) for name, values in vectors.items()}
+        counts = {shape[:1] for shape in shapes.values()}
+        if len(counts) != 1 or shapes != {name: (*min(counts), sizes[name]) for name in sizes}:
+            expected = ", ".join(f"{name} (count, {size})" for name, size in sizes.items())
+            received = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+            raise UserError(f"expected {expected}; received {received or 'nothing'}.")
+        arrays = {name: np.asarray(values, np.float32) for name, values in vectors.items()}
+        latents = self.latent_spec.assembled(arrays)
+        return named.to_uint8((self.trained.decode(latents) + 1) / 2)
+
     def _classify(self, images):
         return self.trained.classify(images * 2 - 1)
 
@@ -86,8 +104,13 @@ class _SavedModel(trained.Trained):
     def _compute(self, capability, first, *noise):
         import tensorflow as tf
 
-        inputs = {"latents": first} if capability == "generate" else {"images": (first + 1) / 2}
-        inputs |= dict(zip(("noise",), noise, strict=False))
+        if capability == "generate":
+            inputs = {"latents": first}
+        elif capability == "decode":
+            parts = self.latent_spec.unpack(first)
+            inputs = {code.name: parts[code.name] for code in self.latent_spec.codes}
+        else:
+            inputs = {"images": (first + 1) / 2, **dict(zip(("noise",), noise, strict=False))}
         signature = self._loaded.signatures["latents" if capability == "generate" else capability]
         outputs = signature(**{name: tf.constant(array) for name, array in inputs.items()})
         numbers = {
@@ -97,10 +120,8 @@ class _SavedModel(trained.Trained):
         }
         if capability in numbers:
             return outputs[numbers[capability]].numpy()
-        return (
-            outputs["images" if capability == "generate" else contract.RECONSTRUCTIONS].numpy() * 2
-            - 1
-        )
+        name = contract.RECONSTRUCTIONS if capability == "reconstruct" else "images"
+        return outputs[name].numpy() * 2 - 1
 
 
 def load(path):

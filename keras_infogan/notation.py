@@ -47,10 +47,10 @@ def parse_codes(text):
         if not match:
             raise UserError(f"--codes: cannot read {part.strip()!r}; write it like {_EXAMPLE}.")
         kind = match["kind"].lower()
-        if kind not in kinds.KINDS:
+        if kind not in _UNNAMED:
             raise UserError(
-                f"--codes: {match['kind']!r} is no kind of code{did_you_mean(kind, kinds.KINDS)}; "
-                f"the kinds are {', '.join(kinds.KINDS)}."
+                f"--codes: {match['kind']!r} is no kind of code{did_you_mean(kind, _UNNAMED)}; "
+                f"the kinds are {', '.join(_UNNAMED)}."
             )
         arguments = _parse_arguments(kind, match["arguments"] or "", part.strip())
         count = int(match["count"]) if match["count"] else 1

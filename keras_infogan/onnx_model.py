@@ -71,6 +71,8 @@ class OnnxModel(Trained):
             # Of a file that takes categories as an index, blends of categories become
             # the likeliest one.
             return self._images("generate", "images", feeds("generator", latents=first))
+        if capability == "decode":
+            return self._images("decode", "images", feeds("decoder", latents=first))
         images = (first + 1) / 2
         if capability == "reconstruct":
             return self._images(

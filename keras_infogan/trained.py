@@ -50,6 +50,10 @@ class Trained:
         """Returns the images of latent vectors."""
         return self._in_batches("generate", latents)
 
+    def decode(self, latents):
+        """Returns the images of latent vectors that were encoded."""
+        return self._in_batches("decode", latents)
+
     def sample(self, num, seed):
         """Returns `num` images of latents drawn with `seed`."""
         return self.generate(self.latent_spec.sample(num, seed))

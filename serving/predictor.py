@@ -91,7 +91,8 @@ class Predictor:
                 return {
                     RECONSTRUCTIONS: (self._model.reconstruct(inputs["images"] * 2 - 1) + 1) / 2
                 }
-            images = (self._model.generate(self._contract.latent_spec.vectors(inputs)) + 1) / 2
+            make = self._model.decode if graph.capability == "decode" else self._model.generate
+            images = (make(self._contract.latent_spec.vectors(inputs)) + 1) / 2
         return (
             {PNG.name: [_png(image) for image in images]}
             if graph.outputs == (PNG,)
