@@ -283,11 +283,9 @@ class Evidence:
     @property
     def codes(self):
         """What the recognizer takes each code to be, float (count, codes): a category's index,
-        a bit, or a mean.
+        a bit, or a mean; of a vector each number.
         """
-        return np.stack(
-            [answer.astype(np.float64) for answer in self._real_answers.values()], axis=1
-        )
+        return np.column_stack([*self._real_answers.values()]).astype(np.float64)
 
     @functools.cached_property
     def _labeled_sets(self):
@@ -323,6 +321,35 @@ class Evidence:
         return PerCode(
             {part: np.asarray(found.labels) for part, found in self._labeled_sets.items()}
         )
+
+    # Recordings of words.
+
+    @property
+    def vectors(self):
+        """What the model encodes of each recording, per vector, and the recordings themselves,
+        "features"; all (count, size).
+        """
+        vectors = {
+            code.name: self._real_answers[code.name]
+            for code in self.latent_spec.codes
+            if code.kind == "vector"
+        }
+        if not vectors:
+            raise UserError("the model encodes no vectors")
+        features = self._real(self._points).reshape(len(self._points), -1)
+        return PerCode({**vectors, "features": features})
+
+    @property
+    def words(self):
+        """Which word each recording is of."""
+        return self.labels
+
+    @property
+    def speakers(self):
+        """Who speaks in each recording."""
+        if self.image_set.speakers is None:
+            raise UserError("the data set does not say who speaks")
+        return np.asarray(self.image_set.speakers)[self._points]
 
     @functools.cached_property
     def real_images(self):
@@ -533,6 +560,8 @@ class Evidence:
 
     @functools.cached_property
     def real_features(self):
+        # Before a feature space is made for it.
+        capabilities.require(self.model, "generate")
         function, _ = self.feature_space
         return np.concatenate(
             [function(self._real(part)) for part in _parts(self._chosen, "features of real images")]

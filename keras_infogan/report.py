@@ -28,6 +28,7 @@ _GROUP_TITLES = {
     "images": "Generated against real images",
     "reconstruction": "Reconstructions",
     "likelihood": "Likelihood",
+    "speech": "Words and speakers in vectors",
     "classes": "The classifier",
 }
 
@@ -80,8 +81,12 @@ def _about(run, model):
         return {"title": model.title, "paper": "", "labels": ""}
     kind, labels = models.settings_class(run.model), ""
     with contextlib.suppress(UserError):  # of exported files with settings that are no more
-        reads = kind.from_json(run.to_json()["settings"]).reads
-        labels = "Trained with labels." if "label" in reads else "Trained without labels."
+        reads, told = kind.from_json(run.to_json()["settings"]).reads, "without labels"
+        if "label" in reads:
+            told = "with labels"
+        elif "same_speaker" in reads:
+            told = "knowing which recordings share a speaker"
+        labels = f"Trained {told}."
     return {"title": kind.title, "paper": kind.paper, "labels": labels}
 
 

@@ -20,8 +20,8 @@ class Metric:
       name: of its file and function.
       group: what it asks of a run: "generator" (the generator and the recognizer alone), "real"
         (codes read from real images, without labels), "labels", "factors", "images" (real ones, in
-        a feature space), "reconstruction", "likelihood" or "classes" (what a classifier says of
-        real images).
+        a feature space), "reconstruction", "likelihood", "speech" (vectors of recordings) or
+        "classes" (what a classifier says of real images).
       title: for a person.
       higher_is_better: True, False, or None where neither end is better.
     """
@@ -90,6 +90,10 @@ METRICS = {
         ),
         Metric("log_likelihood", "likelihood", "Log likelihood (nats)"),
         Metric("bits_per_dimension", "likelihood", "Bits per dimension", False),
+        Metric("word_accuracy", "speech", "Word, read by a fresh probe on unheard speakers", None),
+        Metric(
+            "speaker_accuracy", "speech", "Speaker, read by a fresh probe on unheard words", None
+        ),
         Metric("classification_accuracy", "classes", "Accuracy of the classifier"),
     )
 }
