@@ -70,6 +70,8 @@ def _more_to_read(run, image_set):
                 f"{settings.num_classes}; make it for {len(names)}, with --num_classes or a "
                 "category of so many values in --codes."
             )
+    if "same_speaker" in settings.reads:
+        datasets.check_speakers(image_set)
     if "labeled_image" in settings.reads:
         found["labeled"] = datasets.labeled_places(image_set, settings.num_labels, settings.seed)
     if "target_image" in settings.reads:

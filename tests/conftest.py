@@ -39,6 +39,7 @@ from keras_infogan.settings.egan import EGANSettings
 from keras_infogan.settings.infogan import InfoGANSettings
 from keras_infogan.settings.pixelcnn import PixelCNNSettings
 from keras_infogan.settings.pixelrnn import PixelRNNSettings
+from keras_infogan.settings.sequence_autoencoder import SequenceAutoencoderSettings
 from keras_infogan.settings.triple_gan import TripleGANSettings
 from keras_infogan.settings.vae import VAESettings
 from keras_infogan.settings.vae_gan import VAEGANSettings
@@ -128,9 +129,22 @@ TINY = {
     ),
     "pixelcnn": PixelCNNSettings(levels=4, filters=4, blocks=2, noise_size=64, **_SHORT),
     "pixelrnn": PixelRNNSettings(levels=4, filters=4, blocks=1, noise_size=64, **_SHORT),
+    "sequence_autoencoder": SequenceAutoencoderSettings(
+        phonetic_size=6,
+        speaker_size=3,
+        encoder_units=4,
+        decoder_units=6,
+        decoder_inputs=2,
+        adversary_units=5,
+        adversary_updates=1,
+        **_SHORT,
+    ),
 }
 # What the train command is given beside a model's name, where its presets leave something open.
-ARGUMENTS = {"domain_adversarial": ("--target_dataset=digits",)}
+ARGUMENTS = {
+    "domain_adversarial": ("--target_dataset=digits",),
+    "sequence_autoencoder": ("--dataset=spoken_words_small",),
+}
 SMALL = TINY["infogan"]
 
 
@@ -181,7 +195,7 @@ def batch():
     import tensorflow as tf
 
     generator = np.random.default_rng(0)
-    names = ("image", "labeled_image", "target_image")
+    names = ("image", "labeled_image", "target_image", "same_speaker", "other_speaker")
     return {
         name: tf.constant(generator.uniform(-1, 1, (16, *SHAPE)), tf.float32) for name in names
     } | {"label": tf.constant(np.arange(16) % 3, tf.int32)}

@@ -24,6 +24,7 @@ MODELS = {
     "bigan": "BiGAN",
     "pixelcnn": "PixelCNN",
     "pixelrnn": "PixelRNN",
+    "sequence_autoencoder": "SequenceAutoencoder",
 }
 
 
