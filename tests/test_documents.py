@@ -29,6 +29,7 @@ COMMANDS = (
     "sample",
     "encode",
     "evaluate",
+    "convert",
     "sweep",
     "centrality",
     "dissect",
