@@ -21,9 +21,11 @@ from keras_infogan.codes import (
     LogVariancePosterior,
     Posterior,
     Uniform,
+    Vector,
 )
 from keras_infogan.config import UserError
 from keras_infogan.latents import LatentSpec, Noise
+from keras_infogan.notation import parse_codes
 
 CODES = (
     Categorical("kind", 3),
@@ -261,3 +263,23 @@ def test_integers_are_no_booleans():
         False,
         False,
     ]
+
+
+def test_a_vector_is_read_and_has_no_prior():
+    code = Vector("speaker", 3)
+    assert codes.from_json(code.to_json()) == code
+    spec = LatentSpec(Noise(0), (Vector("phonetic", 2), code))
+    parameters = np.arange(10, dtype=np.float32).reshape(2, 5)
+    assert spec.total_parameters == spec.size == 5
+    outputs = spec.outputs(parameters)
+    assert outputs["speaker"].tolist() == [[2, 3, 4], [7, 8, 9]]
+    assert np.array_equal(spec.assembled(outputs), parameters)
+    assert list(spec.describe(parameters)) == [
+        *("phonetic_1", "phonetic_2"),
+        *("speaker_1", "speaker_2", "speaker_3"),
+    ]
+    valid, expected = code.valid(np.array([[0, 1, 2], [0, np.nan, 2]], np.float32))
+    assert (valid.tolist(), expected) == ([True, False], "finite numbers")
+    assert not hasattr(code, "entropy")
+    with pytest.raises(UserError, match="'vector' is no kind of code"):
+        parse_codes("speaker=vector")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import SHAPE, TINY, refusal, succeed_here
 
-from keras_infogan import models, trained
+from keras_infogan import loaded, models, trained
 from keras_infogan.capabilities import IncapableError
 from keras_infogan.config import UserError
 from keras_infogan.settings.sequence_autoencoder import SequenceAutoencoderSettings
@@ -183,3 +183,30 @@ def test_what_it_cannot_train_on_is_one_sentence(arguments, part, tmp_path):
 def test_colors_are_no_features():
     with pytest.raises(UserError, match="takes one channel with features and a mask"):
         SequenceAutoencoderSettings().for_images((32, 32, 3))
+
+
+def test_an_export_encodes_and_decodes(exported_untrained):
+    _, model, directory = exported_untrained("sequence_autoencoder")
+    assert {path.stem for path in directory.glob("*.onnx")} == {
+        "decoder",
+        "recognizer",
+        "reconstructor",
+    }
+    files = loaded.load(directory)
+    images = np.random.default_rng(0).integers(0, 256, (3, *SHAPE), dtype=np.uint8)
+    vectors = files.encode(images)
+    assert {name: values.shape for name, values in vectors.items()} == {
+        "phonetic": (3, 6),
+        "speaker": (3, 3),
+    }
+    decoded = files.decode(**vectors)
+    assert np.abs(decoded.astype(int) - files.reconstruct(images)).max() <= 1
+    # The first word in the voice of the second.
+    phonetic, speaker = vectors["phonetic"][:1], vectors["speaker"][1:2]
+    expected = loaded.Loaded(model).decode(phonetic=phonetic, speaker=speaker).astype(int)
+    assert np.abs(files.decode(phonetic=phonetic, speaker=speaker) - expected).max() <= 1
+    for wrong in ({}, {"phonetic": phonetic}, {"phonetic": phonetic, "speaker": phonetic}):
+        with pytest.raises(
+            UserError, match=r"expected phonetic \(count, 6\), speaker \(count, 3\)"
+        ):
+            files.decode(**wrong)
