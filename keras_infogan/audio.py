@@ -15,8 +15,8 @@ import warnings
 import wave
 
 import numpy as np
-from scipy import signal
-from scipy.io import wavfile
+
+# SciPy's parts are imported where they are used: half a second that other data need not wait.
 
 RATE = 16_000  # samples per second
 _HOP, _WINDOW = 320, 1024  # samples
@@ -42,6 +42,9 @@ def read(data):
     Raises:
       ValueError: in a few words, if it cannot be read.
     """
+    from scipy import signal
+    from scipy.io import wavfile
+
     try:
         with warnings.catch_warnings():
             # Of what a program wrote to a pipe, not knowing how long it would become.
@@ -128,10 +131,15 @@ def to_samples(image):
 
 def _spectrum(samples, hop=_HOP):
     """Returns the short-time Fourier transform, (frames, frequencies)."""
+    from scipy import signal
+
     return signal.stft(samples, RATE, nperseg=_WINDOW, noverlap=_WINDOW - hop)[2].T
 
 
 def _inverse(spectrum, hop):
+    """Returns the samples of a short-time Fourier transform (frames, frequencies)."""
+    from scipy import signal
+
     return signal.istft(spectrum.T, RATE, nperseg=_WINDOW, noverlap=_WINDOW - hop)[1]
 
 

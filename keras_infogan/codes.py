@@ -676,6 +676,11 @@ class Vector:
         """What there is in place of a prior, for people."""
         return f"{self.size} numbers"
 
+    @property
+    def example(self):
+        """A value to ask for in examples."""
+        return [0.0] * self.size
+
     def input(self, form="index"):
         """Returns the Tensor that a program hands over, in every form the same."""
         return Tensor(self.name, "float32", (self.size,))

@@ -329,11 +329,7 @@ class Evidence:
         """What the model encodes of each recording, per vector, and the recordings themselves,
         "features"; all (count, size).
         """
-        vectors = {
-            code.name: self._real_answers[code.name]
-            for code in self.latent_spec.codes
-            if code.kind == "vector"
-        }
+        vectors = {name: answer for name, answer in self._real_answers.items() if answer.ndim == 2}
         if not vectors:
             raise UserError("the model encodes no vectors")
         features = self._real(self._points).reshape(len(self._points), -1)

@@ -99,7 +99,7 @@ def read(name, split, data_dir, shape, framing):
             images = _unpacked(content[f"{split}_frames"], content[f"{split}_lengths"])
         return ImageSet(images, **_known(wanted))
     return cached(
-        f"{name} {split} {wanted} {_RATES} {_PITCHES} {_version()}",
+        f"{name} {split} {wanted} {_LANGUAGE} {_RATES} {_PITCHES} {_version()}",
         len(wanted.spoken),
         audio.SHAPE,
         lambda images: _draw(wanted, images),
@@ -130,7 +130,7 @@ def _draw(split, images):
             audio.read(_said(split.voices[voice], split.words[word], rates[index], pitches[index]))
         )
 
-    # A process per word: two at a time keep a core busy.
+    # Each word is a process of its own, which a thread waits for.
     with concurrent.futures.ThreadPoolExecutor(4) as threads:
         indices = tqdm(range(len(spoken)), desc=f"{_PROGRAM} speaks", unit="word")
         for _ in threads.map(say, indices):
