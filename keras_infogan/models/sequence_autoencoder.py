@@ -191,7 +191,9 @@ class SequenceAutoencoder(Learner):
         lasts = ops.sigmoid(logits)[..., None]
         # Black where the word is over, as in recordings.
         features = lasts * (features + 1) - 1
-        return ops.concatenate([features, 2 * lasts - 1], axis=-1)[..., None]
+        images = ops.concatenate([features, 2 * lasts - 1], axis=-1)
+        # ONNX does not know how many frames a recurrent layer gives.
+        return ops.reshape(images, (-1, *self.image_shape))
 
 
 def _gru(units, **arguments):
