@@ -377,7 +377,8 @@ class Evidence:
         first, last = (self._latents(pairs[:, end]) for end in (0, 1))
         shares = np.linspace(0, 1, _INTERPOLATION_STEPS, dtype=np.float32)[None, :, None]
         way = first[:, None] * (1 - shares) + last[:, None] * shares
-        steps = self.generate(way.reshape(-1, way.shape[-1]))
+        make = self.generate if "generate" in self.model.capabilities else self.model.decode
+        steps = make(way.reshape(-1, way.shape[-1]))
         steps = steps.reshape(count, _INTERPOLATION_STEPS, *steps.shape[1:])
         return np.concatenate([pairs[:, :1], steps, pairs[:, 1:]], axis=1)
 

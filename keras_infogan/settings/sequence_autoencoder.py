@@ -7,8 +7,8 @@ Where paper and code disagree, and what deviates here:
     difference of its scores (--adversary_loss=squared).
   - The margin between speakers is 1; the released code's 0.01 is next to none.
   - Phonetic vectors are normalized to one length: a Wasserstein critic takes small ones for alike,
-    and the encoder would make them small instead. They are 8 long, and so is its distance measured:
-    with the released code's weight of 1 nothing was learned but to hide (--adversary_weight).
+    and the encoder would make them small instead. They are 8 long, in units of which its distance
+    is measured, and at the released code's weight of 1 words are hidden along with speakers.
   - The adversary moves 10 times a step, 3 in the released code: on vectors that are there already
     that costs little.
   - Features are the bands of `audio`, 20 ms a frame, not 39 MFCCs with deltas, 10 ms a frame,
@@ -69,7 +69,7 @@ class SequenceAutoencoderSettings(config.Settings):
         1.0, "distance from which on two speakers' vectors are far enough apart", minimum=0.0
     )
     adversary_weight: float = setting(
-        0.1,
+        0.3,
         "weight of the adversary, from which the phonetic encoder hides who speaks; 0: none",
         minimum=0.0,
     )
