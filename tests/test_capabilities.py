@@ -29,6 +29,7 @@ CAN = {
     "bigan": ("generate", "encode", "reconstruct"),
     "triple_gan": ("generate", "encode", "classify"),
     "domain_adversarial": ("classify",),
+    "sequence_autoencoder": ("decode", "encode", "reconstruct"),
 }
 
 
@@ -40,6 +41,7 @@ def test_what_each_model_can_do(name):
     latents, images = tf.constant(model.latent_spec.sample(3, 0)), tf.zeros((3, *SHAPE))
     shapes = {
         "generate": (3, *SHAPE),
+        "decode": (3, *SHAPE),
         "encode": (3, model.latent_spec.total_parameters),
         "reconstruct": (3, *SHAPE),
         "log_likelihood": (3,),
@@ -52,7 +54,7 @@ def test_what_each_model_can_do(name):
             else []
         )
         result = capabilities.function(model, capability)(
-            latents if capability == "generate" else images, *noise
+            latents if capability in ("generate", "decode") else images, *noise
         )
         assert tuple(result.shape) == shapes[capability]
         assert np.isfinite(result).all()
@@ -71,6 +73,7 @@ def test_what_each_model_can_do(name):
         (("encode", "generate"), 2, ("generate", "encode")),
         (("encode", "generate"), 0, ("generate", "encode", "reconstruct")),
         (("generate",), 0, ("generate",)),
+        (("encode", "decode"), 0, ("decode", "encode", "reconstruct")),
         (("encode", "generate", "reconstruct"), 2, ("generate", "encode", "reconstruct")),
         (("train", "log_likelihood"), 2, ("log_likelihood",)),
     ],

@@ -12,7 +12,6 @@ from conftest import SHAPE, TINY, refusal, succeed_here
 from keras_infogan import loaded, models, trained
 from keras_infogan.capabilities import IncapableError
 from keras_infogan.config import UserError
-from keras_infogan.settings.sequence_autoencoder import SequenceAutoencoderSettings
 
 SETTINGS = TINY["sequence_autoencoder"]
 STREAMS = ("image", "same_speaker", "other_speaker")
@@ -182,7 +181,7 @@ def test_what_it_cannot_train_on_is_one_sentence(arguments, part, tmp_path):
 
 def test_colors_are_no_features():
     with pytest.raises(UserError, match="takes one channel with features and a mask"):
-        SequenceAutoencoderSettings().for_images((32, 32, 3))
+        models.build("sequence_autoencoder", SETTINGS, (8, 8, 3))
 
 
 def test_an_export_encodes_and_decodes(exported_untrained):

@@ -98,6 +98,8 @@ def test_what_each_model_generates_from():
 def test_layers_left_open_are_filled_in_for_the_images(name):
     kind = models.settings_class(name)
     layers = [field.name for field in dataclasses.fields(kind) if field.name.endswith("_layers")]
+    if not layers:
+        pytest.skip("nothing of it is made for the image size")
     filled = kind().for_images((32, 32, 3))
     assert [getattr(filled, setting) for setting in layers] != [
         getattr(kind(), setting) for setting in layers

@@ -20,6 +20,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_infogan.config import UserError
 from keras_infogan.learner import Learner, Player
 from keras_infogan.optimizers import Adam
 
@@ -42,13 +43,18 @@ class SequenceAutoencoder(Learner):
     """
 
     def make_networks(self):
-        settings = self.settings
+        settings, (frames, columns, channels) = self.settings, self.image_shape
+        if columns < 2 or channels != 1:
+            raise UserError(
+                "a sequence autoencoder takes one channel, with features and a mask along its "
+                f"columns, not images of {frames}x{columns}x{channels}; give "
+                "--dataset=spoken_words_small, spoken_words or words_folder."
+            )
         # All of one length: else they become small, which a Wasserstein critic takes for alike.
         self.phonetic_encoder = self._encoder(
             "phonetic_encoder", settings.phonetic_size, normalized=True
         )
         self.speaker_encoder = self._encoder("speaker_encoder", settings.speaker_size)
-        frames, columns, _ = self.image_shape
         vectors = keras.Input((self.latent_spec.size,))
         # What there is to say at each frame: of zeros, or of the same vectors at all frames, a
         # recurrent layer has to learn to count first.

@@ -24,7 +24,7 @@ import dataclasses
 
 from keras_infogan import config
 from keras_infogan.codes import Vector
-from keras_infogan.config import UserError, setting
+from keras_infogan.config import setting
 from keras_infogan.latents import LatentSpec, Noise
 
 
@@ -98,18 +98,6 @@ class SequenceAutoencoderSettings(config.Settings):
         """The LatentSpec of these settings: two vectors that are encoded, and none drawn."""
         vectors = Vector("phonetic", self.phonetic_size), Vector("speaker", self.speaker_size)
         return LatentSpec(Noise(0), vectors)
-
-    def for_images(self, image_shape):
-        """Returns the settings; raises UserError unless (height, width, channels) can be frames of
-        features with a mask in the last column.
-        """
-        if image_shape[1] < 2 or image_shape[2] != 1:
-            raise UserError(
-                "a sequence autoencoder takes one channel with features and a mask along its "
-                f"columns, not images of {'x'.join(map(str, image_shape))}; give "
-                "--dataset=spoken_words_small, spoken_words or words_folder."
-            )
-        return self
 
 
 # A preset is chosen by the data set's name, or with --preset; "general" serves all other data.
