@@ -188,10 +188,11 @@ def _write(run, contract, directory, formats, fp16, saved_model):
         from keras_infogan.export import web_runtime
 
         runtime = web_runtime.files()  # before minutes are spent: it may need a network
+    exported = tuple(name for name in model.capabilities if name in contracts.ONNX_FILES)
     contract = dataclasses.replace(
         contract,
         step=model.step,
-        capabilities=model.capabilities,
+        capabilities=exported,
         likelihood=model.likelihood,
         classes=model.classes,
     )

@@ -13,7 +13,12 @@ A model has a capability if it has a method of its name, on tensors and in infer
     log_likelihood(images[, noise])   nats per image, float32 (batch,), where the estimate draws
                                       with noise from N(0, 1), float32 (batch, size); the model's
                                       attribute `likelihood` says what they are, {"meaning": a text,
-                                      "exact": or a bound, "binary": pixels, "noise_size": size}
+                                      "exact": or a bound, "binary": pixels, "noise_size": size},
+                                      and of pixels that have few values "levels": how many
+    surprise(images)                  nats of each pixel given those before it, float32 (batch,
+                                      height, width), whose sum is minus the log likelihood
+    complete(images, known, latents)  images with the pixels drawn anew that are not known, float32
+                                      (batch, height, width, 1), 1 or 0, given those that are
     classify(images)                  probabilities of classes, float32 (batch, classes), as many as
                                       the model's attribute `num_classes` says
 
@@ -32,6 +37,8 @@ CAPABILITIES = {
     "reconstruct": "reconstruct",
     "log_likelihood": "say how likely images are",
     "classify": "classify",
+    "surprise": "say how surprising each pixel is",
+    "complete": "complete images",
 }
 
 

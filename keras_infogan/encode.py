@@ -1,9 +1,11 @@
-"""Reads the codes of real images:
+"""Reads the codes of real images, and says how likely they are:
 
     python -m keras_infogan.encode --run_dir=runs/mnist-infogan-1 --split=test --output=codes.csv
 
 Writes one line per image: its file or index, its label where the data has one, and per code what
-the recognizer says: the likeliest category and its probability, or mean and standard deviation.
+the recognizer says: the likeliest category and its probability, or mean and standard deviation. Of
+a model with a likelihood also log_likelihood, in nats: the lowest are the most unusual images.
+Where its pixels are binary, each is drawn black or white first, its gray level the probability.
 With labels it also prints how well each categorical code agrees with them. The order of categories
 is arbitrary, so they are matched to labels first, one to one, as agrees best.
 
@@ -42,8 +44,10 @@ def encode(
     data_dir=None,
     pairs=None,
     classes=False,
+    surprise=None,
 ):
-    """Writes the recognizer's answers on real images as a table, or the classifier's.
+    """Writes the recognizer's answers on real images, and their likelihoods, as a table, or the
+    classifier's.
 
     Args:
       run: the Run that the model is of.
@@ -55,6 +59,7 @@ def encode(
       data_dir: where the data set lies; default: as in training.
       pairs: path of a picture to write of the first images beside their reconstructions, or None.
       classes: whether the classifier is asked, not the recognizer.
+      surprise: of one of them beside how surprising each of their pixels is, or None.
 
     Returns:
       Lines to print: agreement with the labels, if there are any.
@@ -71,23 +76,32 @@ def encode(
         picture = io.BytesIO()
         images.pairs(shown, model.reconstruct(shown)).save(picture, "PNG")
         _write("--reconstructions", pairs, picture.getvalue())
-    count = len(image_set.images)
-    answers = np.concatenate(
-        [
-            (model.classify if classes else model.encode)(
-                datasets.to_float(image_set.images[start : start + 4096])
-            )
-            for start in range(0, count, 4096)
-        ]
-    )
+    if surprise:
+        shown = _likely(model, datasets.to_float(np.asarray(image_set.images[:_MOST_PAIRS])))
+        picture = io.BytesIO()
+        images.surprise(shown, model.surprise(shown)).save(picture, "PNG")
+        _write("--surprise", surprise, picture.getvalue())
+    count, columns = len(image_set.images), {}
+
+    def answers(function):
+        return np.concatenate(
+            [
+                function(datasets.to_float(np.asarray(image_set.images[start : start + 4096])))
+                for start in range(0, count, 4096)
+            ]
+        )
+
     if classes:
+        probabilities = answers(model.classify)
         names = np.array([cell(name) for name in model.classes])
-        columns = {
-            "class": names[answers.argmax(axis=-1)],
-            "class_probability": answers.max(axis=-1),
-        }
-    else:
-        columns = model.latent_spec.describe(answers)
+        columns["class"] = names[probabilities.argmax(axis=-1)]
+        columns["class_probability"] = probabilities.max(axis=-1)
+    elif "encode" in model.capabilities or "log_likelihood" not in model.capabilities:
+        columns = model.latent_spec.describe(answers(model.encode))
+    if "log_likelihood" in model.capabilities:
+        columns["log_likelihood"] = answers(
+            lambda shown: model.log_likelihood(_likely(model, shown))
+        )
 
     table = {"image": [cell(name) for name in image_set.files] or range(count)}
     if image_set.labels is not None:
@@ -107,8 +121,13 @@ def encode(
     return [
         _agreement(code.name, columns[code.name], image_set)
         for code in model.latent_spec.codes
-        if code.has_categories and image_set.labels is not None and not classes
+        if code.name in columns and code.has_categories and image_set.labels is not None
     ]
+
+
+def _likely(model, shown):
+    """Returns images as the model's likelihood takes them."""
+    return datasets.binarized(shown) if model.likelihood["binary"] else shown
 
 
 def _write(flag, path, data):
@@ -153,27 +172,41 @@ def define_flags():
         None,
         "a picture to write too: the first images, each beside what is generated from its codes.",
     )
+    config.define_path(
+        "surprise",
+        None,
+        "a picture to write too, of a model that makes pixel by pixel: the first images, each "
+        "beside how surprising its pixels are after those before them.",
+    )
 
 
 def main():
     framing.apply_limit()
     run, load = model_source.chosen(
-        needs=("classify" if FLAGS.classes else "encode",)
+        needs=("classify",) * bool(FLAGS.classes)
         + ("reconstruct",) * bool(FLAGS.reconstructions)
+        + ("surprise",) * bool(FLAGS.surprise),
+        others=True,
     )
     if bool(FLAGS.images) == bool(FLAGS.split):
         raise UserError(
             "which images? Give either --images=FOLDER or --split=NAME, for example --split=test."
         )
-    written = {"output": FLAGS.output} | (
-        {"reconstructions": FLAGS.reconstructions} if FLAGS.reconstructions else {}
-    )
-    if len({pathlib.Path(path).absolute() for path in written.values()}) < len(written):
-        raise UserError(
-            f"--output and --reconstructions are both {FLAGS.output}; "
-            "give the picture a place of its own."
+    written, places = {"output": FLAGS.output}, {}
+    written |= {
+        flag: path
+        for flag, path in (
+            ("reconstructions", FLAGS.reconstructions),
+            ("surprise", FLAGS.surprise),
         )
+        if path
+    }
     for flag, path in written.items():
+        other = places.setdefault(pathlib.Path(path).absolute(), flag)
+        if other != flag:
+            raise UserError(
+                f"--{other} and --{flag} are both {path}; give the picture a place of its own."
+            )
         if not pathlib.Path(path).absolute().parent.is_dir():
             raise UserError(f"the directory of --{flag}={path} does not exist; create it first.")
     for line in encode(
@@ -185,6 +218,7 @@ def main():
         config.user_path(FLAGS.data_dir),
         FLAGS.reconstructions,
         FLAGS.classes,
+        FLAGS.surprise,
     ):
         print(line)
     print(*written.values(), sep="\n")

@@ -498,11 +498,7 @@ class Evidence:
         images = self.real_images
         if not self.model.likelihood["binary"]:
             return images
-        return np.where(
-            np.random.default_rng(self.seed).random(images.shape, np.float32) < (images + 1) / 2,
-            1,
-            -1,
-        ).astype(np.float32)
+        return datasets.binarized(images, self.seed)
 
     @functools.cached_property
     def likelihoods(self):
@@ -531,10 +527,10 @@ class Evidence:
         )
 
     @property
-    def binary_pixels(self):
-        """Whether the model's likelihood is of black and white pixels."""
+    def pixel_levels(self):
+        """How many values a pixel's channel has for the model's likelihood; 0: it is a density."""
         capabilities.require(self.model, "log_likelihood")
-        return self.model.likelihood["binary"]
+        return 2 if self.model.likelihood["binary"] else self.model.likelihood.get("levels", 0)
 
     # Features.
 

@@ -63,6 +63,28 @@ def pairs(images, reconstructions, num_columns=10):
     )
 
 
+def surprise(images, nats, num_columns=10):
+    """Returns one Pillow image with each of `images` beside its `nats`, float
+    (count, height, width): black where a pixel is certain, white where it surprises most.
+    """
+    shares = np.clip(nats / max(np.quantile(nats, 0.999), 1e-6), 0, 1)
+    maps = np.repeat(2 * shares[..., None] - 1, images.shape[-1], axis=-1)
+    return pairs(images, maps, num_columns)
+
+
+def completions(images, known, completed):
+    """Returns one Pillow image with a row for each of `images` (count, height, width, channels):
+    it, what is known of it, gray the rest, and each of its completions.
+
+    Args:
+      images: as they are.
+      known: (count, height, width, 1), 1 or 0.
+      completed: (count, completions, height, width, channels).
+    """
+    rows = np.concatenate([images[:, None], (images * known)[:, None], completed], axis=1)
+    return grid(rows.reshape(-1, *images.shape[1:]), rows.shape[1])
+
+
 def interpolation(generate, spec, num_rows, seed, num_columns=9):
     """Returns one Pillow image in which each row goes in equal steps from one draw of all latents
     to another (arXiv 1511.06434, Figure 4).

@@ -24,11 +24,11 @@ def define_flags(exported):
     )
 
 
-def chosen(needs=None):
+def chosen(needs=None, others=False):
     """Returns what the flags name.
 
     Args:
-      needs: capabilities; see onnx_model.load.
+      needs, others: see onnx_model.load.
 
     Returns:
       (Run, function () -> Trained). Only the function loads TensorFlow, and only for --run_dir.
@@ -43,7 +43,7 @@ def chosen(needs=None):
             loaded.load_run(FLAGS.run_dir)[1], needs
         )
     path = pathlib.Path(config.absolute_path(FLAGS.onnx))
-    model = onnx_model.load(path, needs, FLAGS.provider)
+    model = onnx_model.load(path, needs, FLAGS.provider, others=others)
     agreed = model.contract
     # What the files say of their run, as far as anything needs it here.
     run = runs.Run(

@@ -52,7 +52,8 @@ class PixelByPixel(Learner):
 
     def objectives(self, batch):
         """The negative logarithm of equation 1."""
-        nats = -self._log_prob(self._binarized(batch["image"]), training=True)
+        images = self._binarized(batch["image"])
+        nats = tf.reduce_sum(self._nats(images, training=True), axis=(1, 2))
         bits = nats / (math.prod(self.image_shape) * math.log(2))
         return {"network": nats}, {"negative_log_likelihood": nats, "bits_per_dimension": bits}
 
@@ -73,15 +74,21 @@ class PixelByPixel(Learner):
         """Returns log p(x), (batch,), in nats, of images in [-1, 1], each number taken for the
         nearest of its levels.
         """
-        return self._log_prob(images, training=False)
+        return -tf.reduce_sum(self.surprise(images), axis=(1, 2))
 
-    def _log_prob(self, images, training):
+    def surprise(self, images):
+        """Returns -log p(x_i | x_<i) of each pixel, its channels together, (batch, height, width),
+        in nats.
+        """
+        return self._nats(images, training=False)
+
+    def _nats(self, images, training):
         top = self.settings.levels - 1
         values = tf.round(0.5 * (images + 1) * top)
         logits, _ = self._predicted(values, self._nothing_above(images), training)
         chosen = tf.cast(tf.clip_by_value(values, 0, top), tf.int32)
         nats = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=chosen, logits=logits)
-        return -tf.reduce_sum(nats, axis=(1, 2, 3))
+        return tf.reduce_sum(nats, axis=3)
 
     def _predicted(self, values, above, training=False):
         """Returns what the network says of a strip.

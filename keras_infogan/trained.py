@@ -83,6 +83,11 @@ class Trained:
         assert self.likelihood is not None
         noise = Noise(self.likelihood["noise_size"], "normal")
         if not noise.size:
+            if self.likelihood["binary"] and np.abs(np.abs(images) - 1).max(initial=0) > 0.01:
+                raise UserError(
+                    f"this {self.title} knows black and white pixels alone, and these images have "
+                    "gray ones; draw them black or white first, as datasets.binarized does."
+                )
             return self.log_likelihoods(images).astype(np.float64)
         total = np.full(len(images), -np.inf)
         for sample in range(num_samples):
@@ -91,6 +96,17 @@ class Trained:
             ) % NUM_SEEDS
             total = np.logaddexp(total, self.log_likelihoods(images, noise.from_seeds(seeds)))
         return total - np.log(num_samples)
+
+    def surprise(self, images):
+        """Returns nats of each pixel given those before it, float32 (count, height, width)."""
+        return self._in_batches("surprise", images)
+
+    def complete(self, images, known, seed):
+        """Returns images with the pixels drawn anew, with `seed`, that are not known, float32
+        (count, height, width, 1), 1 or 0.
+        """
+        latents = self.latent_spec.sample(len(images), seed)
+        return self._in_batches("complete", images, known, latents)
 
     def log_likelihoods(self, images, *noise):
         """Returns one estimate per image, float32 (count,), drawn with the noise given, float32

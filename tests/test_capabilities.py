@@ -30,6 +30,8 @@ CAN = {
     "triple_gan": ("generate", "encode", "classify"),
     "domain_adversarial": ("classify",),
     "sequence_autoencoder": ("decode", "encode", "reconstruct"),
+    "pixelcnn": ("generate", "log_likelihood", "surprise", "complete"),
+    "pixelrnn": ("generate", "log_likelihood", "surprise", "complete"),
 }
 
 
@@ -46,16 +48,16 @@ def test_what_each_model_can_do(name):
         "reconstruct": (3, *SHAPE),
         "log_likelihood": (3,),
         "classify": (3, getattr(model, "num_classes", 0)),
+        "surprise": (3, *SHAPE[:2]),
+        "complete": (3, *SHAPE),
     }
     for capability in expected:
-        noise = (
-            [tf.zeros((3, model.likelihood["noise_size"]))]
-            if capability == "log_likelihood"
-            else []
-        )
-        result = capabilities.function(model, capability)(
-            latents if capability in ("generate", "decode") else images, *noise
-        )
+        inputs = [latents if capability in ("generate", "decode") else images]
+        if capability == "log_likelihood" and model.likelihood["noise_size"]:
+            inputs.append(tf.zeros((3, model.likelihood["noise_size"])))
+        if capability == "complete":
+            inputs += [images, latents]
+        result = capabilities.function(model, capability)(*inputs)
         assert tuple(result.shape) == shapes[capability]
         assert np.isfinite(result).all()
     face = trained.TrainedLearner(model)

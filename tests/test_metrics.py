@@ -549,7 +549,7 @@ def test_log_likelihood_is_a_mean_and_stands_beside_independent_pixels():
     generator = np.random.default_rng(0)
     nats = {"bound": np.array([-3.0, -5.0]), "importance_sampled": np.array([-2.0])}
     gray = generator.normal(size=(500, 2, 2, 1)) * 0.3
-    scores = SCORE["log_likelihood"](nats, gray, False)
+    scores = SCORE["log_likelihood"](nats, gray, 0)
     assert (scores["bound"], scores["importance_sampled"]) == (-4, -2)
     fitted = (
         scipy.stats.norm(gray.mean(axis=0), gray.std(axis=0))
@@ -565,13 +565,16 @@ def test_log_likelihood_is_a_mean_and_stands_beside_independent_pixels():
         .sum(axis=(1, 2, 3))
         .mean()
     )
-    assert SCORE["log_likelihood"](nats, binary, True)["independent_pixels"] == pytest.approx(
-        fitted
-    )
+    assert SCORE["log_likelihood"](nats, binary, 2)["independent_pixels"] == pytest.approx(fitted)
     # Pixels that never change say nothing.
-    assert SCORE["log_likelihood"](nats, np.ones((5, 2, 2, 1)), True)[
+    assert SCORE["log_likelihood"](nats, np.ones((5, 2, 2, 1)), 2)[
         "independent_pixels"
     ] == pytest.approx(0, abs=1e-9)
+    # Four values, each as often as the others, in every pixel.
+    quarters = np.broadcast_to(np.linspace(-1, 1, 4)[:, None, None, None], (4, 2, 2, 1))
+    assert SCORE["log_likelihood"](nats, quarters, 4)["independent_pixels"] == pytest.approx(
+        4 * np.log(1 / 4)
+    )
 
 
 def test_bits_per_dimension_are_nats_in_other_units():

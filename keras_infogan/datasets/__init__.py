@@ -342,6 +342,14 @@ def to_float(images):
     return images.astype(np.float32) / 127.5 - 1.0
 
 
+def binarized(images, seed=0):
+    """Returns images in [-1, 1] with each number drawn black or white, -1 or 1, its gray level the
+    probability of white: what dynamic binarization draws, once.
+    """
+    drawn = np.random.default_rng(seed).random(images.shape, np.float32)
+    return np.where(drawn < (images + 1) / 2, 1, -1).astype(np.float32)
+
+
 def check_batch_size(image_set, batch_size):
     """Raises UserError unless the data fills one batch."""
     count = len(image_set.images)
@@ -595,6 +603,7 @@ __all__ = [
     "Facts",
     "ImageSet",
     "batches",
+    "binarized",
     "check_batch_size",
     "check_labels",
     "check_speakers",

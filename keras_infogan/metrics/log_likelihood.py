@@ -1,6 +1,7 @@
 """How likely a model says real images are, in nats."""
 
 import numpy as np
+from scipy import special
 
 NUM_IMPORTANCE_SAMPLES, NUM_IMPORTANCE_IMAGES = 200, 1000
 PROTOCOL = (
@@ -13,25 +14,25 @@ PROTOCOL = (
 )
 
 
-def log_likelihood(likelihoods, likelihood_images, binary_pixels):
+def log_likelihood(likelihoods, likelihood_images, pixel_levels):
     """Returns a dict of means in nats: what the model says, and "independent_pixels" beside it.
 
     Args:
       likelihoods: dict from "bound", "importance_sampled" or "exact" to nats per
         image, float (count,).
       likelihood_images: the images, float (count, height, width, channels) in [-1, 1].
-      binary_pixels: whether all pixels are -1 or 1, and the likelihood that of such images;
-        otherwise it is a density.
+      pixel_levels: how many values, from -1 to 1, a pixel's channel is taken to have; 0: the
+        likelihood is a density.
     """
     return {name: float(np.mean(nats)) for name, nats in likelihoods.items()} | {
-        "independent_pixels": _independent_pixels(likelihood_images, binary_pixels)
+        "independent_pixels": _independent_pixels(likelihood_images, pixel_levels)
     }
 
 
-def _independent_pixels(images, binary):
-    mean = images.mean(axis=0, dtype=np.float64)
-    if binary:
-        share = np.clip((mean + 1) / 2, 1e-12, 1 - 1e-12)
-        return float(np.sum(share * np.log(share) + (1 - share) * np.log(1 - share)))
+def _independent_pixels(images, levels):
+    if levels:
+        values = np.round((images + 1) / 2 * (levels - 1))
+        shares = np.stack([np.mean(values == value, axis=0) for value in range(levels)])
+        return float(np.sum(special.xlogy(shares, shares)))
     variance = np.maximum(images.var(axis=0, dtype=np.float64), 1e-6)
     return float(np.sum(-0.5 * np.log(2 * np.pi * variance) - 0.5))

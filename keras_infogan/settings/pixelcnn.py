@@ -87,7 +87,7 @@ PRESETS = {
         filters=16,
         learning_rate=2e-3,
         batch_size=64,
-        steps=12_000,
+        steps=6000,
         picture_every_steps=1000,
     ),
     # Table 1 has 15 layers of 128 features for CIFAR-10; these are for a day on a few cores.

@@ -86,7 +86,7 @@ PRESETS = {
         blocks=2,
         learning_rate=3e-3,
         batch_size=64,
-        steps=2200,
+        steps=1000,
         picture_every_steps=1000,
     ),
     # Table 1 has 12 layers of 128 features for CIFAR-10; these are for a day on a few cores.

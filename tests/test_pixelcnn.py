@@ -1,0 +1,168 @@
+"""What is the models' own that make an image pixel by pixel: what they may see, an exact
+likelihood, and drawing that agrees with it.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+import scipy.special
+from conftest import TINY, succeed_here
+from PIL import Image
+
+from keras_infogan import datasets, masked, models, trained
+from keras_infogan.config import UserError
+
+GRAY, COLOR = (6, 5, 1), (4, 5, 3)
+ARCHITECTURES = [
+    ("pixelcnn", "plain"),
+    ("pixelcnn", "gated"),
+    ("pixelrnn", "row"),
+    ("pixelrnn", "diagonal"),
+]
+
+
+@functools.cache
+def _model(name, architecture, shape, levels):
+    settings = dataclasses.replace(
+        TINY[name], architecture=architecture, levels=levels, filters=6, blocks=2, noise_size=0
+    )
+    return models.build(name, settings, shape)
+
+
+def _logits(model, values):
+    """Returns the logits of each number of images, numpy (batch, numbers, levels)."""
+    logits, _ = model._predicted(values, model._nothing_above(values))
+    return logits.numpy().reshape(len(values), -1, model.settings.levels)
+
+
+@pytest.mark.parametrize(("name", "architecture"), ARCHITECTURES)
+@pytest.mark.parametrize(("shape", "levels"), [(GRAY, 2), (COLOR, 4)])
+def test_a_number_moves_what_comes_after_it_and_nothing_else(name, architecture, shape, levels):
+    """In the order row, column, channel; over several weights, for one may be deaf by chance."""
+    model, generator, count = (
+        _model(name, architecture, shape, levels),
+        np.random.default_rng(0),
+        int(np.prod(shape)),
+    )
+    moved = np.zeros((count, count), bool)
+    for _ in range(3):
+        for variable in model.trainable_variables:
+            variable.assign(generator.normal(0, 0.3, variable.shape))
+        values = np.repeat(generator.integers(0, levels, (1, count)), count + 1, axis=0)
+        values[range(count), range(count)] = (values[range(count), range(count)] + 1) % levels
+        logits = _logits(model, values.reshape(-1, *shape).astype(np.float32))
+        moved |= np.abs(logits[:-1] - logits[-1]).max(axis=-1) > 1e-6
+    assert not np.tril(moved).any()
+    after = moved[np.triu_indices(count, 1)]
+    # Two plain blocks have a blind spot at the right (Section 2.1 of arXiv 1606.05328).
+    assert after.all() if architecture == "gated" else after.mean() > 0.95
+
+
+@pytest.mark.parametrize(("name", "architecture"), ARCHITECTURES)
+@pytest.mark.parametrize(("shape", "levels"), [(GRAY, 2), (COLOR, 4)])
+def test_drawn_then_scored_agrees(name, architecture, shape, levels):
+    """Each number drawn is that which its share of the distribution function, by the logits of the
+    whole image, asks for; and the likelihood is the product of their probabilities.
+    """
+    model = _model(name, architecture, shape, levels)
+    face, latents = trained.TrainedLearner(model), model.latent_spec.sample(4, seed=1)
+    images = face.generate(latents)
+    values = np.round((images + 1) / 2 * (levels - 1)).astype(np.float32)
+    log_probabilities = scipy.special.log_softmax(_logits(model, values), axis=-1)
+    function = np.exp(log_probabilities).cumsum(axis=-1)[..., :-1]
+    expected = (function <= (latents[..., None] + 1) / 2).sum(axis=-1)
+    assert np.array_equal(values.reshape(expected.shape), expected)
+    assert len(np.unique(values)) == levels
+    nats = np.take_along_axis(log_probabilities, expected[..., None], axis=-1)[..., 0]
+    assert face.log_likelihood(images) == pytest.approx(nats.sum(axis=1), rel=1e-5)
+    surprise = -nats.reshape(4, *shape).sum(axis=-1)
+    assert face.surprise(images) == pytest.approx(surprise, abs=1e-4)
+
+
+def test_all_images_of_three_pixels_have_the_probability_one():
+    model = _model("pixelcnn", "plain", (1, 3, 1), 3)
+    every = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3), axis=-1).reshape(27, 1, 3, 1)
+    nats = trained.TrainedLearner(model).log_likelihood(every.astype(np.float32))
+    assert np.exp(nats).sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_what_is_known_stays_and_what_is_not_is_drawn():
+    model = trained.TrainedLearner(_model("pixelcnn", "plain", COLOR, 4))
+    images, known = model.sample(3, seed=0), np.zeros((3, *COLOR[:2], 1), np.float32)
+    known[:, :2] = 1
+    completed = model.complete(images, known, seed=5)
+    assert np.array_equal(completed[:, :2], images[:, :2])
+    assert not np.array_equal(completed[:, 2:], images[:, 2:])
+    # Nothing known: a sample of the same seed.
+    assert np.array_equal(model.complete(images, 0 * known, seed=0), images)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("A", [[1, 1, 1], [1, 0, 0]]),
+        ("B", [[1, 1, 1], [1, 1, 0]]),
+        ("above", [[1, 1, 1], [0, 0, 0]]),
+        ("all", [[1, 1, 1], [1, 1, 1]]),
+    ],
+)
+def test_masks_of_gray_images(kind, expected):
+    one = masked.channel_groups(1, 1)
+    assert masked.mask(kind, 2, 3, one, one)[..., 0, 0].tolist() == expected
+
+
+def test_masks_of_channels_in_their_order():
+    """R sees no channel of its own pixel, G sees R, B sees R and G (Figure 2)."""
+    one, gates = masked.channel_groups(3, 3), masked.channel_groups(6, 3, parts=2)
+    assert gates.tolist() == [0, 1, 2, 0, 1, 2]
+    assert masked.mask("A", 1, 1, one, one)[0, 0].tolist() == [[0, 1, 1], [0, 0, 1], [0, 0, 0]]
+    assert masked.mask("B", 1, 1, one, gates)[0, 0].tolist() == [
+        [1, 1, 1, 1, 1, 1],
+        [0, 1, 1, 0, 1, 1],
+        [0, 0, 1, 0, 0, 1],
+    ]
+
+
+def test_binary_images_are_drawn_anew_at_each_step(batch):
+    model = models.build("pixelcnn", dataclasses.replace(TINY["pixelcnn"], levels=2), (8, 8, 1))
+    one = model._binarized(batch["image"]).numpy()
+    model.steps_taken.assign(1)
+    other = model._binarized(batch["image"]).numpy()
+    assert set(np.unique(one)) == {-1, 1}
+    assert not np.array_equal(one, other)
+    assert np.mean([one, other]) == pytest.approx(batch["image"].numpy().mean(), abs=0.05)
+
+
+def test_gray_images_are_no_images_of_a_binary_model():
+    model = trained.TrainedLearner(_model("pixelcnn", "plain", GRAY, 2))
+    gray = np.zeros((2, *GRAY), np.float32)
+    with pytest.raises(UserError, match="knows black and white pixels alone"):
+        model.log_likelihood(gray)
+    assert np.isfinite(model.log_likelihood(datasets.binarized(gray))).all()
+
+
+def test_noise_is_made_for_the_image_size():
+    settings = dataclasses.replace(TINY["pixelcnn"], noise_size=0)
+    assert settings.for_images(COLOR).latent_spec.size == 60
+    with pytest.raises(UserError, match="--noise_size=7 does not fit images of 4x5x3 numbers"):
+        dataclasses.replace(settings, noise_size=7).for_images(COLOR)
+
+
+def test_pictures_of_halves_completed_and_of_surprise(run_of, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        Image.new("L", (20, 20), "gray").save(folder / name)
+    run = f"--run_dir={run_of('pixelcnn')}"
+    succeed_here("sample", run, f"--complete={folder}", f"--output_dir={tmp_path}", "--rows=2")
+    with Image.open(tmp_path / "completions.png") as picture:
+        assert picture.size == (8 * 50 - 2, 2 * 50 - 2)
+    arguments = (run, f"--images={folder}", f"--output={tmp_path / 'table.csv'}")
+    succeed_here("encode", *arguments, f"--surprise={tmp_path / 'surprise.png'}")
+    lines = (tmp_path / "table.csv").read_text().splitlines()
+    assert lines[0] == "image,log_likelihood"
+    assert all(float(line.split(",")[1]) < 0 for line in lines[1:])
+    with Image.open(tmp_path / "surprise.png") as picture:
+        assert picture.size == (4 * 50 - 2, 50 - 2)
