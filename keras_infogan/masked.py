@@ -64,9 +64,11 @@ class MaskedConv2D(keras.layers.Conv2D):
 
     def build(self, input_shape):
         super().build(input_shape)
+        height, width = self.kernel_size
         self.mask = mask(
             self.kind,
-            *self.kernel_size,
+            height,
+            width,
             channel_groups(input_shape[-1], self.channels),
             channel_groups(self.filters, self.channels, self.parts),
         )

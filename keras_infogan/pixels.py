@@ -116,8 +116,9 @@ class PixelByPixel(Learner):
         """Returns images in [-1, 1] of noise: each number picks the value of one pixel and channel,
         the first for which the distribution function exceeds its share of [-1, 1].
         """
-        images = tf.zeros((tf.shape(latents)[0], *self.image_shape))
-        return self.complete(images, tf.zeros_like(images[..., :1]), latents)
+        count, (height, width, channels) = tf.shape(latents)[0], self.image_shape
+        unknown = tf.zeros((count, height, width, 1))
+        return self.complete(tf.zeros((count, height, width, channels)), unknown, latents)
 
     def complete(self, images, known, latents):
         """Returns images in [-1, 1] with the pixels that are not known drawn, each given those
@@ -132,7 +133,7 @@ class PixelByPixel(Learner):
         numbers, top = width * channels, self.settings.levels - 1
         in_rows = (-1, height, numbers)
         chances = tf.reshape(0.5 * (latents + 1), in_rows)
-        fixed = tf.reshape(tf.repeat(known, channels, axis=-1) > 0.5, in_rows)
+        unknown = tf.reshape(tf.repeat(known, channels, axis=-1) < 0.5, in_rows)
         values = tf.reshape(tf.round(0.5 * (images + 1) * top), in_rows)
 
         def draw_row(row, values, above):
@@ -145,7 +146,7 @@ class PixelByPixel(Learner):
                 function = tf.cumsum(tf.nn.softmax(logits), axis=-1)[:, :top]
                 chance = chances[:, row, place, None]
                 value = tf.reduce_sum(tf.cast(function <= chance, tf.float32), axis=-1)
-                drawn = (tf.range(numbers) == place) & ~fixed[:, row]
+                drawn = (tf.range(numbers) == place) & unknown[:, row]
                 return place + 1, tf.where(drawn, value[:, None], line)
 
             _, line = tf.while_loop(

@@ -35,6 +35,7 @@ def test_encodes_with_the_latents_of_a_vae(run_of, tmp_path):
         "image",
         "label",
         *(column for code in codes for column in (code, f"{code}_std")),
+        "log_likelihood",
     ]
     assert all(float(row["continuous_1_std"]) > 0 for row in table)
     assert "agree with their label" not in printed

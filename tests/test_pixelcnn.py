@@ -8,11 +8,13 @@ import functools
 import numpy as np
 import pytest
 import scipy.special
+import tensorflow as tf
 from conftest import TINY, succeed_here
 from PIL import Image
 
-from keras_infogan import datasets, masked, models, trained
+from keras_infogan import contract, datasets, masked, models, onnx_model, trained
 from keras_infogan.config import UserError
+from keras_infogan.export import parity
 
 GRAY, COLOR = (6, 5, 1), (4, 5, 3)
 ARCHITECTURES = [
@@ -33,6 +35,7 @@ def _model(name, architecture, shape, levels):
 
 def _logits(model, values):
     """Returns the logits of each number of images, numpy (batch, numbers, levels)."""
+    values = tf.constant(values)
     logits, _ = model._predicted(values, model._nothing_above(values))
     return logits.numpy().reshape(len(values), -1, model.settings.levels)
 
@@ -47,7 +50,7 @@ def test_a_number_moves_what_comes_after_it_and_nothing_else(name, architecture,
         int(np.prod(shape)),
     )
     moved = np.zeros((count, count), bool)
-    for _ in range(3):
+    for _ in range(8):
         for variable in model.trainable_variables:
             variable.assign(generator.normal(0, 0.3, variable.shape))
         values = np.repeat(generator.integers(0, levels, (1, count)), count + 1, axis=0)
@@ -166,3 +169,37 @@ def test_pictures_of_halves_completed_and_of_surprise(run_of, tmp_path):
     assert all(float(line.split(",")[1]) < 0 for line in lines[1:])
     with Image.open(tmp_path / "surprise.png") as picture:
         assert picture.size == (4 * 50 - 2, 50 - 2)
+
+
+@pytest.mark.parametrize("name", ["pixelcnn", "pixelrnn"])
+def test_an_export_draws_and_scores_alike(exported_untrained, name):
+    _, model, directory = exported_untrained(name)
+    content, agreed = contract.read(directory / "generator.json")
+    assert agreed.capabilities == ("generate", "log_likelihood")
+    assert agreed.latent_spec == model.latent_spec
+    assert agreed.latent_spec.noise.picks_pixels
+    tipped = [row.get("images_with_a_tipped_pixel") for row in content["parity"]]
+    assert len([number for number in tipped if number is not None]) == 6
+    exported, images = onnx_model.load(directory / "generator.onnx"), model.sample(5, seed=2)
+    assert exported.sample(5, seed=2) == pytest.approx(images, abs=1e-5)
+    assert exported.log_likelihood(images) == pytest.approx(model.log_likelihood(images), rel=1e-4)
+    assert exported.likelihood == model.likelihood
+
+
+def test_a_pixel_that_tips_is_counted_and_too_many_are_refused(exported_untrained, monkeypatch):
+    _, model, directory = exported_untrained("pixelcnn")
+    _, agreed = contract.read(directory / "generator.json")
+    generate = model.generate
+
+    def tip(count):
+        def other(latents):
+            images = generate(latents).copy()
+            images[:count, -1, -1] *= -1
+            return images
+
+        monkeypatch.setattr(model, "generate", other)
+        return parity.measure(agreed, model, directory, ["generator.onnx"])
+
+    assert [row["images_with_a_tipped_pixel"] for row in tip(2)] == [4]  # two in each part
+    with pytest.raises(UserError, match="draws other pixels than Keras in"):
+        tip(20)

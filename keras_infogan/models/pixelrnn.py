@@ -125,7 +125,7 @@ class DiagonalLSTM(_Recurrent):
         diagonals = tf.range(width + rows - 1)
         columns = diagonals[:, None] - tf.range(rows)
         inside = tf.cast((columns >= 0) & (columns < width), gates.dtype)[:, None, :, None]
-        above = tf.pad(above, ((0, 0), (0, rows - 1), (0, 0)))
+        above = ops.pad(above, ((0, 0), (0, rows - 1), (0, 0)))
 
         def next_diagonal(state, entering):
             gates, above, inside = entering
@@ -153,7 +153,7 @@ def _skewed(maps):
     """
     rows, width, features = tf.shape(maps)[1], maps.shape[2], maps.shape[3]
     flat = tf.reshape(
-        tf.pad(maps, ((0, 0), (0, 0), (0, rows), (0, 0))), (-1, rows * (width + rows), features)
+        ops.pad(maps, ((0, 0), (0, 0), (0, rows), (0, 0))), (-1, rows * (width + rows), features)
     )
     moved = tf.reshape(flat[:, :-rows], (-1, rows, width + rows - 1, features))
     return tf.transpose(moved, (2, 0, 1, 3))
@@ -165,5 +165,5 @@ def _straight(diagonals, width):
     flat = tf.reshape(
         tf.transpose(diagonals, (1, 2, 0, 3)), (-1, rows * (width + rows - 1), features)
     )
-    padded = tf.pad(flat, ((0, 0), (0, rows), (0, 0)))
+    padded = ops.pad(flat, ((0, 0), (0, rows), (0, 0)))
     return tf.reshape(padded, (-1, rows, width + rows, features))[:, :, :width]
