@@ -68,7 +68,7 @@ class DomainAdversarial(Learner):
         }
 
     def objectives(self, batch):
-        """Both losses of equation 9, L_d the sum of its means over either data set."""
+        """Both losses of equation 9, L_d as the mean over both data sets' images."""
         source, target = (
             self.features(batch[name], training=True) for name in ("image", "target_image")
         )
@@ -77,7 +77,10 @@ class DomainAdversarial(Learner):
         of_source, of_target = (
             self.domain_classifier(part, training=True) for part in (source, target)
         )
-        domain_loss = losses.discriminator_loss(of_source, of_target)
+        domain_loss = 0.5 * (
+            losses.binary_cross_entropy(of_source, 1.0)
+            + losses.binary_cross_entropy(of_target, 0.0)
+        )
         right = ops.equal(ops.argmax(logits, axis=-1), ops.cast(batch["label"], "int32"))
         told = 0.5 * (_share(of_source > 0) + _share(of_target < 0))
         return (
