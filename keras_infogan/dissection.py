@@ -255,7 +255,7 @@ def agreement(opened, segment, num_images, seed):
     ]
     results = []
     for kind in range(2):
-        chosen, judged = (_measured(table[kind], len(names)) for table in tables)
+        chosen, judged = (_measured(table[kind]) for table in tables)
         best = chosen[0].argmax(axis=-1)[..., None]
         ratios, ious = (
             np.take_along_axis(values, best, axis=-1)[..., 0] for values in (chosen[0], judged[1])
@@ -266,40 +266,42 @@ def agreement(opened, segment, num_images, seed):
 
 
 def _counted(opened, segment, latents, edges, about):
-    """Returns how many pixels lie between which thresholds in which segments: int (2, units,
-    2^segments, thresholds + 1), of images with their own segments and with another's.
+    """Returns how many pixels lie between which thresholds in each segment, and in all of the
+    images: (2, units, segments + 1, thresholds + 1), of images with their own segments and with
+    another's.
 
-    A pixel's segments are written as the bits of a number, so that each is counted once.
+    A pixel's segments are written as the bits of a number, so that each pixel is counted once.
     """
     units, num_bins = len(edges), edges.shape[1] + 1
-    table = None
+    table = np.zeros(())
     parts = tqdm(range(0, len(latents), _BATCH_SIZE), desc=about, unit="x100", leave=False)
     for start in parts:
         ((made, maps),) = opened.images_and_maps(latents[start : start + _BATCH_SIZE])
         masks = np.stack(list(segment(made).values()), axis=-1)
-        bits = masks @ (1 << np.arange(masks.shape[-1]))
+        powers = 1 << np.arange(masks.shape[-1])
+        bits = masks @ powers
         pairings = [bits.ravel(), np.roll(bits, 1, axis=0).ravel()]
-        length = 2 ** masks.shape[-1] * num_bins
-        table = np.zeros((2, units, length), np.int64) if table is None else table
+        numbers = np.arange(2 * powers[-1])
+        members = np.stack([*(numbers & powers[:, None] > 0), numbers >= 0]).astype(float)
+        counted = np.zeros((2, units, len(members), num_bins))
         values = resized(maps, made.shape[1:3]).reshape(-1, units)
         for unit in range(units):
             # As many thresholds as lie below.
             bins = np.searchsorted(edges[unit], values[:, unit])
             for kind, paired in enumerate(pairings):
-                table[kind, unit] += np.bincount(paired * num_bins + bins, minlength=length)
-    assert table is not None
-    return table.reshape(2, units, -1, num_bins)
+                counts = np.bincount(paired * num_bins + bins, minlength=len(numbers) * num_bins)
+                counted[kind, unit] = members @ counts.reshape(-1, num_bins)
+        table = table + counted
+    return table
 
 
-def _measured(table, num_segments):
+def _measured(table):
     """Returns information quality ratio and IoU, each (units, segments, thresholds), of counts
-    (units, 2^segments, thresholds + 1).
+    (units, segments + 1, thresholds + 1).
     """
-    members = (np.arange(table.shape[1]) >> np.arange(num_segments)[:, None]) & 1
-    inside = np.einsum("cm,umb->ucb", members, table)
-    above = np.cumsum(inside[..., ::-1], axis=-1)[..., ::-1][..., 1:]
-    active = np.cumsum(table.sum(axis=1)[:, ::-1], axis=-1)[:, ::-1][:, None, 1:]
-    size, total = inside.sum(axis=-1, keepdims=True), table[0].sum()
+    reversed_sums = np.cumsum(table[..., ::-1], axis=-1)[..., ::-1]
+    above, active = reversed_sums[:, :-1, 1:], reversed_sums[:, -1:, 1:]
+    size, total = reversed_sums[:, :-1, :1], reversed_sums[:, -1:, :1]
     iou = above / np.maximum(active + size - above, 1)
 
     def entropy(*counts):
@@ -458,8 +460,9 @@ def _pooled(masks, size):
 
 
 def _optimized(opened, stand_in, index, latents, share, values, seed):
-    """Returns alpha (units,) that minimizes -ACE + lambda |alpha|^2 (equation 6), where ACE is what
-    inserting raises at places without the segment, less what ablating leaves at places with it.
+    """Returns alpha (units,) that minimizes -ACE + lambda |alpha|^2 (Section 3.2), where ACE is
+    what inserting raises at places without the segment, less what ablating leaves at places with
+    it.
 
     The released code reads the effect of both at the places that have the segment; an insertion is
     looked for here where it was made.
