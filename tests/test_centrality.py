@@ -75,6 +75,7 @@ def test_the_runs_of_a_sweep_are_compared_and_one_is_chosen(tmp_path, monkeypatc
     row = {"alarm_kinds": [], "scores": {"consistency/digit": 0.9}}
     rows = [row | {"name": name, "centrality": value} for name, value in found.items()]
     chosen = sweeps._chosen([*rows, row | {"name": "dcgan", "centrality": None}])
+    assert chosen
     assert chosen["score"] == "centrality"
     assert chosen["run"] == lines[0].split(":")[0]
 

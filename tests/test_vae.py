@@ -75,8 +75,8 @@ def test_with_a_capacity_beta_weighs_how_far_the_divergence_is_off(step, batch):
     model.steps_taken.assign(step)
     minimized, logged = model.objectives(batch)
     penalty = minimized["autoencoder"].numpy() - logged["reconstruction"].numpy()
-    divergence = sum(
-        value.numpy() for name, value in logged.items() if name.startswith("divergence/")
+    divergence = np.sum(
+        [value.numpy() for name, value in logged.items() if name.startswith("divergence/")], axis=0
     )
     capacity = {0: 0.0, 5: 12.5, 50: 25.0}[step]
     assert penalty.mean() == pytest.approx(10 * abs(divergence.mean() - capacity), rel=1e-3)

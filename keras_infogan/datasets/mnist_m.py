@@ -6,8 +6,7 @@ that come with scikit-image and scikit-learn, so figures on it are not the paper
 serves both splits.
 """
 
-import importlib.util
-import pathlib
+import importlib.resources
 
 import numpy as np
 from PIL import Image
@@ -82,17 +81,11 @@ def _patch(photographs, generator):
 def _photograph(place, file):
     """Returns a photograph that comes with a package, uint8 (height, width, 3)."""
     package, *folders = place
-    found = importlib.util.find_spec(package)
-    if found is None or not found.submodule_search_locations:
-        raise UserError(
-            "mnist_m is made with photographs of scikit-image, which is not installed; install "
-            "keras-infogan with its extra: pip install '.[domains]'."
-        )
-    path = pathlib.Path(found.submodule_search_locations[0], *folders, file)
+    path = importlib.resources.files(package).joinpath(*folders, file)
     if not path.is_file():
         raise UserError(
             f"mnist_m is made with {path}, which is not there; install scikit-image anew, in a "
             "version from 0.22 on."
         )
-    with Image.open(path) as image:
+    with path.open("rb") as content, Image.open(content) as image:
         return np.asarray(image.convert("RGB"))

@@ -288,11 +288,12 @@ class InfoGAN(Learner):
                 f"uncertainty/{code.name}": uncertainty,
             }
         for code in guided:
+            change, unit = code.guide
             answers = code.answer(of_images[code.name])
             error = losses.guidance(
                 answers,
                 code.answer(of_copies[code.name]),
-                augment.guided(*code.guide, answers, strengths),
+                augment.guided(change, unit, answers, strengths),
             )
             learned += settings.guidance_weight * code.weight * error
             logged[f"guidance/{code.name}"] = error
