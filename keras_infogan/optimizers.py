@@ -76,3 +76,35 @@ class PowerDecay(keras.optimizers.schedules.LearningRateSchedule):
             "factor": self.factor,
             "power": self.power,
         }
+
+
+@keras.saving.register_keras_serializable("keras_infogan")
+class LateStart(keras.optimizers.schedules.LearningRateSchedule):
+    """The learning rate of an Adam whose gradients are 0 for a while, so that it then begins as
+    Adam begins.
+
+    Adam counts those updates, in the corrections of its moments (Kingma and Ba 2014, Algorithm 1):
+    after a thousand of them the first real one would be a dozen times too large.
+
+    Attributes:
+      learning_rate: the rate, or a schedule of it.
+      start: number of updates with gradient 0.
+      beta_1, beta_2: Adam's decays.
+    """
+
+    def __init__(self, learning_rate, start, beta_1, beta_2=0.999):
+        self.learning_rate, self.start = learning_rate, start
+        self.beta_1, self.beta_2 = beta_1, beta_2
+
+    def __call__(self, step):
+        def correction(count):
+            return tf.sqrt(1 - self.beta_2**count) / (1 - self.beta_1**count)
+
+        rate = self.learning_rate(step) if callable(self.learning_rate) else self.learning_rate
+        counted = tf.cast(step, "float32") + 1
+        own = tf.maximum(counted - self.start, 1)
+        return tf.where(counted > self.start, rate * correction(own) / correction(counted), 0.0)
+
+    def get_config(self):
+        names = ("learning_rate", "start", "beta_1", "beta_2")
+        return {name: getattr(self, name) for name in names}

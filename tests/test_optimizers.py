@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_infogan.optimizers import Adam, LinearDecay
+from keras_infogan.optimizers import Adam, LateStart, LinearDecay
 
 GRADIENTS = np.random.default_rng(0).normal(size=(5, 3, 2)).astype(np.float32)
 
@@ -41,3 +41,23 @@ def test_a_rate_stays_and_then_falls_to_zero():
     assert rates == pytest.approx([0.5, 0.5, 0.25, 0.005, 0, 0])
     again = LinearDecay.from_config(rate.get_config())
     assert float(again(150)) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("rate", [0.1, LinearDecay(0.1, 0, 1_000_000)])
+def test_a_late_start_is_that_of_a_new_adam(rate):
+    """Though Adam has counted a thousand updates by nothing."""
+
+    def moved(optimizer, idle):
+        variable = keras.Variable(np.zeros((3, 2), np.float32))
+        optimizer.build([variable])
+        optimizer.iterations.assign(idle)
+        found = []
+        for gradient in GRADIENTS:
+            optimizer.apply([tf.constant(gradient)], [variable])
+            found.append(variable.numpy())
+        return found
+
+    new, late = moved(Adam(0.1, 0.5), 0), moved(Adam(LateStart(rate, 1000, 0.5), 0.5), 1000)
+    for one, other in zip(new, late, strict=True):
+        assert other == pytest.approx(one, rel=2e-3)
+    assert [float(LateStart(rate, 10, 0.5)(step)) for step in (0, 9)] == [0, 0]

@@ -17,7 +17,7 @@ from keras import ops
 
 from keras_infogan import architectures, losses, networks
 from keras_infogan.learner import Learner, Player, moving_average
-from keras_infogan.optimizers import Adam, LinearDecay
+from keras_infogan.optimizers import Adam, LateStart, LinearDecay
 
 # Numbers of draws (see Learner.draw): of noise on what D sees, of dropout, three kinds of images
 # each.
@@ -52,17 +52,22 @@ class TripleGAN(Learner):
     def make_players(self):
         settings = self.settings
 
-        def adam(**average):
+        def adam(start=0, **average):
             rate = settings.learning_rate
             if settings.learning_rate_decay_start < 1:
-                start = settings.learning_rate_decay_start * settings.steps
-                rate = LinearDecay(rate, start, settings.steps)
+                start_of_decay = settings.learning_rate_decay_start * settings.steps
+                rate = LinearDecay(rate, start_of_decay, settings.steps)
+            if start:
+                rate = LateStart(rate, start, settings.adam_beta_1)
             return Adam(rate, settings.adam_beta_1, **average)
 
+        first = settings.classifier_steps  # alone
         average, classifier = moving_average(settings.average_decay), tuple(self.blocks)
         return {
-            "discriminator": Player(adam(), (self.discriminator,)),
-            "generator": Player(adam(**average), (self.generator,), averaged=(self.generator,)),
+            "discriminator": Player(adam(first), (self.discriminator,)),
+            "generator": Player(
+                adam(first, **average), (self.generator,), averaged=(self.generator,)
+            ),
             "classifier": Player(adam(**average), classifier, averaged=classifier),
         }
 
@@ -79,8 +84,9 @@ class TripleGAN(Learner):
         of_labeled, of_unlabeled = ops.split(
             self._logits([batch["labeled_image"], images], use=_DROPOUT), 2
         )
-        # What is learned from fakes moves nothing of the generator.
-        of_fakes = self._logits([ops.stop_gradient(fakes)], use=_DROPOUT + 4)
+        # What is learned from fakes moves nothing of the generator, and batch norm's statistics are
+        # those of images: at first the fakes are noise.
+        of_fakes = self._logits([ops.stop_gradient(fakes)], use=_DROPOUT + 4, training=False)
         log_answers = ops.log_softmax(of_unlabeled)
         answers = ops.exp(log_answers)
         guesses = ops.one_hot(ops.argmax(answers, axis=-1), self.num_classes, dtype="float32")
@@ -139,8 +145,10 @@ class TripleGAN(Learner):
             },
         )
 
-    def _logits(self, parts, use):
-        """Returns the classifier's logits of batches of images, one after another, in training."""
+    def _logits(self, parts, use, training=True):
+        """Returns the classifier's logits of batches of images, one after another, with dropout;
+        `training` is batch norm's.
+        """
         features, rate = ops.concatenate(parts), self.settings.dropout
         for number, block in enumerate(self.blocks):
             if number and rate:
@@ -154,7 +162,7 @@ class TripleGAN(Learner):
                 )
                 kept = ops.cast(drawn >= rate, features.dtype)
                 features = features * kept / (1 - rate)
-            features = block(features, training=True)
+            features = block(features, training=training)
         return features
 
     def _judged(self, images, labels, use):

@@ -3,7 +3,9 @@ github.com/zhenxuan00/triple-gan, x2y_yz2x_xy2p_ssl_mnist.py). Loads without Ten
 
 Where the released code has what the paper has not, a setting says so. What deviates here:
   - Images are in [-1, 1] and the generator ends in tanh; its noise is U(-1, 1), not U(0, 1).
-  - The classifier is half as wide and pads its convolutions, so that it takes any size.
+  - The classifier is half as wide and pads its convolutions, so that it takes any size; it has
+    batch norm once, after the global pool, where the code has it after each convolution.
+  - The classifier begins with the rates of all, not with Adam at 3e-4 and 0.9.
   - The generator has ReLU where the code has softplus, and takes the label at its input only; the
     discriminator has no weight normalization; the classifier has no L2 penalty.
   - Thousands of steps, not 1,000 epochs, in which the discriminator has to heed the label sooner: a
