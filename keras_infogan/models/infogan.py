@@ -8,11 +8,10 @@ The game of equation 6:
 
 D and Q share the trunk and differ in their last layers (Section 6).
 
-With the contrastive regularizer (InfoGAN-CR, Lin et al. 2020, arXiv 1906.06034, equation 4) a
-network H sees two images that have one code in common, all else drawn anew, and says which; H and G
-want it to be right:
+With the contrastive regularizer (InfoGAN-CR, Lin et al. 2020, arXiv 1906.06034) a network H sees
+two images that have the noise and one code in common, and says which; H and G want it to be right:
 
-    min_{G,Q,H} max_D  V(D, G) - lambda L_I(G, Q) - alpha E_i [log H_i(G(z,c), G(z',c'))],
+    min_{G,Q,H} max_D  V(D, G) - lambda L_I(G, Q) - alpha E_i [log H_i(G(z,c), G(z,c'))],
     c_i = c'_i
 
 Settings and presets stand in `settings.infogan`.
@@ -230,6 +229,7 @@ class InfoGAN(Learner):
             return minimized, {}
         columns = spec.unpack(np.arange(spec.size)[None])
         belongs = np.zeros((len(spec.codes), spec.size), np.float32)
+        belongs[:, columns["noise"]] = 1  # as in the released code
         for index, code in enumerate(spec.codes):
             belongs[index, columns[code.name]] = 1
 

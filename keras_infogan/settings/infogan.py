@@ -221,11 +221,23 @@ class InfoGANSettings(config.Settings):
         architectures.check_encoder("recognizer_layers", self.recognizer_layers, flat_input=True)
         architectures.parse_layers(self.generator_layers)
 
+    @property
+    def _guided(self):
+        """The codes that learn a change."""
+        return [code for code in self.latent_spec.codes if code.continuous and code.guide]
+
     def _check_learning_from_real_images(self):
         changes = augment.parse_changes("changes", self.changes)
-        guided = [code for code in self.latent_spec.codes if code.continuous and code.guide]
+        hidden = augment.parse_changes("augmentation", self.augmentation).keys()
+        guided = self._guided
         for code in guided:
             change, unit = code.guide
+            if hidden & {change, "flip"}:
+                raise config.UserError(
+                    f"--augmentation={self.augmentation!r} hides from the recognizer what "
+                    f"{code.name} is to learn; leave {' and '.join(hidden & {change, 'flip'})} "
+                    "out of it."
+                )
             if not changes.get(change):
                 raise config.UserError(
                     f"--codes: {code.name} is to learn {change}, by which no image is changed; add "
@@ -327,6 +339,12 @@ class InfoGANSettings(config.Settings):
         Raises:
           UserError: if the layers cannot make such images.
         """
+        for code in self._guided:
+            if code.guide[0] in ("saturation", "warmth") and image_shape[-1] != 3:
+                raise config.UserError(
+                    f"--codes: {code.name} is to learn {code.guide[0]}, which takes images in "
+                    "color, and these are gray; leave it out."
+                )
         trunk, generator = architectures.completed(
             self.trunk_layers, self.generator_layers, image_shape
         )
@@ -467,8 +485,9 @@ PRESETS = {
     # Any other images: Table 3's style, layers made for the image size.
     "general": InfoGANSettings(noise_size=64, steps=20_000),
 }
-# InfoGAN-CR of the same paper: after 288,000 steps alpha is 2. Deviation: the network that compares
-# learns from the start, and is not spectrally normalized in its last layer.
+# InfoGAN-CR of the same paper: after 288,000 steps alpha is 2. Deviations: the released code begins
+# the network that compares anew at that step, and moves it once a step; here it goes on, and moves
+# with each update of the generator.
 PRESETS["dsprites_contrastive"] = dataclasses.replace(
     PRESETS["dsprites"], contrastive_weight=2.0, contrastive_start=288_000 / 322_560
 )
