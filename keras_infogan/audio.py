@@ -60,6 +60,10 @@ def read(data):
         samples = samples.mean(axis=1)
     if not np.isfinite(samples).all():
         raise ValueError("its samples are not finite")
+    if not 1_000 <= rate <= 768_000:
+        raise ValueError(f"{rate} samples a second are no rate of sound")
+    if np.abs(samples).max(initial=0) > 1e6:
+        raise ValueError("its samples are no sound")
     if rate != RATE:
         divisor = np.gcd(rate, RATE)
         samples = signal.resample_poly(samples, RATE // divisor, rate // divisor)

@@ -46,14 +46,11 @@ class StopOnNonFinite(_RunCallback):
 
     Values are fetched from the device when somebody looks at them, for a line of the log and before
     a checkpoint: until then the next steps are already on their way.
-
-    Attributes:
-      fetched: the values of the steps since the last line of the log, a list of dicts of floats.
     """
 
     def on_train_begin(self, logs=None):
         super().on_train_begin()
-        self.fetched, self._waiting = [], []
+        self._waiting = []
 
     def on_train_batch_end(self, batch, logs):
         step, settings = self.step_after(batch), self.run.settings
@@ -70,11 +67,14 @@ class StopOnNonFinite(_RunCallback):
             for name, value in values.items():
                 if not math.isfinite(value):
                     self._stop(f"{name}, or its gradient, became {value}", step)
-            self.fetched.append(values)
+            self._keep(values)
         self._waiting = []
         scale = self.model.loss_scale
         if scale is not None and scale < 1:
             self._stop("a gradient is not finite however small the loss is scaled", self.model.step)
+
+    def _keep(self, values):
+        """Takes the values of a step, a dict of floats."""
 
     def _stop(self, fault, step):
         raise UserError(
@@ -96,7 +96,7 @@ class MetricsLog(StopOnNonFinite):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin()
-        self.latest = {}
+        self.latest, self._kept = {}, []
         # A run that stopped after its last checkpoint goes back to it: lines from beyond
         # would stand twice.
         lines = [line for line in runs.read_log(self.run) if line["step"] <= self.first]
@@ -110,10 +110,10 @@ class MetricsLog(StopOnNonFinite):
         step = self.step_after(batch)
         if step % self.run.settings.log_every_steps == 0:
             self.latest = {
-                name: math.fsum(values[name] for values in self.fetched) / len(self.fetched)
+                name: math.fsum(values[name] for values in self._kept) / len(self._kept)
                 for name in logs
             }
-            self.fetched = []
+            self._kept = []
             if self.model.skipped_updates is not None:
                 self.latest["skipped_updates"] = self.model.skipped_updates  # so far, not a mean
             with open(self.run.metrics_log, "a") as file:
@@ -121,6 +121,9 @@ class MetricsLog(StopOnNonFinite):
             with self.writer.as_default():
                 for name, value in self.latest.items():
                     tf.summary.scalar(name, value, step)
+
+    def _keep(self, values):
+        self._kept.append(values)
 
     def on_train_end(self, logs=None):
         super().on_train_end()

@@ -84,7 +84,7 @@ def main():
     able = {
         name: model
         for name, model in trained.items()
-        if {"generate", "encode"} <= set(model.capabilities)
+        if {"generate", "encode"} <= set(model.capabilities) and model.latent_spec.codes
     }
     table = agreements(list(able.values()), FLAGS.seed)
     central = dict(zip(able, centralities(table).tolist(), strict=True))

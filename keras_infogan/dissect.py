@@ -98,7 +98,10 @@ def main():
         else {"skipped": "it was not asked for."},
     }
     page = dissection_page.html(run, result, opened, own, names, found[0], FLAGS.seed)
-    written = {"units.json": json.dumps(result, indent=1) + "\n", "dissection.html": page}
+    written = {
+        "units.json": json.dumps(result, indent=1, allow_nan=False) + "\n",
+        "dissection.html": page,
+    }
     for name, text in written.items():
         files.write_atomically(output_dir / name, text)
         print(output_dir / name)

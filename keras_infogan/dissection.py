@@ -376,6 +376,9 @@ def effects(opened, segment, num_units, num_images, seed):
         if (share == 0).any(axis=(1, 2)).sum() < _LEAST_PRESENT:
             left_out[name] = "it is everywhere"
             continue
+        if not (_pooled(before[name][..., None], opened.shape[:2]) == 0).any():
+            left_out[name] = "it is everywhere"
+            continue
         values = np.average(maps.reshape(-1, count), axis=0, weights=share.reshape(-1)).astype(
             np.float32
         )

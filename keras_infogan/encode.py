@@ -116,7 +116,9 @@ def encode(
     writer.writerows(zip(*table.values(), strict=True))
     _write("--output", output, text.getvalue())
     if classes and image_set.labels is not None:
-        right = np.mean(answers.argmax(axis=-1) == image_set.labels)
+        # By name: a folder may have some of the classes, in another order.
+        said = np.array(model.classes)[probabilities.argmax(axis=-1)]
+        right = np.mean(said == np.array(image_set.label_names)[image_set.labels])
         return [f"class: {right:.2%} of {count:,} images have their label as class"]
     return [
         _agreement(code.name, columns[code.name], image_set)

@@ -11,7 +11,8 @@ Scores come in groups: "generator" needs the model alone; "real" moves real imag
 again; "labels" and "factors" compare codes read from real images with what is known of them (the
 test split, where there is one); "images" compares generated with real images; "reconstruction" and
 "likelihood" are of models that can, such as a VAE; "classes" of those that learned from labels.
-Labels and factors serve the scores only; nothing is trained on them but the feature space.
+Labels and factors serve the scores only; nothing is trained on them but the feature space and the
+scores' own probes.
 
     python -m keras_infogan.evaluate --run_dir=runs/mnist-infogan-1 \\
         --metrics=labels,mutual_information
@@ -104,7 +105,9 @@ def evaluate(
         return read("train")
 
     def load_untrained():
-        return trained.TrainedLearner(models.build(run.model, run.settings, run.image_shape))
+        return trained.TrainedLearner(
+            models.build(run.model, run.settings, run.image_shape, precision="float32")
+        )
 
     def load_features():
         if not with_tensorflow:
@@ -117,6 +120,10 @@ def evaluate(
 
     def load_target():
         name, place = settings["target_dataset"], settings["target_data_dir"] or None
+        if not with_tensorflow and not datasets.reads_without_tensorflow(name):
+            raise UserError(
+                f"reading {name} takes TensorFlow; score the run itself, with --run_dir"
+            )
         return datasets.load_target(
             name, datasets.evaluation_split(name, place), run.image_shape, place
         )

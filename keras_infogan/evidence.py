@@ -242,12 +242,7 @@ class Evidence:
             raise UserError("the model has no codes")
         parts = self.latent_spec.unpack_parameters(parameters)
         return np.concatenate(
-            [
-                code.answer(parts[code.name])[:, None]
-                if code.continuous
-                else code.probabilities(parts[code.name])
-                for code in self.latent_spec.codes
-            ],
+            [_as_point(code, parts[code.name]) for code in self.latent_spec.codes],
             axis=1,
         )
 
@@ -616,6 +611,13 @@ def _once(load):
         return found
 
     return get
+
+
+def _as_point(code, parameters):
+    """Returns what a recognizer says of a code as columns, (count, size)."""
+    if code.continuous is None:  # a vector, which is one already
+        return parameters
+    return code.answer(parameters)[:, None] if code.continuous else code.probabilities(parameters)
 
 
 def _parts(values, about):

@@ -105,7 +105,9 @@ class PixelByPixel(Learner):
         logits, *below = self.network([strip, *above], training=training)
         shape = (-1, tf.shape(values)[1], *self.image_shape[1:], self.settings.levels)
         return tf.reshape(logits, shape), [
-            tf.ensure_shape(one, other.shape) for one, other in zip(below, above, strict=True)
+            # In float32, as they begin, whatever a layer computes in.
+            tf.ensure_shape(tf.cast(one, tf.float32), other.shape)
+            for one, other in zip(below, above, strict=True)
         ]
 
     def _nothing_above(self, images):

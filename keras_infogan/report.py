@@ -177,8 +177,9 @@ def _information_chart(run, codes):
 
 def _train_command(run):
     """Returns the command line that trains such a run: what differs from the data set's preset."""
-    known, preset = datasets.DATASETS.get(run.dataset), {}
+    known, preset, places = datasets.DATASETS.get(run.dataset), {}, ()
     if run.model in models.MODELS:  # else exported files of a model that is no more
+        places = models.settings_class(run.model).places
         settings = models.presets(run.model)[models.preset_for(run.model, run.dataset)]
         # A preset made for images of another size is compared as it is.
         with contextlib.suppress(UserError):
@@ -195,7 +196,9 @@ def _train_command(run):
         arguments.append(f"--white={run.framing.white:g}")
     for name, value in run.to_json()["settings"].items():
         # Exported files may have settings that are no more.
-        if name in preset and value != preset[name]:
+        if name in places:
+            arguments += [f"--{name}=DIR"] * bool(value)
+        elif name in preset and value != preset[name]:
             arguments.append(
                 f"--{'' if value else 'no'}{name}"
                 if isinstance(value, bool)

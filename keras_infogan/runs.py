@@ -271,7 +271,7 @@ def differences(run, other):
     return found + [
         f"{key}: {others[key]!r}, not {settings[key]!r}"
         for key in settings
-        if key != "steps" and not _same(key, settings[key], others[key])
+        if key not in ("steps", *run.settings.places) and not _same(key, settings[key], others[key])
     ]
 
 

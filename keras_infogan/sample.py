@@ -200,11 +200,14 @@ def main():
     output_dir = files.output_directory(
         config.user_path(FLAGS.output_dir) or run.directory / "pictures"
     )
-    model = load()
     if FLAGS.complete:
+        # Before TensorFlow loads.
         image_set = datasets.load("folder", "train", run.image_shape, FLAGS.complete, run.framing)
-        written = write_completions(model, output_dir, image_set, FLAGS.seed, FLAGS.rows)
-    elif FLAGS.format == "pictures":
+        written = write_completions(load(), output_dir, image_set, FLAGS.seed, FLAGS.rows)
+        print(*written, sep="\n")
+        return 0
+    model = load()
+    if FLAGS.format == "pictures":
         written = write_pictures(
             model, output_dir, FLAGS.seed, FLAGS.num, FLAGS.rows, FLAGS.columns
         )

@@ -439,7 +439,8 @@ def _chosen(rows):
     consistent, and one that knows few has it easier: runs with uneven or unused ones are left out.
     """
     central = {row["name"]: row["centrality"] for row in rows if row["centrality"] is not None}
-    if len(central) > 1:
+    # Of runs that finished since it was asked for nothing is known.
+    if len(central) > 1 and len(central) == sum(row["status"] == "finished" for row in rows):
         best, value = max(central.items(), key=lambda item: item[1])
         return {"run": best, "score": "centrality", "value": value}
     values = {}

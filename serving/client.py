@@ -123,7 +123,8 @@ def read_metadata(model, metadata):
     try:
         signatures = metadata["metadata"]["signature_def"]["signature_def"]
         default = signatures["serving_default"]
-        generates = "images" in default["outputs"]
+        # A decoder of vectors gives images too, and is no generator: its vectors have no prior.
+        generates = "images" in default["outputs"] and "decode" not in signatures
         inputs = default["inputs"] if generates else {}
         answers, weights = (
             signatures.get(name, {}).get(side, {})
@@ -141,7 +142,8 @@ def read_metadata(model, metadata):
                 )
                 codes.append(Categorical(name, num_categories))
         (noise_size,) = _shape(inputs["noise"]) if "noise" in inputs else (0,)
-        shape = tuple(_shape(default["outputs" if generates else "inputs"]["images"]))
+        given = "outputs" if "images" in default["outputs"] else "inputs"
+        shape = tuple(_shape(default[given]["images"]))
         # Which codes there are, only inputs of a generator tell.
         can = ("generate",) * generates + tuple(
             name

@@ -158,7 +158,7 @@ def test_a_table_of_vectors_and_scores(run_of, tmp_path):
     assert header.startswith("image,label,phonetic_1,phonetic_2")
     assert header.endswith("speaker_15,speaker_16")
     assert len(rows) == 80
-    printed = succeed_here("evaluate", f"--run_dir={run}", "--metrics=speech")
+    printed = succeed_here("evaluate", f"--run_dir={run}", "--metrics=speech,labels,real")
     assert "word_accuracy: phonetic" in printed
     assert "speaker_accuracy: phonetic" in printed
 

@@ -7,6 +7,7 @@ serves both splits.
 """
 
 import importlib.resources
+import zlib
 
 import numpy as np
 from PIL import Image
@@ -61,7 +62,9 @@ def read(name, split, data_dir, shape, frame):
             )
         return {"labels": digits.labels, "label_names": digits.label_names}
 
-    key = f"{name} {_VERSION} {split} {'x'.join(map(str, shape))} {frame}"
+    # Of which digits: another --data_dir may hold others.
+    checksum = zlib.crc32(np.ascontiguousarray(digits.images), zlib.crc32(digits.labels))
+    key = f"{name} {_VERSION} {split} {'x'.join(map(str, shape))} {frame} {checksum:08x}"
     return cached(key, len(digits.images), shape, decode)
 
 

@@ -125,10 +125,16 @@ def _draw(split, images):
     rates, pitches = (generator.integers(*ends, len(spoken)) for ends in (_RATES, _PITCHES))
 
     def say(index):
-        voice, word, _ = spoken[index]
-        images[index], _ = audio.to_image(
-            audio.read(_said(split.voices[voice], split.words[word], rates[index], pitches[index]))
-        )
+        voice, word = split.voices[spoken[index][0]], split.words[spoken[index][1]]
+        try:
+            images[index], _ = audio.to_image(
+                audio.read(_said(voice, word, rates[index], pitches[index]))
+            )
+        except ValueError as error:
+            raise UserError(
+                f"{_PROGRAM} says nothing that can be used for {word!r} as {voice} ({error}); "
+                "install it anew."
+            ) from None
 
     # Each word is a process of its own, which a thread waits for.
     with concurrent.futures.ThreadPoolExecutor(4) as threads:

@@ -24,6 +24,7 @@ class DomainAdversarialSettings(config.Settings):
     title = "domain-adversarial classifier"
     paper = "Ganin et al. 2016, arXiv 1505.07818"
     reads = ("image", "label", "target_image")
+    places = ("target_data_dir",)
     stabilizers = ("--domain_weight=0.1",)
 
     target_dataset: str = setting(

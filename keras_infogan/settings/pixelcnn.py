@@ -81,7 +81,7 @@ PRESETS = {
     "digits": PixelCNNSettings(
         levels=2, filters=8, blocks=3, learning_rate=2e-3, batch_size=64, steps=2000
     ),
-    # Section 5.4 has 7 layers for MNIST.
+    # The paper has 7 layers for MNIST.
     "mnist": PixelCNNSettings(
         levels=2,
         filters=16,
@@ -90,6 +90,6 @@ PRESETS = {
         steps=6000,
         picture_every_steps=1000,
     ),
-    # Table 1 has 15 layers of 128 features for CIFAR-10; these are for a day on a few cores.
+    # The paper has 15 layers of 128 features for CIFAR-10; these are for a day on a few cores.
     "general": PixelCNNSettings(batch_size=16, steps=50_000),
 }

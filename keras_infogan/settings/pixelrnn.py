@@ -80,7 +80,7 @@ PRESETS = {
     "digits": PixelRNNSettings(
         levels=2, filters=8, blocks=1, learning_rate=2e-3, batch_size=64, steps=1000
     ),
-    # Section 5.4 has 7 layers for MNIST; two of them learn in less than an hour on a core.
+    # The paper has 7 layers for MNIST; two of them learn in less than an hour on a core.
     "mnist": PixelRNNSettings(
         levels=2,
         blocks=2,
@@ -89,6 +89,6 @@ PRESETS = {
         steps=1000,
         picture_every_steps=1000,
     ),
-    # Table 1 has 12 layers of 128 features for CIFAR-10; these are for a day on a few cores.
+    # The paper has 12 layers of 128 features for CIFAR-10; these are for a day on a few cores.
     "general": PixelRNNSettings(batch_size=16, steps=50_000),
 }
