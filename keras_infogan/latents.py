@@ -126,8 +126,7 @@ class Noise:
             "meaning": "one number for each pixel and channel, which picks its value in turn"
             if self.picks_pixels
             else "everything that the codes leave open",
-            "picks_pixels": self.picks_pixels,
-        }
+        } | ({"picks_pixels": True} if self.picks_pixels else {})
         numbers = self.from_seeds(np.array([1], np.int64))[0, :4]
         return [
             noise,

@@ -164,11 +164,16 @@ def refuse_other_settings():
     config.refuse_flags(
         {
             flag: f"is a setting of --model="
-            f"{' or '.join(name for name in fields if flag in fields[name])}, not of "
+            f"{_any_of([name for name in fields if flag in fields[name]])}, not of "
             f"{' and '.join(kinds[name].title for name in chosen if flag not in fields[name])}"
             for flag in set().union(*fields.values()) - {field.name for field in shared_settings()}
         }
     )
+
+
+def _any_of(names):
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def main():

@@ -78,7 +78,7 @@ def test_a_wrong_flag_is_one_line_and_status_2(tmp_path, name):
         (
             "train",
             "--model=infogen",
-            "flag --model=infogen: value should be one of <infogan|dcgan|vae>",
+            "flag --model=infogen: value should be one of <infogan|dcgan|autoencoder|vae|",
         ),
         ("sample", "--num=0", "flag --num=0"),
         (
@@ -311,11 +311,11 @@ def test_a_renamed_flag_works_under_its_old_name_with_a_word(
         (["--nobinarize"], "--binarize is a setting of --model=vae, not of InfoGAN."),
         (
             ["--model=vae", "--spectral_norm"],
-            "--spectral_norm is a setting of --model=infogan or dcgan",
+            "--spectral_norm is a setting of --model=infogan, dcgan or egan",
         ),
         (
             ["--model=dcgan", "--codes=3*uniform"],
-            "--codes is a setting of --model=infogan or vae",
+            "--codes is a setting of --model=infogan, autoencoder, vae, ",
         ),
         (
             ["--mutual_information_weight=1", "--model", "dcgan"],

@@ -45,7 +45,7 @@ def test_metrics_json_holds_every_score_with_its_protocol(evaluated):
     assert set(content["skipped"]) == {
         name
         for name, metric in METRICS.items()
-        if metric.group in ("factors", "reconstruction", "likelihood", "classes")
+        if metric.group in ("factors", "reconstruction", "likelihood", "classes", "speech")
     }
     assert content["skipped"]["dci"] == {
         "reason": "the data set has no ground-truth factors",

@@ -686,7 +686,11 @@ def test_scores_need_no_tensorflow(exported, digits_run, tmp_path):
         for key, value in json.loads((copy / "metrics.json").read_text())["scores"].items()
     }
     assert {"effect/noise", "clustering_accuracy/digit"} <= expected.keys()
-    assert scored["scores"] == pytest.approx(expected, abs=1e-3)
+    # The network as it began, and layers within it, an exported file does not have.
+    known = {
+        key: value for key, value in expected.items() if not re.search("hidden|untrained", key)
+    }
+    assert scored["scores"] == pytest.approx(known, abs=1e-3)
     # An export after an evaluation says what was found, under the new names.
     succeed_here("export", f"--run_dir={copy}", "--formats=onnx", "--nofp16", "--rename=slant=tilt")
     assert [path.name for path in (copy / "export").glob("generator_fp16*")] == []

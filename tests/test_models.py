@@ -263,7 +263,7 @@ def test_two_replicas_equal_one(name, variant, batch, strategies):
 
 
 # By model: how many of its players see real images, if not one alone.
-SEE_REAL_IMAGES = {"vae_gan": 3, "bigan": 2, "sequence_autoencoder": 2}
+SEE_REAL_IMAGES = {"triple_gan": 2, "vae_gan": 3, "bigan": 2, "sequence_autoencoder": 2}
 
 
 @pytest.mark.parametrize("name", models.MODELS)

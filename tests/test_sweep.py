@@ -159,7 +159,10 @@ def test_a_run_is_chosen_by_what_needs_no_labels():
         "c": {"clustering_accuracy/kind": 1.0},
         "one category": {"consistency/kind": 1.0, "consistency/smile": 1.0},
     }
-    rows = [{"name": name, "scores": values, "alarm_kinds": []} for name, values in scores.items()]
+    row = {"status": "finished", "centrality": None}
+    rows = [
+        row | {"name": name, "scores": found, "alarm_kinds": []} for name, found in scores.items()
+    ]
     rows[-1]["alarm_kinds"] = ["ignored_noise", "uneven_categories"]
     chosen = sweeps._chosen(rows)
     assert chosen == {"run": "b", "score": "consistency", "value": pytest.approx(0.8)}
