@@ -72,12 +72,16 @@ def test_the_runs_of_a_sweep_are_compared_and_one_is_chosen(tmp_path, monkeypatc
     assert {line.split(":")[0] for line in lines} == {"vae", "bigan"}
     found = sweeps._centralities(tmp_path)
     assert set(found) == {"vae", "bigan"}
-    row = {"alarm_kinds": [], "scores": {"consistency/digit": 0.9}}
+    row = {"status": "finished", "alarm_kinds": [], "scores": {"consistency/digit": 0.9}}
     rows = [row | {"name": name, "centrality": value} for name, value in found.items()]
-    chosen = sweeps._chosen([*rows, row | {"name": "dcgan", "centrality": None}])
+    chosen = sweeps._chosen(rows)
     assert chosen
     assert chosen["score"] == "centrality"
     assert chosen["run"] == lines[0].split(":")[0]
+    # Once another run has finished, what was found is of fewer than there are.
+    chosen = sweeps._chosen([*rows, row | {"name": "new", "centrality": None}])
+    assert chosen
+    assert chosen["score"] == "consistency"
 
 
 @pytest.mark.parametrize(
