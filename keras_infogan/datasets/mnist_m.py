@@ -63,7 +63,8 @@ def read(name, split, data_dir, shape, frame):
         return {"labels": digits.labels, "label_names": digits.label_names}
 
     # Of which digits: another --data_dir may hold others.
-    checksum = zlib.crc32(np.ascontiguousarray(digits.images), zlib.crc32(digits.labels))
+    of_labels = zlib.crc32(np.asarray(digits.labels).tobytes())
+    checksum = zlib.crc32(np.asarray(digits.images).tobytes(), of_labels)
     key = f"{name} {_VERSION} {split} {'x'.join(map(str, shape))} {frame} {checksum:08x}"
     return cached(key, len(digits.images), shape, decode)
 
