@@ -84,9 +84,13 @@ class TripleGAN(Learner):
         of_labeled, of_unlabeled = ops.split(
             self._logits([batch["labeled_image"], images], use=_DROPOUT), 2
         )
-        # What is learned from fakes moves nothing of the generator, and batch norm's statistics are
-        # those of images: at first the fakes are noise.
-        of_fakes = self._logits([ops.stop_gradient(fakes)], use=_DROPOUT + 4, training=False)
+        # What is learned from fakes moves nothing of the generator, and batch norm's moving
+        # statistics stay those of images: at first the fakes are noise.
+        moving = [variable for block in self.blocks for variable in block.non_trainable_variables]
+        of_images = [tf.identity(variable.value) for variable in moving]
+        of_fakes = self._logits([ops.stop_gradient(fakes)], use=_DROPOUT + 4)
+        for variable, value in zip(moving, of_images, strict=True):
+            variable.assign(value)
         log_answers = ops.log_softmax(of_unlabeled)
         answers = ops.exp(log_answers)
         guesses = ops.one_hot(ops.argmax(answers, axis=-1), self.num_classes, dtype="float32")
@@ -145,10 +149,8 @@ class TripleGAN(Learner):
             },
         )
 
-    def _logits(self, parts, use, training=True):
-        """Returns the classifier's logits of batches of images, one after another, with dropout;
-        `training` is batch norm's.
-        """
+    def _logits(self, parts, use):
+        """Returns the classifier's logits of batches of images, one after another, in training."""
         features, rate = ops.concatenate(parts), self.settings.dropout
         for number, block in enumerate(self.blocks):
             if number and rate:
@@ -162,7 +164,7 @@ class TripleGAN(Learner):
                 )
                 kept = ops.cast(drawn >= rate, features.dtype)
                 features = features * kept / (1 - rate)
-            features = block(features, training=training)
+            features = block(features, training=True)
         return features
 
     def _judged(self, images, labels, use):
