@@ -26,6 +26,7 @@ is trained once.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -92,6 +93,7 @@ def evaluate(
             )
         return datasets.load(run.dataset, split, run.image_shape, data_dir, run.framing)
 
+    @functools.cache  # the training images are looked for by its split, too
     def load_images():
         if run.fingerprint:
             runs.warn_of_other_images(run, datasets.listing(run.dataset, data_dir))

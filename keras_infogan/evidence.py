@@ -434,11 +434,15 @@ class Evidence:
             )
             yield (name, *map(np.concatenate, vectors))
 
+    @property
+    def _taught(self):
+        """Indices of the training images that attributes are learned from."""
+        return np.sort(self._training_points[:NUM_TRAINING_IMAGES])
+
     @functools.cached_property
     def training_images(self):
         """Training images, as many as attributes are learned from."""
-        chosen = self._training_points[:NUM_TRAINING_IMAGES]
-        return datasets.to_float(np.asarray(self.training_set.images[np.sort(chosen)]))
+        return datasets.to_float(np.asarray(self.training_set.images[self._taught]))
 
     @functools.cached_property
     def training_attributes(self):
@@ -448,8 +452,8 @@ class Evidence:
         image_set = self.training_set
         if image_set.factors is None:
             raise UserError("the data set has no ground-truth factors")
-        chosen = np.sort(self._training_points[:NUM_TRAINING_IMAGES])
-        columns = zip(image_set.factor_names, np.asarray(image_set.factors)[chosen].T, strict=True)
+        factors = np.asarray(image_set.factors)[self._taught]
+        columns = zip(image_set.factor_names, factors.T, strict=True)
         return {
             name: column == 1
             for name, column in columns
