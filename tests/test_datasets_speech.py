@@ -27,13 +27,11 @@ def _write(folder, words):
 
 
 def test_the_words_of_the_package_hold_voices_and_words_out():
-    train, test = _small("train"), _small("test")
-    assert (len(train.images), len(test.images)) == (256, 80)
-    assert not set(train.label_names) & set(test.label_names)
-    voices = [{name.split("/")[0] for name in found.files} for found in (train, test)]
-    assert [len(names) for names in voices] == [8, 4]
-    assert not voices[0] & voices[1]
-    for found in (train, test):
+    splits = [_small(split) for split in spoken_words.SPLITS]
+    assert [len(found.images) for found in splits] == [256, 80, 80]
+    voices = [{name.split("/")[0] for name in found.files} for found in splits]
+    assert [len(names) for names in voices] == [8, 4, 4]
+    for found in splits:
         word = found.label_names[found.labels[0]]
         assert found.files[0].split("/")[1] == f"{word}_1.wav"
         mask = found.images[:, :, audio.NUM_BANDS, 0]
@@ -42,6 +40,14 @@ def test_the_words_of_the_package_hold_voices_and_words_out():
         assert set(np.unique(mask)) == {0, 255}
         assert lengths.min() > 5
         assert not found.images[mask == 0].any()
+
+
+@pytest.mark.parametrize("name", ["spoken_words", "spoken_words_small"])
+def test_no_split_has_a_voice_or_word_of_another(name):
+    splits = spoken_words._BY_NAME[name].values()
+    for said in ("voices", "words"):
+        all_said = [one for split in splits for one in getattr(split, said)]
+        assert len(all_said) == len(set(all_said))
 
 
 def test_more_words_take_a_program(monkeypatch):
