@@ -93,7 +93,9 @@ def html(run, result, opened, own, names, effects, seed):
     units = {
         name: [
             {
-                **result["units"][unit],
+                "unit": unit,
+                "segment": names[own.ious[unit].argmax()],
+                "iou": own.ious[unit, index],
                 "picture": images.data_url(_unit(made, maps, unit, own.thresholds[unit, index])),
             }
             for unit in np.argsort(-own.ious[:, index])[:_SHOWN_UNITS]
