@@ -71,10 +71,10 @@ def write(words, voices, converted, output_dir):
     return [output_dir / name for name in found]
 
 
-def _chosen(run, num, seed):
+def _chosen(run, data_dir, num, seed):
     """Returns recordings of `num` words, and of `num` speakers, of the run's test split."""
-    split = datasets.evaluation_split(run.dataset, run.data_dir)
-    found = datasets.load(run.dataset, split, run.image_shape, run.data_dir, run.framing)
+    split = datasets.evaluation_split(run.dataset, data_dir)
+    found = datasets.load(run.dataset, split, run.image_shape, data_dir, run.framing)
     order = np.random.default_rng(seed).permutation(len(found.images))
     return [
         datasets.to_float(found.images[order[np.unique(of[order], return_index=True)[1][:num]]])
@@ -108,6 +108,9 @@ def define_flags():
         upper_bound=20,
     )
     flags.DEFINE_integer("seed", 0, "seed by which those are chosen.", lower_bound=0)
+    flags.DEFINE_string(
+        "data_dir", None, "where the data set lies now, if not where it was trained from."
+    )
 
 
 def main():
@@ -118,7 +121,7 @@ def main():
     words, voices = (
         (_read("word", FLAGS.word), _read("voice", FLAGS.voice))
         if FLAGS.word
-        else _chosen(run, FLAGS.num, FLAGS.seed)
+        else _chosen(run, config.user_path(FLAGS.data_dir) or run.data_dir, FLAGS.num, FLAGS.seed)
     )
     output_dir = files.output_directory(FLAGS.output_dir or run.directory / "conversions")
     print(*write(words, voices, convert(model, words, voices), output_dir), sep="\n")

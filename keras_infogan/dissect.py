@@ -21,7 +21,16 @@ import sys
 
 from absl import flags
 
-from keras_infogan import config, dissection, dissection_page, files, loaded, runs, segments
+from keras_infogan import (
+    config,
+    dissection,
+    dissection_page,
+    files,
+    framing,
+    loaded,
+    runs,
+    segments,
+)
 from keras_infogan.config import UserError
 
 FLAGS = flags.FLAGS
@@ -59,9 +68,11 @@ def define_flags():
     )
     flags.DEFINE_integer("num", 1000, "images to generate for each measurement.", lower_bound=100)
     flags.DEFINE_integer("seed", 0, "seed of all random draws.", lower_bound=0)
+    framing.define_limit()
 
 
 def main():
+    framing.apply_limit()
     run = runs.check_trained(FLAGS.run_dir)
     chosen = FLAGS.artifact_units or []
     if not all(unit.isdecimal() for unit in chosen):

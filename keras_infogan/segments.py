@@ -80,16 +80,17 @@ def label_images(folder, names, size):
             continue
         try:
             with Image.open(path) as picture:
-                mode, labels = picture.mode, np.asarray(picture)
+                received = picture.height, picture.width
+                # Before its pixels are read: they may be many.
+                if picture.mode not in ("L", "P", "1") or received != tuple(size):
+                    raise UserError(
+                        f"{path}: expected a label image of 8 bits and {size[0]}x{size[1]} pixels, "
+                        f"as the run's images, received {received[0]}x{received[1]} in mode "
+                        f"{picture.mode}; convert it."
+                    )
+                found[index] = np.asarray(picture).astype(np.uint8)
         except (OSError, ValueError, Image.DecompressionBombError) as error:
             raise UserError(f"{path} cannot be read ({error}); mend or remove it.") from None
-        if mode not in ("L", "P", "1") or labels.shape != tuple(size):
-            received = "x".join(map(str, labels.shape[:2]))
-            raise UserError(
-                f"{path}: expected a label image of 8 bits and {size[0]}x{size[1]} pixels, as the "
-                f"run's images, received {received} in mode {mode}; convert it."
-            )
-        found[index] = labels.astype(np.uint8)
     if not found:
         raise UserError(
             f"--masks={folder} has no label image called as one of the {len(names)} images that "

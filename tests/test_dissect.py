@@ -6,6 +6,7 @@ import json
 
 import pytest
 from conftest import refusal, succeed_here
+from PIL import Image
 
 from keras_infogan import dissection
 
@@ -13,8 +14,10 @@ from keras_infogan import dissection
 def test_it_writes_a_page_and_numbers(run_of, tmp_path, monkeypatch):
     monkeypatch.setattr(dissection, "_STAND_IN_IMAGES", 100)
     monkeypatch.setattr(dissection, "_STEPS", 3)
-    flags = ("--num=100", "--units=3", "--noartifacts")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    flags = ("--num=100", "--units=3", "--noartifacts", "--max_image_pixels=1000")
     succeed_here("dissect", f"--run_dir={run_of('dcgan')}", f"--output_dir={tmp_path}", *flags)
+    assert Image.MAX_IMAGE_PIXELS == 1000
     result = json.loads((tmp_path / "units.json").read_text())
     assert (result["kind"], result["layer"], len(result["units"])) == ("digits", "activation_2", 64)
     assert set(result["segments"]) >= {"stroke", "hole", "end", "junction", "upper half"}
