@@ -18,6 +18,9 @@ and with --formats=web (alone, or with the others):
         --rename=continuous_1=slant,continuous_2=width
     python -m keras_infogan.export --run_dir=runs/mnist-infogan-1 --rename=names.json --formats=web
 
+and with --unit_layer=LAYER (keras_infogan.dissect names layers)
+    editor.onnx                              codes, noise and a gain of each unit -> images
+
 Every file is compared with the Keras model over 10,000 images before it is put in place; if one
 differs, nothing is exported and what was there stays. MNIST takes about a minute on two CPU cores.
 """
@@ -133,6 +136,12 @@ def define_flags():
     flags.DEFINE_enum(
         "onnx_image_layout", "NHWC", IMAGE_LAYOUTS, "layout of the ONNX files' images."
     )
+    flags.DEFINE_string(
+        "unit_layer",
+        None,
+        "a layer of the generator, as keras_infogan.dissect names it, whose units can then be "
+        "switched off: the signature edit, editor.onnx and a list of units in the explorer.",
+    )
 
 
 def main():
@@ -148,7 +157,7 @@ def main():
     # A GPU would be taken from a training run, and its convolutions are less exact than the
     # comparison asks for.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    for path in exporting.export(run, contract, export_dir, formats, FLAGS.fp16):
+    for path in exporting.export(run, contract, export_dir, formats, FLAGS.fp16, FLAGS.unit_layer):
         print(path)
     return 0
 

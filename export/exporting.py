@@ -11,11 +11,11 @@ import platform
 import shutil
 import tempfile
 
-from keras_infogan import alarms, checkpoints, datasets, files, loaded, models, runs
+from keras_infogan import alarms, checkpoints, datasets, files, loaded, models, runs, units
 from keras_infogan import contract as contracts
 from keras_infogan.config import UserError
 from keras_infogan.contract import Contract
-from keras_infogan.untrusted import parse_json
+from keras_infogan.untrusted import has_form, parse_json
 
 CONTRACT_FILE, WEB = "generator.json", "web"
 _ONNX_FILES = ("generator_fp16.onnx", *(f"{name}.onnx" for name in contracts.ONNX_FILES.values()))
@@ -110,7 +110,7 @@ def _identity(contract):
     )
 
 
-def export(run, contract, export_dir, formats, fp16=True):
+def export(run, contract, export_dir, formats, fp16=True, unit_layer=None):
     """Exports a run.
 
     Args:
@@ -122,13 +122,15 @@ def export(run, contract, export_dir, formats, fp16=True):
       formats: list of "saved_model", "onnx" and "web". The explorer ("web") is complete in itself:
         alone, it leaves the other files as they are, and without it an earlier one stays.
       fp16: whether ONNX comes in half precision too.
+      unit_layer: a layer of the generator that images are edited at, as keras_infogan.dissect takes
+        it, or None.
 
     Returns:
       The paths of what was written.
 
     Raises:
-      UserError: if the directory is in use, the run cannot be loaded, or a file differs from the
-        Keras model by more than is allowed.
+      UserError: if the directory is in use, the run cannot be loaded or has no such layer, or a
+        file differs from the Keras model by more than is allowed.
     """
     if "saved_model" in formats and set("*?[\\") & set(str(export_dir)):
         raise UserError(
@@ -157,6 +159,7 @@ def export(run, contract, export_dir, formats, fp16=True):
                 written,
                 formats,
                 fp16,
+                unit_layer,
                 f"{contract.name}/{max(versions, default=0) + 1}",
             )
             with contextlib.ExitStack() as undo:
@@ -178,11 +181,13 @@ def _move(source, target, undo):
     undo.callback(target.replace, source)
 
 
-def _write(run, contract, directory, formats, fp16, saved_model):
+def _write(run, contract, directory, formats, fp16, unit_layer, saved_model):
     """Writes an export to a directory, the SavedModel under the name `saved_model`, and returns the
     names of its parts, the contract last.
     """
-    _, model = loaded.load_run(run.directory)
+    _, model = loaded.load_run(run.directory, unit_layer)
+    if model.units:
+        model.units = _dissected(run, model)
     runtime = None
     if WEB in formats:
         model.require("generate")
@@ -196,6 +201,7 @@ def _write(run, contract, directory, formats, fp16, saved_model):
         capabilities=exported,
         likelihood=model.likelihood,
         classes=model.classes,
+        units=model.units,
     )
     contract.check_names()
     parts = []
@@ -231,6 +237,33 @@ def _write(run, contract, directory, formats, fp16, saved_model):
         )
         names = [WEB, *names]
     return names
+
+
+def _dissected(run, model):
+    """Returns the Units of a model, with the segments that a dissection of this step matched them
+    to, where keras_infogan.dissect left it in the run directory.
+
+    Raises:
+      UserError: if it is damaged.
+    """
+    path = run.directory / "dissection" / "units.json"
+    if not path.is_file():
+        return model.units
+    form = {"layer": str, "step": int, "units": [{"segment": (str, None)}]}
+    try:
+        content = parse_json(path.read_bytes())
+    except (OSError, ValueError):
+        content = {}
+    if not has_form(content, form):
+        raise UserError(f"{path} is damaged; remove it, or dissect the run again.")
+    segments = tuple(unit["segment"] for unit in content["units"])
+    found = units.Units(content["layer"], segments)
+    same = (found.layer, found.gain, content["step"]) == (
+        model.units.layer,
+        model.units.gain,
+        model.step,
+    )
+    return found if same else model.units
 
 
 def _describe(contract, run, model, directory, parts):

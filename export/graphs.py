@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from keras_infogan import capabilities
 from keras_infogan.contract import CLASS, CLASS_PROBABILITIES, LOG_LIKELIHOOD, RECONSTRUCTIONS
+from keras_infogan.units import UNIT_GAIN
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +36,10 @@ def _generate(spec, model, inputs):
 
 def _decode(spec, model, inputs):
     return {"images": (model.decode(spec.vectors(inputs)) + 1) / 2}
+
+
+def _edit(spec, model, inputs):
+    return {"images": (model.edit(spec.vectors(inputs), inputs[UNIT_GAIN]) + 1) / 2}
 
 
 def _encode(spec, model, inputs):
@@ -66,6 +71,7 @@ EXPORTED = {
     "reconstruct": Exported(_reconstruct, 1e-4),
     "log_likelihood": Exported(_log_likelihood, 1e-4),  # of its size
     "classify": Exported(_classify, 1e-4),
+    "edit": Exported(_edit, 1e-5),
 }
 
 

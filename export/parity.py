@@ -5,7 +5,7 @@ noise picks pixels one by one, a rounding may tip one, and with it all that foll
 images may be others);
 recognizers by their probabilities, means and standard deviations, and likelihoods in shares of
 their size, on the images that these latents give, or of a model that generates nothing, on images
-of noise.
+of noise; units with gains from 0 to 1, a quarter of them off and a quarter as they are.
 """
 
 import dataclasses
@@ -116,6 +116,11 @@ def measure(contract, model, directory, names):
         given["noise"] = contract.likelihood_noise.from_seeds(
             start + np.arange(len(images), dtype=np.int64)
         )
+        if contract.units:
+            drawn = np.random.default_rng(start).uniform(
+                -0.5, 1.5, (len(images), *contract.units.gain.shape)
+            )
+            given["unit_gain"] = drawn.clip(0, 1).astype(np.float32)
         expected = _expected(contract, model, images, given)
         for route in routes:
             # Of the last latents, which are no seed's, only what takes latents is compared.
@@ -224,7 +229,7 @@ def _onnx_route(contract, path):
     name = path.stem.removesuffix("_fp16")
     graph = contract.onnx_graphs()[name]
     tolerance = _FLOAT16 if path.stem != name else EXPORTED[graph.capability].tolerance
-    makes_images = graph.capability in ("generate", "decode", "reconstruct")
+    makes_images = graph.capability in ("generate", "decode", "reconstruct", "edit")
     tolerance += _HALF_LEVEL if makes_images and contract.image_type == "uint8" else 0.0
     return _Route(
         path.name,
@@ -247,6 +252,9 @@ def _expected(contract, model, images, given):
     shown, expected = given["images"] * 2 - 1, {"generate": {"images": images}}
     if "decode" in contract.capabilities:
         expected["decode"] = {"images": (model.decode(given["latents"]) + 1) / 2}
+    if "edit" in contract.capabilities:
+        edited = model.edit(given["latents"], given["unit_gain"])
+        expected["edit"] = {"images": (edited + 1) / 2}
     if "encode" in contract.capabilities:
         parameters = model.encode(shown)
         expected["encode"] = contract.latent_spec.outputs(parameters) | {"parameters": parameters}
@@ -324,7 +332,7 @@ def _compare(contract, route, start, latents, outputs, expected):
             )
             what = (
                 "latent"
-                if route.graph.capability in ("generate", "decode")
+                if route.graph.capability in ("generate", "decode", "edit")
                 else "the image of latent"
                 if "generate" in contract.capabilities
                 else "image"

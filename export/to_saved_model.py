@@ -101,11 +101,17 @@ def _write_warm_up(contract, directory):
                 contract.latent_spec.sample(count, count),
                 contract.likelihood_noise.from_seeds(seeds),
             )
+            gains = np.ones((count, *contract.units.gain.shape)) if contract.units else None
             for name in contract.signatures():
                 request = predict_pb2.PredictRequest()
                 request.model_spec.name, request.model_spec.signature_name = contract.name, name
                 for key, array in contract.feeds(
-                    name, latents=latents, seeds=seeds, images=images, noise=noise
+                    name,
+                    latents=latents,
+                    seeds=seeds,
+                    images=images,
+                    noise=noise,
+                    unit_gain=gains,
                 ).items():
                     request.inputs[key].CopyFrom(tf.make_tensor_proto(array))
                 log = prediction_log_pb2.PredictionLog(

@@ -17,7 +17,7 @@ def contract_of(contract):
     """Returns a Contract as the page needs it: weights, to blend categories, pixels in the order of
     a canvas, and no more than it asks for.
     """
-    shown = tuple(name for name in contract.capabilities if name in ("generate", "encode"))
+    shown = tuple(name for name in contract.capabilities if name in ("generate", "encode", "edit"))
     return dataclasses.replace(
         contract,
         categories="weights",

@@ -21,6 +21,9 @@ A model has a capability if it has a method of its name, on tensors and in infer
                                       (batch, height, width, 1), 1 or 0, given those that are
     classify(images)                  probabilities of classes, float32 (batch, classes), as many as
                                       the model's attribute `num_classes` says
+    edit(latents, unit_gain)          images in [-1, 1] as generate gives them, with each unit of
+                                      one layer times its gain, float32 (batch, units): of a model
+                                      that is open at a layer (`trained.TrainedLearner.open`)
 
 and some follow from others: "reconstruct", generate or decode what was encoded, where there is no
 noise that encoding leaves open.
@@ -39,6 +42,7 @@ CAPABILITIES = {
     "classify": "classify",
     "surprise": "say how surprising each pixel is",
     "complete": "complete images",
+    "edit": "generate with units switched off",
 }
 
 

@@ -18,6 +18,7 @@ from keras_infogan.codes import SUM_TOLERANCE, Tensor, operations, within
 from keras_infogan.config import UserError
 from keras_infogan.framing import CROPPED, Framing, of_dataset
 from keras_infogan.latents import SEED, LatentSpec, Noise
+from keras_infogan.units import UNIT_GAIN, Units, valid_gains
 from keras_infogan.untrusted import parse_json
 
 # 2: stands alone. Of contract 1 the codes' posterior stood in the run's settings;
@@ -42,6 +43,7 @@ ONNX_FILES = {
     "reconstruct": "reconstructor",
     "log_likelihood": "scorer",
     "classify": "classifier",
+    "edit": "editor",
 }
 
 
@@ -79,6 +81,7 @@ class Contract:
         a bound, "binary": whether pixels are, "noise_size": numbers that each estimate draws}; None
         otherwise.
       classes: of a model with classify the classes' names, in order; () otherwise.
+      units: of a model with edit the Units that it takes gains of; None otherwise.
       categories: how the ONNX generator takes discrete codes: "index", or "weights"
         over categories.
       image_type: type of images in the ONNX files: "float32", in [0, 1], or "uint8", 0 to 255.
@@ -101,6 +104,7 @@ class Contract:
     capabilities: tuple
     likelihood: dict | None = None
     classes: tuple = ()
+    units: Units | None = None
     categories: str = "index"
     image_type: str = "float32"
     image_layout: str = "NHWC"
@@ -137,6 +141,7 @@ class Contract:
             "reconstruct": RECONSTRUCTIONS,
             "log_likelihood": LOG_LIKELIHOOD.name,
             "classify": CLASS.name,
+            "edit": UNIT_GAIN,
         }
         unused = {
             name for capability, name in others.items() if capability not in self.capabilities
@@ -198,6 +203,7 @@ class Contract:
             "reconstruct": Graph("reconstruct", images, (_reconstructed(self.images),)),
             "log_likelihood": Graph("log_likelihood", (*images, *self._scored), (LOG_LIKELIHOOD,)),
             "classify": Graph("classify", images, self.classification),
+            "edit": Graph("edit", (*by_name, *self._gains), images),
         }
         offered = {
             name: graph
@@ -213,14 +219,15 @@ class Contract:
         """Returns what the ONNX files take and give, a dict from a file's name without its
         ending to Graph.
         """
-        images = (self.onnx_images,)
+        images, latents = (self.onnx_images,), tuple(self.latent_spec.inputs(self.categories))
         found = {
-            "generate": Graph("generate", tuple(self.latent_spec.inputs(self.categories)), images),
-            "decode": Graph("decode", tuple(self.latent_spec.inputs(self.categories)), images),
+            "generate": Graph("generate", latents, images),
+            "decode": Graph("decode", latents, images),
             "encode": Graph("encode", images, self.answers),
             "reconstruct": Graph("reconstruct", images, (_reconstructed(self.onnx_images),)),
             "log_likelihood": Graph("log_likelihood", (*images, *self._scored), (LOG_LIKELIHOOD,)),
             "classify": Graph("classify", images, self.classification),
+            "edit": Graph("edit", (*latents, *self._gains), images),
         }
         return {
             ONNX_FILES[capability]: found[capability]
@@ -238,6 +245,10 @@ class Contract:
         noise = self.likelihood_noise
         return (noise.tensor,) if noise.size else ()
 
+    @property
+    def _gains(self):
+        return (self.units.gain,) if self.units else ()
+
     def checks(self, inputs):
         """Says which inputs are valid.
 
@@ -249,8 +260,12 @@ class Contract:
           A dict from name to (whether each image's is valid, bool (batch,); what is
           expected, text).
         """
-        others = {name: values for name, values in inputs.items() if name != "images"}
+        others = {
+            name: values for name, values in inputs.items() if name not in ("images", UNIT_GAIN)
+        }
         checks = self.latent_spec.checks(others)
+        if UNIT_GAIN in inputs:
+            checks[UNIT_GAIN] = valid_gains(inputs[UNIT_GAIN])
         if "images" in inputs:
             images = inputs["images"]
             valid = operations(images).all(
@@ -264,15 +279,16 @@ class Contract:
 
         Args:
           name: of it.
-          latents: latent vectors, numpy float32 (batch, latent_spec.size), for what generates or
-            decodes.
+          latents: latent vectors, numpy float32 (batch, latent_spec.size), for what generates,
+            decodes or edits.
+          unit_gain: float32 (batch, units), for what edits.
           seeds: int64 (batch,), in place of the noise where a seed is taken.
           images: float32 (batch, height, width, channels) in [0, 1], for all else.
           noise: float32 (batch, size), for log_likelihood.
         """
         onnx = name in self.onnx_graphs()
         graph = self.onnx_graphs()[name] if onnx else self.signatures()[name]
-        if graph.capability not in ("generate", "decode"):
+        if graph.capability not in ("generate", "decode", "edit"):
             images = self.to_onnx_images(given["images"]) if onnx else given["images"]
             return {
                 tensor.name: images if tensor.name == "images" else given[tensor.name]
@@ -282,7 +298,11 @@ class Contract:
         parts, values = self.latent_spec.unpack(latents), self.latent_spec.values(latents)
         feeds = {}
         for tensor in graph.inputs:
-            array = {"latents": latents, "seed": given.get("seeds")}.get(
+            array = {
+                "latents": latents,
+                "seed": given.get("seeds"),
+                UNIT_GAIN: given.get("unit_gain"),
+            }.get(
                 tensor.name,
                 values.get(tensor.name) if tensor.type == "int64" else parts.get(tensor.name),
             )
@@ -351,6 +371,7 @@ class Contract:
             "categories": self.categories,
             "likelihood": self.likelihood,
             "classes": list(self.classes),
+            "units": self.units.to_json() if self.units else None,
             "signatures": {name: _listed(graph) for name, graph in self.signatures().items()},
             "onnx": {name: _listed(graph) for name, graph in self.onnx_graphs().items()},
             "reserved_names": {"names": [*_TAKEN], "endings": list(_ENDINGS)},
@@ -371,6 +392,7 @@ _TAKEN = (
     LOG_LIKELIHOOD.name,
     RECONSTRUCTIONS,
     CLASS.name,
+    UNIT_GAIN,
     "image",
     "label",
 )
@@ -476,6 +498,7 @@ def from_json(place, content):
         likelihood=content["likelihood"],
         # An export without it is of a version that knew no classes.
         classes=tuple(str(name) for name in content.get("classes", ())),
+        units=Units.from_json(content["units"]) if "edit" in content["capabilities"] else None,
         categories=content["categories"],
         image_type=images["type"],
         image_layout=images["layout"],

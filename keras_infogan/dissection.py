@@ -5,17 +5,16 @@ A unit is one channel of a layer's maps. Where the paper has a segmentation netw
 tells the parts by how they are drawn.
 """
 
-import contextlib
 import dataclasses
 import pathlib
-import re
 
 import numpy as np
 from tqdm import tqdm
 
 from keras_infogan import datasets, features, segments
-from keras_infogan.config import UserError, did_you_mean
+from keras_infogan.config import UserError
 from keras_infogan.metrics.frechet_distance import frechet_distance
+from keras_infogan.units import changed, layer_with_maps
 
 # A unit stands for a segment where they agree by more than this (Section 3.1), at a threshold of at
 # least this information quality ratio (the released code's).
@@ -50,33 +49,15 @@ class OpenGenerator:
         """
         Args:
           model: a TrainedLearner.
-          layer: name of a layer, one of `layers_of`; default: the last that a nonlinearity gives
-            maps of, before the image.
+          layer: name of a layer, as `units.layer_with_maps` takes it.
 
         Raises:
           UserError: if the model does not generate, or has no such layer, or that has no map.
         """
         import tensorflow as tf
 
-        model.require("generate")
-        found = layers_of(model)
-        with_maps = [name for name, (_, shape) in found.items() if _is_map(shape)]
-        if not with_maps:
-            raise UserError(
-                f"this {model.title} generates without a map of units (its layers: "
-                f"{', '.join(found)}); train one whose generator has convolutions."
-            )
-        layer = layer or next(
-            (name for name in reversed(with_maps) if name.startswith("activation")), with_maps[-1]
-        )
-        if layer not in with_maps:
-            fault = "has no map" if layer in found else "is not there"
-            raise UserError(
-                f"the layer {layer!r} {fault}{did_you_mean(layer, with_maps)}; those with maps are "
-                f"{', '.join(with_maps)}."
-            )
-        self.model, self.layer = model, layer
-        self._keras_layer, self.shape = found[layer]
+        self.layer, self._keras_layer, self.shape = layer_with_maps(model, layer)
+        self.model = model
         vectors = tf.TensorSpec((None, model.latent_spec.size))
         units, places = tf.TensorSpec((self.shape[-1],)), tf.TensorSpec((None, None, None, 1))
         self._opened = tf.function(self._images_and_maps, input_signature=[vectors])
@@ -97,7 +78,7 @@ class OpenGenerator:
 
     def _images_and_maps(self, latents):
         seen = []
-        with _changed(self._keras_layer, lambda maps: seen.append(maps) or maps):
+        with changed(self._keras_layer, lambda maps: seen.append(maps) or maps):
             made = self.model.learner.generate(latents)
         return made, seen[0]
 
@@ -110,7 +91,7 @@ class OpenGenerator:
           values: k, (units,): to what.
           places: (count, height, width, 1) of the map, or what is broadcast to it: 1 where.
         """
-        with _changed(self._keras_layer, lambda maps: maps + alpha * places * (values - maps)):
+        with changed(self._keras_layer, lambda maps: maps + alpha * places * (values - maps)):
             return self.model.learner.generate(latents)
 
     def images_and_maps(self, latents):
@@ -134,57 +115,6 @@ class OpenGenerator:
         places = np.ones((len(latents), 1, 1, 1), np.float32) if places is None else places
         parts = zip(_parts(latents), _parts(places), strict=True)
         return np.concatenate([self.edited(part, alpha, values, at).numpy() for part, at in parts])
-
-
-def layers_of(model):
-    """Returns the layers that a TrainedLearner generates through, in their order: a dict from a
-    name to (the Keras layer, shape of its output without the batch).
-
-    Names are Keras's, numbered from 1: Keras itself goes on counting from model to model.
-
-    Raises:
-      UserError: if it draws an image piece by piece: then a layer has no one map of it.
-    """
-    import tensorflow as tf
-
-    seen, counts, named = [], {}, {}
-    with contextlib.ExitStack() as stack:
-        for layer in model.learner._flatten_layers(include_self=False):
-            if not getattr(layer, "layers", None):
-
-                def note(output, layer=layer):
-                    seen.append((layer, output))
-                    return output
-
-                stack.enter_context(_changed(layer, note))
-        vectors = tf.TensorSpec((None, model.latent_spec.size))
-        graph = tf.function(model.learner.generate).get_concrete_function(vectors).graph
-    if any(output.graph is not graph for _, output in seen):
-        raise UserError(
-            f"a {model.title} draws its images pixel by pixel, and has no maps of a whole one; "
-            "look into a model that makes an image at once."
-        )
-    # The last one gives the image itself.
-    for layer, output in seen[:-1]:
-        kind = re.sub(r"_\d+$", "", layer.name)
-        counts[kind] = counts.get(kind, 0) + 1
-        named[f"{kind}_{counts[kind]}"] = layer, tuple(output.shape[1:])
-    return named
-
-
-def _is_map(shape):
-    return len(shape) == 3 and min(shape[:2]) > 1
-
-
-@contextlib.contextmanager
-def _changed(layer, change):
-    """While it lasts a Keras layer's output goes through a function."""
-    call = layer.call
-    layer.call = lambda *inputs, **options: change(call(*inputs, **options))
-    try:
-        yield
-    finally:
-        del layer.call
 
 
 def _parts(values):

@@ -25,7 +25,7 @@ class Loaded(named.Named):
             model.image_shape,
             model.capabilities,
         )
-        self.classes = model.classes
+        self.classes, self.units = model.classes, model.units
 
     def __repr__(self):
         codes = ", ".join(f"{code.name} ({code.prior})" for code in self.latent_spec.codes)
@@ -34,7 +34,7 @@ class Loaded(named.Named):
             f"{self.trained.step}; codes: {codes or 'none'}>"
         )
 
-    def _generate(self, inputs, seeds, blended):
+    def _generate(self, inputs, seeds, blended, gains):
         if blended and not self.trained.takes_weights:
             raise UserError(
                 "this ONNX file takes categories as an index and cannot blend; export with "
@@ -44,7 +44,10 @@ class Loaded(named.Named):
         latents = self.latent_spec.assembled(
             inputs, noise.from_seeds(seeds) if noise.size else None
         )
-        return named.to_uint8((self.trained.generate(latents) + 1) / 2)
+        made = (
+            self.trained.generate(latents) if gains is None else self.trained.edit(latents, gains)
+        )
+        return named.to_uint8((made + 1) / 2)
 
     def log_likelihood(self, images, *, seed=0, num_samples=1):
         """Returns nats per image, float (count,), of images as `encode` takes them; see
@@ -93,7 +96,9 @@ class _SavedModel(trained.Trained):
             agreed.capabilities,
             agreed.likelihood,
             agreed.classes,
+            agreed.units,
         )
+        self._contract = agreed
         try:
             self._loaded = tf.saved_model.load(str(directory))
         except (OSError, ValueError, tf.errors.OpError) as error:
@@ -101,7 +106,7 @@ class _SavedModel(trained.Trained):
                 f"{directory} cannot be read ({str(error).splitlines()[0][:200]}); export it again."
             ) from None
 
-    def _compute(self, capability, first, *noise):
+    def _compute(self, capability, first, *others):
         import tensorflow as tf
 
         if capability == "generate":
@@ -109,8 +114,10 @@ class _SavedModel(trained.Trained):
         elif capability == "decode":
             parts = self.latent_spec.unpack(first)
             inputs = {code.name: parts[code.name] for code in self.latent_spec.codes}
+        elif capability == "edit":
+            inputs = self._contract.feeds("edit", latents=first, unit_gain=others[0])
         else:
-            inputs = {"images": (first + 1) / 2, **dict(zip(("noise",), noise, strict=False))}
+            inputs = {"images": (first + 1) / 2, **dict(zip(("noise",), others, strict=False))}
         signature = self._loaded.signatures["latents" if capability == "generate" else capability]
         outputs = signature(**{name: tf.constant(array) for name, array in inputs.items()})
         numbers = {
@@ -124,13 +131,15 @@ class _SavedModel(trained.Trained):
         return outputs[name].numpy() * 2 - 1
 
 
-def load(path):
+def load(path, unit_layer=None):
     """Loads a trained model.
 
     Args:
       path: a run directory, the directory of an export, or one of its .onnx files. An export is
         computed by ONNX Runtime, without TensorFlow, where it has ONNX files, else from its
         SavedModel.
+      unit_layer: of a run, a layer as keras_infogan.dissect takes it, whose units `generate` then
+        takes gains of. An export has it if it was exported with --unit_layer.
 
     Returns:
       Loaded.
@@ -143,6 +152,11 @@ def load(path):
     path = pathlib.Path(absolute_path(str(path)))
     if path.name in ("generator.json", "config.json"):
         path = path.parent
+    if unit_layer and (path.suffix == ".onnx" or (path / "generator.json").is_file()):
+        raise UserError(
+            f"unit_layer={unit_layer!r}: {path} is an export, open at the layer that it was "
+            "exported with (--unit_layer) or at none; load the run."
+        )
     if path.suffix == ".onnx":
         return Loaded(onnx_model.load(path, needs=(), others=True))
     if (path / "generator.json").is_file():
@@ -165,15 +179,15 @@ def load(path):
         raise UserError(
             f"{path} is not there; give a run directory, or what keras_infogan.export wrote."
         )
-    return Loaded(load_run(path)[1])
+    return Loaded(load_run(path, unit_layer)[1])
 
 
-def load_run(directory):
+def load_run(directory, unit_layer=None):
     """Loads a trained model: builds it from config.json and reads its newest checkpoint, moving
     averages in place of weights where it keeps them.
 
     It computes in float32 whatever precision it was trained in, so that what is seen, scored and
-    exported is the same.
+    exported is the same. With a `unit_layer` it is open there.
 
     Returns:
       (Run, trained.TrainedLearner).
@@ -185,4 +199,7 @@ def load_run(directory):
     learner = models.build(run.model, run.settings, run.image_shape, precision="float32")
     checkpoints.restore(run, learner)
     learner.use_average()
-    return run, trained.TrainedLearner(learner, runs.read_classes(run))
+    model = trained.TrainedLearner(learner, runs.read_classes(run))
+    if unit_layer:
+        model.open(unit_layer)
+    return run, model

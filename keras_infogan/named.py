@@ -11,9 +11,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from keras_infogan import capabilities
-from keras_infogan.codes import is_integer
+from keras_infogan.codes import LARGEST, is_integer
 from keras_infogan.config import UserError, did_you_mean
 from keras_infogan.latents import NUM_SEEDS, LatentSpec
+from keras_infogan.units import Units
 
 _MOST_IMAGES = 1_000_000
 
@@ -27,21 +28,28 @@ class Named:
       image_shape: (height, width, channels).
       capabilities: names in `capabilities.CAPABILITIES`.
       classes: of a model that can classify, the classes' names in order; () otherwise.
+      units: of a model that is open at a layer, the units.Units that it takes gains of; None
+        otherwise.
     """
 
     latent_spec: LatentSpec
     image_shape: tuple
+    units: Units | None = None
 
-    def generate(self, codes=None, /, *, seed=0, num=1, **more_codes):
+    def generate(self, codes=None, /, *, seed=0, num=1, unit_gain=None, **more_codes):
         """Returns images, uint8 (num, height, width, channels).
 
         Args:
           codes, more_codes: per code one value for all images, or a sequence of `num`. A category
             is an index, or a dict from category to weight, to blend; a bit is 0 or 1, or a number
-            between; any other code is a number. Codes called seed or num go into the dict `codes`.
+            between; any other code is a number. Codes called as arguments are go into the dict
+            `codes`.
           seed: of the first image's noise, and of the codes that are not given, which are drawn
             from their priors; image i has the noise of seed + i.
           num: number of images.
+          unit_gain: by how much units are multiplied, of a model with `units`: a dict from a unit's
+            number to its gain, all others staying as they are, or gains (units,) or (num, units); 1
+            leaves a unit as it is, 0 removes it. Not together with a blend.
 
         Raises:
           UserError: if an argument is not what the model takes (nothing is computed then), the
@@ -66,8 +74,14 @@ class Named:
         twice = codes.keys() & more_codes.keys()
         if twice:
             raise UserError(f"{min(twice)} is given twice; give each code once.")
+        gains = None if unit_gain is None else self._gains(unit_gain, num)
         inputs, blended = self._inputs({**codes, **more_codes}, num, seed)
-        return self._generate(inputs, np.arange(seed, seed + num, dtype=np.int64), blended)
+        if blended and gains is not None:
+            raise UserError(
+                "unit_gain: expected one category for each code beside it, received a blend."
+            )
+        seeds = np.arange(seed, seed + num, dtype=np.int64)
+        return self._generate(inputs, seeds, blended, gains)
 
     def sample(self, num=1, seed=0):
         """Returns `num` images of the prior as `generate` does."""
@@ -151,8 +165,38 @@ class Named:
             }
         return inputs, blended
 
-    def _generate(self, inputs, seeds, blended):
-        """Returns images, uint8, of checked inputs and an image's seed each, int64 (num,)."""
+    def _gains(self, given, num):
+        """Returns gains as float32 (num, units)."""
+        if self.units is None:
+            raise UserError(
+                "unit_gain: this model is open at no layer; export the run with "
+                "--unit_layer=LAYER, or load it with unit_layer=LAYER."
+            )
+        count = len(self.units.segments)
+        if isinstance(given, Mapping):
+            unknown = [unit for unit in given if not is_integer(unit) or not 0 <= unit < count]
+            if unknown:
+                raise UserError(
+                    f"unit_gain: expected units from 0 to {count - 1}, received {unknown[0]!r}."
+                )
+            given = [given.get(unit, 1) for unit in range(count)]
+        try:
+            gains = np.asarray(given, np.float64)
+        except (TypeError, ValueError):
+            raise UserError(f"unit_gain: expected numbers, received {given!r:.60}.") from None
+        if gains.shape not in ((count,), (num, count)):
+            raise UserError(
+                f"unit_gain: expected the shape ({count},) or ({num}, {count}), received "
+                f"{gains.shape}."
+            )
+        if not (np.abs(gains) <= LARGEST).all():
+            raise UserError("unit_gain: expected finite numbers.")
+        return np.broadcast_to(gains, (num, count)).astype(np.float32)
+
+    def _generate(self, inputs, seeds, blended, gains):
+        """Returns images, uint8, of checked inputs, an image's seed each, int64 (num,), and gains
+        of units, float32 (num, units) or None.
+        """
         raise NotImplementedError
 
     def _encode(self, images):

@@ -54,6 +54,7 @@ class OnnxModel(Trained):
             sessions,
             contract.likelihood,
             contract.classes,
+            contract.units,
         )
         self.takes_weights = contract.categories == "weights"
         self.contract, self._sessions = contract, sessions
@@ -65,7 +66,7 @@ class OnnxModel(Trained):
         """
         return provider_of(next(iter(self._sessions.values())))
 
-    def _compute(self, capability, first, *noise):
+    def _compute(self, capability, first, *others):
         feeds = self.contract.feeds
         if capability == "generate":
             # Of a file that takes categories as an index, blends of categories become
@@ -73,6 +74,9 @@ class OnnxModel(Trained):
             return self._images("generate", "images", feeds("generator", latents=first))
         if capability == "decode":
             return self._images("decode", "images", feeds("decoder", latents=first))
+        if capability == "edit":
+            (gains,) = others
+            return self._images("edit", "images", feeds("editor", latents=first, unit_gain=gains))
         images = (first + 1) / 2
         if capability == "reconstruct":
             return self._images(
@@ -82,7 +86,7 @@ class OnnxModel(Trained):
             return self._run(
                 "log_likelihood",
                 [LOG_LIKELIHOOD.name],
-                feeds("scorer", images=images, **dict(zip(("noise",), noise, strict=False))),
+                feeds("scorer", images=images, **dict(zip(("noise",), others, strict=False))),
             )[0]
         if capability == "classify":
             return self._run("classify", [CLASS_PROBABILITIES], feeds("classifier", images=images))[
@@ -206,19 +210,23 @@ def load(path, needs=None, provider="cpu", num_threads=0, others=False):
             f"{path} says of its run what this keras-infogan cannot read ({error!r}); "
             "export it again."
         ) from None
-    names = [value.name for value in session.get_outputs()]
-    given = next(
-        (
-            capability
-            for capability, graph in graphs.items()
-            if [tensor.name for tensor in graph.outputs] == names
-        ),
-        None,
+    taken, names = (
+        [value.name for value in values] for values in (session.get_inputs(), session.get_outputs())
     )
-    if given is None:
+    giving = [
+        capability
+        for capability, graph in graphs.items()
+        if [tensor.name for tensor in graph.outputs] == names
+    ]
+    if not giving:
         raise UserError(
             f"{path} gives {', '.join(names)}, not what its metadata say; export it again."
         )
+    # Generator and editor both give images.
+    given = next(
+        (one for one in giving if {tensor.name for tensor in graphs[one].inputs} == set(taken)),
+        giving[0],
+    )
     _check_graph(path, session, graphs[given])
     beside = path.with_name("generator.json")
     if beside.is_file() and read(beside)[1] != contract:

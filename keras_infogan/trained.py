@@ -5,9 +5,11 @@ Latents are float32 (count, latent_spec.size); images float32 (count, height, wi
 [-1, 1]. Everything is computed in batches on one device.
 """
 
+import functools
+
 import numpy as np
 
-from keras_infogan import capabilities
+from keras_infogan import capabilities, units
 from keras_infogan.config import UserError
 from keras_infogan.latents import NUM_SEEDS, Noise
 
@@ -29,11 +31,14 @@ class Trained:
         a bound, "binary": whether pixels are, "noise_size": numbers that each estimate draws}; None
         otherwise.
       classes: of a model with classify, the classes' names in order; () otherwise.
+      units: of a model with edit the units.Units that it takes gains of; None otherwise.
     """
 
     takes_weights = True
 
-    def __init__(self, title, latent_spec, image_shape, step, can, likelihood=None, classes=()):
+    def __init__(
+        self, title, latent_spec, image_shape, step, can, likelihood=None, classes=(), units=None
+    ):
         self.title, self.latent_spec, self.image_shape, self._step = (
             title,
             latent_spec,
@@ -41,6 +46,7 @@ class Trained:
             step,
         )
         self.capabilities, self.likelihood, self.classes = tuple(can), likelihood, tuple(classes)
+        self.units = units
 
     @property
     def step(self):
@@ -49,6 +55,12 @@ class Trained:
     def generate(self, latents):
         """Returns the images of latent vectors."""
         return self._in_batches("generate", latents)
+
+    def edit(self, latents, unit_gain):
+        """Returns the images of latent vectors with each unit times its gain, float32 (count,
+        units).
+        """
+        return self._in_batches("edit", latents, unit_gain)
 
     def decode(self, latents):
         """Returns the images of latent vectors that were encoded."""
@@ -168,6 +180,17 @@ class TrainedLearner(Trained):
             classes or map(str, range(getattr(learner, "num_classes", 0))),
         )
         self.learner, self._functions = learner, {}
+
+    def open(self, layer):
+        """Opens the generator at a layer, one of `units.layers_of`: from then on it can edit.
+
+        Raises:
+          UserError: if it does not generate, or has no such layer, or that has no map.
+        """
+        name, keras_layer, shape = units.layer_with_maps(self, layer)
+        self.learner.edit = functools.partial(units.edit, self.learner, keras_layer)
+        self.units = units.Units(name, (None,) * shape[-1])
+        self.capabilities = (*self.capabilities, "edit")
 
     @property
     def step(self):

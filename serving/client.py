@@ -35,6 +35,7 @@ from keras_infogan.config import UserError
 from keras_infogan.latents import LatentSpec, Noise
 from keras_infogan.serving import exported
 from keras_infogan.serving.transports import Grpc, Rest
+from keras_infogan.units import UNIT_GAIN, Units
 from keras_infogan.untrusted import printable
 
 FLAGS = flags.FLAGS
@@ -58,6 +59,7 @@ class Offer:
       image_shape: (height, width, channels).
       capabilities: names in `capabilities.CAPABILITIES`.
       classes: the names of what the model tells apart, or ().
+      units: the Units that the model takes gains of, or None.
     """
 
     model: str
@@ -66,6 +68,7 @@ class Offer:
     image_shape: tuple
     capabilities: tuple
     classes: tuple = ()
+    units: Units | None = None
 
     def most_bytes(self, signature, count):
         """Returns how many bytes an answer about `count` images has at most, over REST, where it is
@@ -108,6 +111,7 @@ def read_contract(path):
         agreed.image_shape,
         agreed.capabilities,
         agreed.classes,
+        agreed.units,
     )
 
 
@@ -147,7 +151,7 @@ def read_metadata(model, metadata):
         # Which codes there are, only inputs of a generator tell.
         can = ("generate",) * generates + tuple(
             name
-            for name in ("encode", "reconstruct", "classify")
+            for name in ("encode", "reconstruct", "classify", "edit")
             if name in signatures and (generates or name != "encode")
         )
         (num_classes,) = (
@@ -156,7 +160,12 @@ def read_metadata(model, metadata):
             else (0,)
         )
         classes = tuple(map(str, range(num_classes)))
-        return Offer(model, model, LatentSpec(Noise(noise_size), tuple(codes)), shape, can, classes)
+        units = None
+        if "edit" in can:
+            (num_units,) = _shape(signatures["edit"]["inputs"][UNIT_GAIN])
+            units = Units("", (None,) * num_units)
+        spec = LatentSpec(Noise(noise_size), tuple(codes))
+        return Offer(model, model, spec, shape, can, classes, units)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UserError(
             f"the server's model {model} is not one of keras_infogan.export ({error!r}); "
@@ -240,22 +249,24 @@ class Client(named.Named):
             offer.image_shape,
             offer.capabilities,
         )
-        self.classes = offer.classes
+        self.classes, self.units = offer.classes, offer.units
 
-    def _generate(self, inputs, seeds, blended):
+    def _generate(self, inputs, seeds, blended, gains):
         parts = []
         for start in range(0, len(seeds), _BATCH_SIZE):
             rows = slice(start, start + _BATCH_SIZE)
             part = {name: array[rows] for name, array in inputs.items()}
-            if blended:
+            if blended or gains is not None:
                 part |= (
                     {"noise": self.latent_spec.noise.from_seeds(seeds[rows])}
                     if self.latent_spec.noise.size
                     else {}
                 )
+                part |= {} if gains is None else {UNIT_GAIN: gains[rows]}
+                signature = "blend" if blended else "edit"
                 parts.append(
                     named.to_uint8(
-                        self._predict("blend", part, "images", len(seeds[rows]), self.image_shape)
+                        self._predict(signature, part, "images", len(seeds[rows]), self.image_shape)
                     )
                 )
             else:

@@ -13,6 +13,7 @@ from keras_infogan.contract import (
     PNG,
     RECONSTRUCTIONS,
 )
+from keras_infogan.units import UNIT_GAIN
 
 
 class Predictor:
@@ -91,8 +92,9 @@ class Predictor:
                 return {
                     RECONSTRUCTIONS: (self._model.reconstruct(inputs["images"] * 2 - 1) + 1) / 2
                 }
-            make = self._model.decode if graph.capability == "decode" else self._model.generate
-            images = (make(self._contract.latent_spec.vectors(inputs)) + 1) / 2
+            latents = self._contract.latent_spec.vectors(inputs)
+            gains = (inputs[UNIT_GAIN],) if graph.capability == "edit" else ()
+            images = (getattr(self._model, graph.capability)(latents, *gains) + 1) / 2
         return (
             {PNG.name: [_png(image) for image in images]}
             if graph.outputs == (PNG,)

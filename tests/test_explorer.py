@@ -52,6 +52,7 @@ def explorer(digits_run, exported, few_latents, tmp_path_factory):
         f"--export_dir={directory}",
         "--rename=slant=tilt",
         "--formats=web",
+        "--unit_layer=activation_3",
     )
     return directory
 
@@ -187,6 +188,7 @@ def test_the_folder_is_complete_and_the_export_beside_it_untouched(explorer, exp
     assert {(row["file"], row["signature"]) for row in content["parity"]} == {
         ("generator.onnx", "generator"),
         ("recognizer.onnx", "recognizer"),
+        ("editor.onnx", "editor"),
     }
     page = (explorer / "web" / "index.html").read_text()
     assert not re.search(r"(src|href)=\"https?:", page)
@@ -263,6 +265,44 @@ def test_controls_change_the_picture(opened, model):
     page.locator("h1").click()
     page.keyboard.press("n")
     assert _soon(page, lambda: page.locator("#seed").input_value() != "6")
+
+
+def test_units_are_switched_off_and_restored(opened, model, explorer):
+    editor = onnx_model.load(explorer / "web" / "editor.onnx")
+    assert editor.units is not None
+    spec, count = editor.latent_spec, len(editor.units.segments)
+    latents = spec.pack(
+        {
+            "noise": spec.noise.from_seeds(np.array([5])),
+            "digit": np.eye(10)[[3]],
+            "tilt": np.array([[0.5]]),
+        }
+    )
+    gains = np.ones((1, count), np.float32)
+    gains[0, 1:9] = 0
+    edited = (editor.edit(latents, gains)[0, ..., 0] + 1) / 2 * 255
+    plain = _expected(model, 5, np.eye(10)[3], 0.5) * 255
+    assert np.abs(edited - plain).max() > 2
+    page = opened("#seed=5&codes=digit=3,tilt=0.5", bypass_csp=True)
+    assert page.get_by_role("slider", name="gain of unit").count() == count
+    for unit in range(1, 9):
+        page.get_by_role("slider", name=f"gain of unit {unit}", exact=True).fill("0")
+    assert _shows(page, edited)
+    page.locator("#keep").click()
+    assert _soon(page, lambda: page.locator("#kept .picture").count() == 1)
+    page.get_by_role("button", name="All as they are").click()
+    assert _shows(page, plain)
+    page.reload()
+    page.wait_for_selector("#grid[data-drawn]", timeout=TIMEOUT)
+    assert _soon(page, lambda: page.locator("#kept .picture").count() == 1)
+    page.locator("#kept .picture").click()
+    assert _shows(page, edited)
+    page.get_by_role("button", name="Copy link").click()
+    assert "unit_gain=1%3A0%2C2%3A0" in page.url
+    other = opened(page.url.partition("/#")[2].join(("#", "")), bypass_csp=True)
+    assert _shows(other, edited)
+    strange = opened("#unit_gain=9999:0", bypass_csp=True)
+    assert strange.inner_text("#alert").startswith("The link asks for something that this model")
 
 
 def test_the_grid_shows_two_codes_and_its_images_are_taken_and_kept(opened, model):
@@ -393,6 +433,8 @@ def test_what_a_browser_kept_outlives_a_renaming_export_and_damage(opened, brows
         '[["slant", 5]]',
         '[["slant", "digit"]]',
         '[[{"toString": 5}, "slant=1"]]',
+        '[[1, "slant=1", {"toString": 5}]]',
+        '[[1, "slant=1", "9999:0"]]',
         f'[[{"[" * 9000}{"]" * 9000}, "slant=1"]]',
         '[[null, "slant=1"], [1.5, "slant=1"], [-1, "slant=1"], [4294967296, "slant=1"]]',
         "[" * 100_000,
@@ -424,6 +466,7 @@ def test_a_kept_image_stays_what_it_was_when_the_next_export_renames_its_codes(o
     assert kept == {
         "seed": 9,
         "values": {"digit": {"category": 3, "other": 7, "mix": 0.75}, "lean": -1.5},
+        "gains": {},
     }
 
 

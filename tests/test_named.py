@@ -23,8 +23,8 @@ class Recorder(named.Named):
             capabilities,
         )
 
-    def _generate(self, inputs, seeds, blended):
-        self.inputs, self.seeds, self.blended = inputs, seeds, blended
+    def _generate(self, inputs, seeds, blended, gains):
+        self.inputs, self.seeds, self.blended, self.gains = inputs, seeds, blended, gains
         return np.zeros((len(seeds), *self.image_shape), np.uint8)
 
     def _encode(self, images):

@@ -29,7 +29,17 @@ LAYERS = [
     {"onnx_model"},
     {"trained"},
     {"contract", "named", "features", "scoring", "summary_page", "pixels"},
-    {"latents", "evidence", "augment", "gaussian", "learner", "masked", "networks", "optimizers"},
+    {
+        "latents",
+        "units",
+        "evidence",
+        "augment",
+        "gaussian",
+        "learner",
+        "masked",
+        "networks",
+        "optimizers",
+    },
     {"notation", "checkpoints", "datasets"},
     {
         "audio",
@@ -65,6 +75,7 @@ SERVING_KNOWS = {
     "named",
     "onnx_model",
     "serving",
+    "units",
     "untrusted",
 }
 

@@ -12,6 +12,7 @@ import { alert, element, say } from "./page.js";
 import { listenToFiles, showRemade } from "./reading.js";
 import { change, contract, follow, models, setMoved, state, use } from "./state.js";
 import { playMoved, saveMoved, stop } from "./traversals.js";
+import { addUnits, showUnits } from "./units.js";
 
 const random = (below) => crypto.getRandomValues(new Uint32Array(1))[0] % below;
 
@@ -65,6 +66,7 @@ function showModel() {
 function hideUnused() {
   element("range").hidden = contract.codes.every((code) => code.discrete);
   element("real").hidden = !contract.encodes;
+  element("units").hidden = !contract.units.length;
   if (!contract.codes.length) {
     for (const id of ["reset", "save-gif", "naming"]) element(id).hidden = true;
     for (const id of ["rows", "columns"]) element(id).closest("label").hidden = true;
@@ -80,10 +82,11 @@ function hideUnused() {
 // Says how much of a file is loaded, but not every piece of a large one, which a screen reader would read out.
 function tellProgress() {
   let told = 0;
-  return ({ name, size }) => {
-    if (Math.abs(size - told) < 2e6) return;
+  return ({ name, size, ready }) => {
+    if (ready) return say("Ready.");
+    if (Math.abs(size - told) < 2e6) return null;
     told = size;
-    say(`Loading ${name}: ${(size / 1e6).toFixed(0)} MB`);
+    return say(`Loading ${name}: ${(size / 1e6).toFixed(0)} MB`);
   };
 }
 
@@ -95,12 +98,13 @@ async function begin() {
   for (const code of contract.codes) addControl(code);
   element("codes").append(element("range"));
   addAxes();
+  addUnits();
   setMoved(element("columns").value);
   readNames();
   hideUnused();
   readKept();
   // In this order: the large image comes before the grid.
-  for (const action of [showValues, showSeed, showImage, showGridSoon, showRemade]) follow(action);
+  for (const action of [showValues, showSeed, showUnits, showImage, showGridSoon, showRemade]) follow(action);
   listen();
   // Or a picture that is dropped would take the page's place.
   for (const type of ["dragover", "drop"]) document.addEventListener(type, (event) => event.preventDefault());

@@ -1,6 +1,6 @@
 // Images that are kept, on this page and for further visits.
 
-import { fromText, toText } from "./latents.js";
+import { fromText, gainsToText, toText } from "./latents.js";
 import { sentence } from "./names.js";
 import { element, make, newest, say } from "./page.js";
 import { draw } from "./pictures.js";
@@ -13,14 +13,16 @@ const MOST = 60;
 let kept = []; // states, newest first
 const thumbnails = new WeakMap(); // pixels by kept state
 
+const written = (one) => [one.seed, toText(contract, one), gainsToText(one)];
+
 function setKept(states) {
   kept = states.slice(0, MOST);
-  store("kept", kept.map((one) => [one.seed, toText(contract, one)]));
+  store("kept", kept.map(written));
   showKept();
 }
 
 export function keep(shown) {
-  if (kept.some((one) => toText(contract, one) === toText(contract, shown) && one.seed === shown.seed)) return say("It is kept already.");
+  if (kept.some((one) => String(written(one)) === String(written(shown)))) return say("It is kept already.");
   say("Kept.");
   return setKept([shown, ...kept]);
 }
@@ -45,8 +47,10 @@ export const showKept = newest(async () => {
 export function readKept() {
   const stored = readStored("kept", []), states = [];
   for (const entry of Array.isArray(stored) ? stored : []) {
-    if (!Array.isArray(entry) || !Number.isInteger(entry[0]) || typeof entry[1] !== "string") continue;
-    const { state: one, strange } = fromText(contract, state, entry[1], String(entry[0]));
+    if (!Array.isArray(entry)) continue;
+    const [seed, codes, gains = ""] = entry; // earlier versions kept no gains
+    if (!Number.isInteger(seed) || typeof codes !== "string" || typeof gains !== "string") continue;
+    const { state: one, strange } = fromText(contract, state, codes, String(seed), gains);
     if (!strange) states.push(one);
   }
   kept = states.slice(0, MOST);

@@ -1,6 +1,7 @@
-// What a state of the explorer means to the model: named inputs for generator.onnx. As keras_infogan.latents and keras_infogan.contract have it in Python.
+// What a state of the explorer means to the model: named inputs for generator.onnx, or editor.onnx. As keras_infogan.latents and keras_infogan.contract have it in Python.
 //
-// A state is {seed, values}: values[name] is a number for a continuous code, and {category, other, mix} for a discrete one: `mix` of `other`, the rest of `category`.
+// A state is {seed, values, gains}: values[name] is a number for a continuous code, and {category, other, mix} for a discrete one: `mix` of `other`, the rest of `category`; gains[unit] is a number for each
+// unit that is not as it is.
 
 export const LARGEST_SEED = 2 ** 32 - 1;
 const NAME = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;
@@ -42,15 +43,16 @@ export function readContract(content) {
   return {
     name: content.name, model: content.model, step: content.step, dataset: content.dataset, reserved: content.reserved_names, encodes: content.capabilities.includes("encode"),
     codes, height, width, channels, framing: content.images.framing, noiseSize: noise ? noise.shape[1] : 0, normal: noise ? !noise.range : false,
+    unitLayer: content.units?.layer, units: (content.units?.segments ?? []).map((segment, unit) => ({ unit, segment })),
   };
 }
 
 export function middle(contract) {
   const values = Object.fromEntries(contract.codes.map((code) => [code.name, code.discrete ? { category: 0, other: 0, mix: 0 } : 0]));
-  return { seed: 1, values };
+  return { seed: 1, values, gains: {} };
 }
 
-// Named inputs for a batch of states, {name: {data: Float32Array, dims}}.
+// Named inputs for a batch of states, {name: {data: Float32Array, dims}}; gains only where one of them has any.
 export function feedsOf(contract, states) {
   const feeds = {};
   for (const code of contract.codes) {
@@ -71,6 +73,11 @@ export function feedsOf(contract, states) {
     const data = new Float32Array(states.length * contract.noiseSize);
     states.forEach(({ seed }, row) => data.set(noiseFromSeed(seed, contract.noiseSize, contract.normal), row * contract.noiseSize));
     feeds.noise = { data, dims: [states.length, contract.noiseSize] };
+  }
+  if (states.some(({ gains }) => Object.keys(gains).length)) {
+    const width = contract.units.length, data = new Float32Array(states.length * width).fill(1);
+    states.forEach(({ gains }, row) => { for (const [unit, gain] of Object.entries(gains)) data[row * width + Number(unit)] = gain; });
+    feeds.unit_gain = { data, dims: [states.length, width] };
   }
   return feeds;
 }
@@ -137,14 +144,26 @@ function valueOf(code, text) {
   return { category, other, mix: shares[1] ?? 0 };
 }
 
+// The gains of a state as text: 12:0,3:0.5.
+export function gainsToText({ gains }) {
+  return Object.entries(gains).map(([unit, gain]) => `${unit}:${+gain.toFixed(4)}`).join(",");
+}
+
+// The gains that such a text stands for, or undefined if it does not fit the model.
+function gainsOf(contract, text) {
+  const pairs = text.split(",").filter(Boolean).map((pair) => pair.split(":"));
+  const valid = pairs.every(([unit, gain, ...more]) => !more.length && /^\d+$/.test(unit) && Number(unit) < contract.units.length && NUMBER.test(gain ?? "") && Math.abs(gain) <= 2);
+  return valid ? Object.fromEntries(pairs.map(([unit, gain]) => [Number(unit), Number(gain)])) : undefined;
+}
+
 // The code of a name, in training or, as a person would write it, in this export.
 export function find(contract, name) {
   return contract.codes.find((code) => code.trainedAs === name) ?? contract.codes.find((code) => code.name === name);
 }
 
-// The state that such a text and a seed stand for, and how much of them does not fit the model: that is left as it is in `state`.
-export function fromText(contract, state, text, seed) {
-  const restored = { seed: state.seed, values: { ...state.values } };
+// The state that such texts and a seed stand for, and how much of them does not fit the model: that is left as it is in `state`, and gains are none.
+export function fromText(contract, state, text, seed, gains) {
+  const restored = { seed: state.seed, values: { ...state.values }, gains: gainsOf(contract, gains ?? "") ?? {} };
   let strange = 0;
   if (/^\d{1,10}$/.test(seed ?? "") && Number(seed) <= LARGEST_SEED) restored.seed = Number(seed);
   else if (seed) strange += 1;
@@ -154,6 +173,7 @@ export function fromText(contract, state, text, seed) {
     if (value === undefined) strange += 1;
     else restored.values[code.name] = value;
   }
+  if (gains && !gainsOf(contract, gains)) strange += 1;
   return { state: restored, strange };
 }
 

@@ -1,6 +1,6 @@
 // Links that restore what the page shows.
 
-import { find, fromText, toText } from "./latents.js";
+import { find, fromText, gainsToText, toText } from "./latents.js";
 import { names, problemOf, setNames } from "./names.js";
 import { alert, element, safely, say } from "./page.js";
 import { change, codeOf, contract, state } from "./state.js";
@@ -9,6 +9,7 @@ import { stop } from "./traversals.js";
 function link() {
   const [rows, columns] = ["rows", "columns"].map((id) => codeOf(element(id).value)?.trainedAs ?? "");
   const parameters = new URLSearchParams({ seed: state.seed, codes: toText(contract, state), rows, columns });
+  if (gainsToText(state)) parameters.set("unit_gain", gainsToText(state));
   if (names.size) parameters.set("names", [...names].map((pair) => pair.join("=")).join(","));
   return `${location.origin}${location.pathname}#${parameters}`;
 }
@@ -18,7 +19,7 @@ export function restoreFromAddress() {
   alert("");
   const parameters = new URLSearchParams(location.hash.slice(1));
   const codes = parameters.get("codes")?.replaceAll(" ", "+"); // a plus that was typed, not encoded, reads as a space
-  const { state: restored, strange } = fromText(contract, state, codes, parameters.get("seed"));
+  const { state: restored, strange } = fromText(contract, state, codes, parameters.get("seed"), parameters.get("unit_gain"));
   for (const id of ["rows", "columns"]) {
     const code = find(contract, parameters.get(id));
     if (code) element(id).value = code.name;

@@ -1,6 +1,6 @@
 // The names of codes: those of the export, or those that were given on this page.
 
-import { describe, nameProblem } from "./latents.js";
+import { describe, gainsToText, nameProblem } from "./latents.js";
 import { save } from "./pictures.js";
 import { contract } from "./state.js";
 import { readStored, store } from "./storage.js";
@@ -11,7 +11,7 @@ const followers = [];
 export const shownName = (code) => names.get(code.trainedAs) ?? code.name;
 
 // A state in words.
-export const sentence = (shown) => contract.codes.map((code) => `${shownName(code)} ${describe(code, shown.values[code.name])}`).concat(contract.noiseSize ? `seed ${shown.seed}` : []).join(", ");
+export const sentence = (shown) => contract.codes.map((code) => `${shownName(code)} ${describe(code, shown.values[code.name])}`).concat(contract.noiseSize ? `seed ${shown.seed}` : [], gainsToText(shown) ? `unit gains ${gainsToText(shown)}` : []).join(", ");
 
 // Has `action` called whenever names were given.
 export function followNames(action) {

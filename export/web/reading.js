@@ -42,7 +42,7 @@ const read = safely(async (file) => {
 // G(Q(x)), with the noise of the present seed.
 const remake = newest(async () => {
   if (!readValues) return;
-  const [image] = await models.generate([{ seed: state.seed, values: readValues }]);
+  const [image] = await models.generate([{ seed: state.seed, values: readValues, gains: {} }]);
   draw(element("remade"), contract, image);
 });
 
@@ -55,7 +55,7 @@ export function listenToFiles() {
   const drop = element("drop");
   element("file").onchange = (event) => { if (event.target.files[0]) read(event.target.files[0]); event.target.value = ""; };
   element("invert").onchange = () => { if (lastFile) read(lastFile); };
-  element("take-codes").onclick = () => { stop(); change({ seed: state.seed, values: { ...readValues } }); };
+  element("take-codes").onclick = () => { stop(); change({ ...state, values: { ...readValues } }); };
   for (const [type, over] of [["dragenter", true], ["dragover", true], ["dragleave", false], ["drop", false]]) {
     document.addEventListener(type, (event) => { event.preventDefault(); drop.classList.toggle("over", over); });
   }

@@ -27,7 +27,9 @@ async function download(name) {
 async function open(name) {
   const file = await download(name);
   try {
-    return await InferenceSession.create(file, { executionProviders: ["wasm"] });
+    const session = await InferenceSession.create(file, { executionProviders: ["wasm"] });
+    postMessage({ progress: { name, ready: true } });
+    return session;
   } catch (error) {
     throw new Error(`${name} is damaged, or this browser cannot run it (${error.message}); export again.`, { cause: error });
   }
