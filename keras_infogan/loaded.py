@@ -4,8 +4,6 @@ import importlib.util
 import pathlib
 import re
 
-import numpy as np
-
 from keras_infogan import checkpoints, contract, models, named, onnx_model, runs, trained
 from keras_infogan.config import UserError, absolute_path
 
@@ -62,20 +60,8 @@ class Loaded(named.Named):
     def _reconstruct(self, images):
         return named.to_uint8((self.trained.reconstruct(images * 2 - 1) + 1) / 2)
 
-    def decode(self, **vectors):
-        """Returns images, uint8 (count, height, width, channels), of vectors by name, each (count,
-        size): what `encode` gives, of one image or of several.
-        """
-        self._require("decode")
-        sizes = {code.name: code.size for code in self.latent_spec.codes}
-        shapes = {name: np.shape(values) for name, values in vectors.items()}
-        counts = {shape[:1] for shape in shapes.values()}
-        if len(counts) != 1 or shapes != {name: (*min(counts), sizes[name]) for name in sizes}:
-            expected = ", ".join(f"{name} (count, {size})" for name, size in sizes.items())
-            received = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-            raise UserError(f"expected {expected}; received {received or 'nothing'}.")
-        arrays = {name: np.asarray(values, np.float32) for name, values in vectors.items()}
-        latents = self.latent_spec.assembled(arrays)
+    def _decode(self, vectors):
+        latents = self.latent_spec.assembled(vectors)
         return named.to_uint8((self.trained.decode(latents) + 1) / 2)
 
     def _classify(self, images):

@@ -107,6 +107,30 @@ class Named:
         self._require("reconstruct")
         return self._reconstruct(self._checked_images(images))
 
+    def decode(self, **vectors):
+        """Returns images, uint8 (count, height, width, channels), of vectors by name, each (count,
+        size): what `encode` gives, of one image or of several.
+
+        Raises:
+          UserError: as `generate`.
+        """
+        self._require("decode")
+        sizes = {code.name: code.size for code in self.latent_spec.codes}
+        try:
+            arrays = {name: np.asarray(values, np.float64) for name, values in vectors.items()}
+        except (TypeError, ValueError):
+            raise UserError(f"{', '.join(vectors)}: expected arrays of numbers.") from None
+        shapes = {name: array.shape for name, array in arrays.items()}
+        counts = {shape[:1] for shape in shapes.values()}
+        if len(counts) != 1 or shapes != {name: (*min(counts), sizes[name]) for name in sizes}:
+            expected = ", ".join(f"{name} (count, {size})" for name, size in sizes.items())
+            received = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+            raise UserError(f"expected {expected}; received {received or 'nothing'}.")
+        for name, array in arrays.items():
+            if not array.size or not (np.abs(array) <= LARGEST).all():
+                raise UserError(f"{name}: expected finite numbers, for at least one image.")
+        return self._decode({name: array.astype(np.float32) for name, array in arrays.items()})
+
     def classify(self, images):
         """Returns what the classifier says of images, a dict of arrays: "class", its number among
         `classes`, int64 (count,), and "class_probabilities", float32 (count, classes); takes images
@@ -205,6 +229,10 @@ class Named:
 
     def _reconstruct(self, images):
         """Returns images, uint8, for float32 images in [0, 1]."""
+        raise NotImplementedError
+
+    def _decode(self, vectors):
+        """Returns images, uint8, for vectors by name, float32 (count, size)."""
         raise NotImplementedError
 
     def _classify(self, images):

@@ -30,7 +30,7 @@ from absl import flags
 from PIL import Image
 
 from keras_infogan import config, contract, files, images, named
-from keras_infogan.codes import Bernoulli, Categorical, Uniform
+from keras_infogan.codes import Bernoulli, Categorical, Uniform, Vector
 from keras_infogan.config import UserError
 from keras_infogan.latents import LatentSpec, Noise
 from keras_infogan.serving import exported
@@ -128,13 +128,16 @@ def read_metadata(model, metadata):
         signatures = metadata["metadata"]["signature_def"]["signature_def"]
         default = signatures["serving_default"]
         # A decoder of vectors gives images too, and is no generator: its vectors have no prior.
-        generates = "images" in default["outputs"] and "decode" not in signatures
+        decodes = "decode" in signatures
+        generates = "images" in default["outputs"] and not decodes
         inputs = default["inputs"] if generates else {}
         answers, weights = (
             signatures.get(name, {}).get(side, {})
             for name, side in (("encode", "outputs"), ("blend", "inputs"))
         )
         codes = []
+        vectors = signatures["decode"]["inputs"] if decodes else {}
+        codes.extend(Vector(name, *_shape(vectors[name])) for name in sorted(vectors))
         for name in sorted(inputs.keys() - {"noise"}):
             if inputs[name]["dtype"] == "DT_FLOAT":
                 codes.append(Uniform(name))
@@ -148,11 +151,11 @@ def read_metadata(model, metadata):
         (noise_size,) = _shape(inputs["noise"]) if "noise" in inputs else (0,)
         given = "outputs" if "images" in default["outputs"] else "inputs"
         shape = tuple(_shape(default[given]["images"]))
-        # Which codes there are, only inputs of a generator tell.
+        # Which codes there are, only inputs of a generator or a decoder tell.
         can = ("generate",) * generates + tuple(
             name
-            for name in ("encode", "reconstruct", "classify", "edit")
-            if name in signatures and (generates or name != "encode")
+            for name in ("decode", "encode", "reconstruct", "classify", "edit")
+            if name in signatures and (generates or decodes or name != "encode")
         )
         (num_classes,) = (
             _shape(signatures["classify"]["outputs"][contract.CLASS_PROBABILITIES])
@@ -273,7 +276,7 @@ class Client(named.Named):
                 encoded = self._predict(
                     "png", part | {"seed": seeds[rows]}, contract.PNG.name, len(seeds[rows])
                 )
-                parts.append(np.stack([self._decode(file) for file in encoded]))
+                parts.append(np.stack([self._image_of(file) for file in encoded]))
         return np.concatenate(parts)
 
     def _encode(self, images):
@@ -294,6 +297,14 @@ class Client(named.Named):
             )
             for part in _parts(images)
         ]
+        return named.to_uint8(np.concatenate(parts))
+
+    def _decode(self, vectors):
+        count, parts = len(next(iter(vectors.values()))), []
+        for start in range(0, count, _BATCH_SIZE):
+            part = {name: array[start : start + _BATCH_SIZE] for name, array in vectors.items()}
+            size = min(_BATCH_SIZE, count - start)
+            parts.append(self._predict("decode", part, "images", size, self.image_shape))
         return named.to_uint8(np.concatenate(parts))
 
     def _classify(self, images):
@@ -326,7 +337,7 @@ class Client(named.Named):
     def _ask(self, signature, inputs, count):
         return self.transport.predict(signature, inputs, self.offer.most_bytes(signature, count))
 
-    def _decode(self, file):
+    def _image_of(self, file):
         try:
             image = Image.open(io.BytesIO(file), formats=("PNG",))
             shape = (image.height, image.width, len(image.getbands()))

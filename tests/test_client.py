@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from conftest import (
     PATIENCE,
+    SHAPE,
     WITHOUT_TENSORFLOW,
     command,
     command_without,
@@ -137,6 +138,28 @@ def test_a_model_without_noise_is_served_with_all_it_can_do(exported_untrained, 
             )
             assert np.abs(connected.reconstruct(images) - reconstructed).max() <= 1
             assert set(connected.encode(images)) == {"slant", "slant_std", "tilt", "tilt_std"}
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["rest", "grpc"])
+def test_vectors_are_encoded_and_decoded(exported_untrained, kind):
+    _, model, directory = exported_untrained("sequence_autoencoder")
+    images = np.random.default_rng(0).integers(0, 256, (70, *SHAPE), np.uint8)
+    with double.serve(directory / "digits-sequence_autoencoder") as ports:
+        url = f"{('http', 'grpc')[kind]}://localhost:{ports[kind]}"
+        for connected in (
+            client.connect(url, directory, timeout=PATIENCE),
+            client.connect(url, model="digits-sequence_autoencoder", timeout=PATIENCE),
+        ):
+            vectors = connected.encode(images)
+            assert {name: array.shape for name, array in vectors.items()} == {
+                "phonetic": (70, 6),
+                "speaker": (70, 3),
+            }
+            latents = model.encode(images / np.float32(127.5) - 1)
+            expected = np.round((model.decode(latents) + 1) * 127.5)
+            assert np.abs(connected.decode(**vectors) - expected).max() <= 1
+            with pytest.raises(UserError, match="cannot generate from latents"):
+                connected.generate()
 
 
 @pytest.mark.parametrize("kind", [0, 1], ids=["rest", "grpc"])

@@ -190,6 +190,33 @@ def test_wrong_images_are_one_sentence_and_nothing_is_computed(recorder, method,
     assert not hasattr(recorder, "images")
 
 
+@pytest.mark.parametrize(
+    ("vectors", "part"),
+    [
+        ({}, r"expected digit \(count, 10\), slant \(count, 1\); received nothing"),
+        (
+            {"digit": np.zeros((2, 10)), "slant": np.zeros((3, 1))},
+            r"received digit \(2, 10\), slant",
+        ),
+        (
+            {"digit": [[1.0], [1.0, 2.0]], "slant": [[0.0]]},
+            "digit, slant: expected arrays of numbers",
+        ),
+        (
+            {"digit": np.zeros((1, 10)), "slant": [[np.nan]]},
+            "slant: expected finite numbers, for at least one image",
+        ),
+        (
+            {"digit": np.zeros((0, 10)), "slant": np.zeros((0, 1))},
+            "digit: expected finite numbers, for at least one image",
+        ),
+    ],
+)
+def test_wrong_vectors_are_one_sentence_and_nothing_is_computed(vectors, part):
+    with pytest.raises(UserError, match=part):
+        Recorder("digit=categorical(10), slant=uniform").decode(**vectors)
+
+
 def test_what_a_model_cannot_do_is_one_sentence():
     recorder = Recorder(capabilities=("log_likelihood",))
     images = np.zeros((1, 4, 4, 1), np.uint8)
