@@ -14,7 +14,9 @@ A model has a capability if it has a method of its name, on tensors and in infer
                                       with noise from N(0, 1), float32 (batch, size); the model's
                                       attribute `likelihood` says what they are, {"meaning": a text,
                                       "exact": or a bound, "binary": pixels, "noise_size": size},
-                                      and of pixels that have few values "levels": how many
+                                      of binary pixels "binarization": how the training images'
+                                      were drawn, "dynamic", "fixed" or "none", and of pixels that
+                                      have few values "levels": how many
     surprise(images)                  nats of each pixel given those before it, float32 (batch,
                                       height, width), whose sum is minus the log likelihood
     complete(images, known, latents)  images with the pixels drawn anew that are not known, float32

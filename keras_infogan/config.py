@@ -63,6 +63,7 @@ class Settings:
         it learns from labels.
       num_classes: how many classes it learns from labels, 0 where it does not.
       latent_spec: the LatentSpec of what it generates from and encodes to.
+      binarization: "fixed" where training images are made black and white once, beforehand.
       places: settings that say where data lies on this machine, which is no part of what a run is.
       stabilizers: flags of it that help where training diverges, as a person would write them.
       retired: settings of earlier versions, a dict from name to what to do instead.
@@ -71,6 +72,7 @@ class Settings:
     title = paper = ""
     reads = ("image",)
     num_classes = 0
+    binarization = ""
     places = ()
     stabilizers = ()
     retired = types.MappingProxyType({})

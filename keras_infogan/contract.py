@@ -78,8 +78,8 @@ class Contract:
       step: the training step that was exported.
       capabilities: what the files compute.
       likelihood: of a model with log_likelihood what its nats are, {"meaning": a text, "exact": or
-        a bound, "binary": whether pixels are, "noise_size": numbers that each estimate draws}; None
-        otherwise.
+        a bound, "binary": whether pixels are, "noise_size": numbers that each estimate draws, ...};
+        None otherwise. See `capabilities`.
       classes: of a model with classify the classes' names, in order; () otherwise.
       units: of a model with edit the Units that it takes gains of; None otherwise.
       categories: how the ONNX generator takes discrete codes: "index", or "weights"

@@ -99,8 +99,9 @@ def encode(
     elif "encode" in model.capabilities or "log_likelihood" not in model.capabilities:
         columns = model.latent_spec.describe(answers(model.encode))
     if "log_likelihood" in model.capabilities:
+        generator = np.random.default_rng(0)  # draws all images as evaluate does
         columns["log_likelihood"] = answers(
-            lambda shown: model.log_likelihood(_likely(model, shown))
+            lambda shown: model.log_likelihood(_likely(model, shown, generator))
         )
 
     table = {"image": [cell(name) for name in image_set.files] or range(count)}
@@ -127,9 +128,9 @@ def encode(
     ]
 
 
-def _likely(model, shown):
-    """Returns images as the model's likelihood takes them."""
-    return datasets.binarized(shown) if model.likelihood["binary"] else shown
+def _likely(model, shown, seed=0):
+    """Returns images as the model's likelihood takes them; `seed`: see `datasets.binarized`."""
+    return datasets.binarized(shown, seed) if model.likelihood["binary"] else shown
 
 
 def _write(flag, path, data):

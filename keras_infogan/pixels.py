@@ -38,7 +38,7 @@ class PixelByPixel(Learner):
             "binary": levels == 2,
             "noise_size": 0,
             "levels": levels,
-        }
+        } | ({"binarization": self.settings.binarization} if levels == 2 else {})
 
     def make_players(self):
         settings = self.settings
@@ -59,9 +59,9 @@ class PixelByPixel(Learner):
 
     def _binarized(self, images):
         """Returns images; of black and white pixels each drawn anew at every step, its gray level
-        the probability (dynamic binarization).
+        the probability of white, unless they were drawn before training.
         """
-        if self.settings.levels > 2:
+        if self.settings.levels > 2 or self.settings.binarization == "fixed":
             return images
         drawn = self.draw(
             lambda count, seed: tf.random.stateless_uniform((count, *self.image_shape), seed),

@@ -76,7 +76,9 @@ def html(run, result, evidence, pictures):
 
 
 def _about(run, model):
-    """Returns what a model is, its source, and whether it learned from labels: a dict of texts."""
+    """Returns what a model is, its source, and whether it learned from labels, and from pixels
+    drawn black or white: a dict of texts.
+    """
     if run.model not in models.MODELS:
         return {"title": model.title, "paper": "", "labels": ""}
     kind, labels = models.settings_class(run.model), ""
@@ -86,7 +88,9 @@ def _about(run, model):
             told = "with labels"
         elif "same_speaker" in reads:
             told = "knowing which recordings share a speaker"
-        labels = f"Trained {told}."
+        binarization = (model.likelihood or {}).get("binarization", "none")
+        drawn = "" if binarization == "none" else f", on pixels of a {binarization} binarization"
+        labels = f"Trained {told}{drawn}."
     return {"title": kind.title, "paper": kind.paper, "labels": labels}
 
 

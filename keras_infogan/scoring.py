@@ -37,7 +37,8 @@ def score_all(names, evidence):
             numbers = score(METRICS[name], evidence)
             needs = inspect.signature(METRICS[name].function).parameters
             about = f"; features: {evidence.feature_space[1]}" if "real_features" in needs else ""
-            result["protocols"][name] = METRICS[name].protocol + about
+            binarization = _binarization(evidence.model) if "likelihoods" in needs else ""
+            result["protocols"][name] = METRICS[name].protocol + about + binarization
         except (UserError, ValueError) as error:
             kind = next(
                 (kind for known, kind in _KINDS.items() if isinstance(error, known)), "missing"
@@ -45,13 +46,11 @@ def score_all(names, evidence):
             result["skipped"][name] = {"reason": str(error).removesuffix("."), "kind": kind}
         else:
             result["scores"] |= numbers
-            print(
-                f"{name}: "
-                + ", ".join(
-                    f"{key.removeprefix(name).removeprefix('/')} {number:.4g}".strip()
-                    for key, number in numbers.items()
-                )
+            listed = ", ".join(
+                f"{key.removeprefix(name).removeprefix('/')} {number:.4g}".strip()
+                for key, number in numbers.items()
             )
+            print(f"{name}: {listed}{binarization}")
         result["seconds"][name] = round(time.monotonic() - started, 2)
     reasons = {name: skipped["reason"] for name, skipped in result["skipped"].items()}
     for reason in dict.fromkeys(reasons.values()):
@@ -60,6 +59,14 @@ def score_all(names, evidence):
     result["details"] = _details(names, evidence, result["skipped"])
     result["counts"] = evidence.counts()
     return result
+
+
+def _binarization(model):
+    """Returns how a model with a likelihood had its training images made black and white, a text
+    to stand behind its scores; "" where it did not.
+    """
+    kind = model.likelihood.get("binarization")
+    return f"; binarization in training: {kind}" if kind else ""
 
 
 def merged(result, earlier) -> dict:

@@ -28,8 +28,8 @@ class Trained:
       step: the training step that it stands at.
       capabilities: names in `capabilities.CAPABILITIES`.
       likelihood: of a model with log_likelihood, what its nats are: {"meaning": a text, "exact": or
-        a bound, "binary": whether pixels are, "noise_size": numbers that each estimate draws}; None
-        otherwise.
+        a bound, "binary": whether pixels are, "noise_size": numbers that each estimate draws, ...};
+        None otherwise. See `capabilities`.
       classes: of a model with classify, the classes' names in order; () otherwise.
       units: of a model with edit the units.Units that it takes gains of; None otherwise.
     """

@@ -41,6 +41,8 @@ def train(run, devices=None, workers=distribution.ALONE):
     """
     image_set = datasets.load(run.dataset, "train", run.image_shape, run.data_dir, run.framing)
     datasets.check_batch_size(image_set, run.settings.batch_size)
+    if run.settings.binarization == "fixed":
+        image_set = datasets.fixed_binarization(image_set)
     more = _more_to_read(run, image_set)
     with contextlib.ExitStack() as stack:
         if workers.is_chief:

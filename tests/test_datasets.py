@@ -85,6 +85,30 @@ def test_batches_of_an_array_are_read_without_python(mapped, tmp_path):
     assert b"PyFunc" not in graph.numpy()
 
 
+def test_pixels_are_drawn_with_the_gray_level_as_probability_in_parts_as_in_one():
+    images = np.linspace(-1, 1, 6, dtype=np.float32).reshape(1, 1, 6, 1).repeat(2000, axis=0)
+    drawn, generator = datasets.binarized(images, seed=3), np.random.default_rng(3)
+    parts = [datasets.binarized(part, generator) for part in np.split(images, [700])]
+    assert np.array_equal(np.concatenate(parts), drawn)
+    assert set(np.unique(drawn)) == {-1, 1}
+    assert drawn.mean(axis=0) == pytest.approx(images[0], abs=0.1)
+    assert np.array_equal(drawn[..., [0, -1], :], images[..., [0, -1], :])
+
+
+def test_a_fixed_binarization_is_one_of_every_image_whatever_the_order():
+    gray = np.random.default_rng(0).integers(0, 256, (1500, 4, 4, 1), dtype=np.uint8)
+    data = dataclasses.replace(_numbered(2), images=gray, labels=np.arange(1500), split="train")
+    fixed = datasets.fixed_binarization(data)
+    assert fixed.split == "train"
+    assert np.array_equal(datasets.fixed_binarization(data).images, fixed.images)
+    assert fixed.images.mean() == pytest.approx(gray.mean(), abs=3)
+    seen = datasets.batches(fixed, 500, seed=2, start_step=1, reads=("image", "label"))
+    for batch in seen.take(3):
+        expected = datasets.to_float(fixed.images[batch["label"].numpy()])
+        assert set(np.unique(expected)) == {-1, 1}
+        assert np.array_equal(batch["image"].numpy(), expected)
+
+
 def test_a_batch_larger_than_the_data_is_refused():
     with pytest.raises(
         UserError, match=r"50 images, fewer than one batch of 128; give --batch_size=32"

@@ -4,6 +4,7 @@ likelihood, and drawing that agrees with it.
 
 import dataclasses
 import functools
+import json
 
 import numpy as np
 import pytest
@@ -136,6 +137,37 @@ def test_binary_images_are_drawn_anew_at_each_step(batch):
     assert set(np.unique(one)) == {-1, 1}
     assert not np.array_equal(one, other)
     assert np.mean([one, other]) == pytest.approx(batch["image"].numpy().mean(), abs=0.05)
+
+
+def test_pixels_drawn_before_training_stay_as_they_are(batch):
+    settings = dataclasses.replace(TINY["pixelcnn"], levels=2, binarization="fixed")
+    model = models.build("pixelcnn", settings, (8, 8, 1))
+    assert model._binarized(batch["image"]) is batch["image"]
+    assert model.likelihood["binarization"] == "fixed"
+    for levels, others in ((2, {"binarization": "dynamic"}), (4, {})):
+        model = _model("pixelcnn", "plain", GRAY, levels)
+        assert model.likelihood.items() >= others.items()
+        assert ("binarization" in model.likelihood) == (levels == 2)
+
+
+def test_a_run_of_fixed_binarization_says_so_where_it_is_scored(tmp_path):
+    runs = {}
+    for kind in ("dynamic", "fixed"):
+        runs[kind] = tmp_path / kind
+        arguments = ("--devices=CPU:0", "--steps=2", "--batch_size=32", f"--binarization={kind}")
+        succeed_here("train", "--model=pixelcnn", f"--run_dir={runs[kind]}", *arguments)
+        printed = succeed_here(
+            "evaluate", f"--run_dir={runs[kind]}", "--metrics=likelihood", "--num=100"
+        )
+        assert f"; binarization in training: {kind}" in printed
+        content = json.loads((runs[kind] / "metrics.json").read_text())
+        assert content["protocols"]["log_likelihood"].endswith(f"in training: {kind}")
+        assert f"pixels of a {kind} binarization" in (runs[kind] / "report.html").read_text()
+    nats = [
+        json.loads((runs[kind] / "metrics.json").read_text())["scores"]["log_likelihood/exact"]
+        for kind in runs
+    ]
+    assert nats[0] != nats[1]
 
 
 def test_gray_images_are_no_images_of_a_binary_model():

@@ -73,6 +73,8 @@ def test_settings_are_read_back_from_json(name):
             "--likelihood=bernoulli is the one that fits",
         ),
         ("pixelcnn", {"levels": 1}, "--levels must be at least 2"),
+        ("pixelcnn", {"levels": 4, "binarization": "fixed"}, "--levels=4 are more than two"),
+        ("pixelrnn", {"levels": 4, "binarization": "fixed"}, "--levels=4 are more than two"),
         ("pixelcnn", {"architecture": "gatet"}, "(did you mean 'gated'?)"),
         ("pixelrnn", {"architecture": "column"}, "--architecture must be one of diagonal, row"),
         ("vae", {"likelihood": "poisson"}, "--likelihood must be one of bernoulli, gaussian"),

@@ -125,7 +125,11 @@ def test_binarized_pixels_are_black_or_white_with_the_gray_level_as_probability(
     assert set(np.unique(drawn)) == {-1.0, 1.0}
     assert np.mean(drawn, axis=0) == pytest.approx(batch["image"].numpy(), abs=0.35)
     assert np.mean(drawn) == pytest.approx(batch["image"].numpy().mean(), abs=0.02)
-    assert models.build("vae", SETTINGS, SHAPE)._binarized(batch["image"]) is batch["image"]
+    fixed = dataclasses.replace(SETTINGS, binarize=True, binarization="fixed")
+    for settings, binarization in ((SETTINGS, "none"), (fixed, "fixed")):
+        other = models.build("vae", settings, SHAPE)
+        assert other._binarized(batch["image"]) is batch["image"]
+        assert other.likelihood["binarization"] == binarization
 
 
 def test_a_part_of_the_images_has_the_likelihoods_that_the_whole_has(batch):
@@ -166,6 +170,7 @@ def test_it_reconstructs_the_decoder_of_the_mean(batch):
         ({"beta": -1.0}, "--beta must be at least 0"),
         ({"capacity": -1.0}, "--capacity must be at least 0"),
         ({"binarize": True, "likelihood": "gaussian"}, "--likelihood=bernoulli"),
+        ({"binarization": "fixed"}, "which --binarize asks for"),
         ({"encoder_layers": "dense 4, conv 4"}, "--encoder_layers"),
     ],
 )

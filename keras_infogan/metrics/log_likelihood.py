@@ -6,8 +6,9 @@ from scipy import special
 NUM_IMPORTANCE_SAMPLES, NUM_IMPORTANCE_IMAGES = 200, 1000
 PROTOCOL = (
     "mean over real images, in nats, all pixels of an image together; binary pixels are drawn "
-    "once from the gray levels, as dynamic binarization draws them (a fixed binarization gives "
-    "other figures); bound: the variational bound by one draw per image; importance_sampled: "
+    "once from the gray levels, alike for all models, while those of the training images are drawn "
+    "anew at each step (dynamic binarization) or once and for all (fixed, which gives lower "
+    "figures); bound: the variational bound by one draw per image; importance_sampled: "
     f"{NUM_IMPORTANCE_SAMPLES} importance samples (Burda et al. 2015, equation 8) on "
     f"{NUM_IMPORTANCE_IMAGES} images, still a bound; exact: of a model that gives it; "
     "independent_pixels: a distribution of each pixel by itself, fitted to these images"

@@ -53,6 +53,8 @@ class VAE(Learner):
             "binary": binary,
             "noise_size": spec.size,
         }
+        if binary:
+            self.likelihood["binarization"] = settings.binarization if settings.binarize else "none"
 
     def make_players(self):
         optimizer = Adam(self.settings.learning_rate, self.settings.adam_beta_1)
@@ -105,8 +107,8 @@ class VAE(Learner):
         return ops.sum(per_pixel, axis=(1, 2, 3))
 
     def _binarized(self, images):
-        if not self.settings.binarize:
-            return images
+        if not self.settings.binarize or self.settings.binarization == "fixed":
+            return images  # gray, or drawn before training
         drawn = self.draw(
             lambda count, seed: tf.random.stateless_uniform((count, *self.image_shape), seed),
             images,

@@ -27,10 +27,16 @@ class PixelRNNSettings(config.Settings):
 
     levels: int = setting(
         256,
-        "values that a pixel's channel can have; 2: black and white, drawn anew at each step with "
-        "the gray level as the probability (dynamic binarization)",
+        "values that a pixel's channel can have; 2: black and white, drawn with the gray level as "
+        "the probability of white",
         minimum=2,
         maximum=256,
+    )
+    binarization: str = setting(
+        "dynamic",
+        "when pixels of 2 levels are drawn: anew at each step, or every training image once and "
+        "for all, before training",
+        choices=("dynamic", "fixed"),
     )
     architecture: str = setting(
         "diagonal",
@@ -56,6 +62,14 @@ class PixelRNNSettings(config.Settings):
     adam_beta_1: float = setting(
         0.9, "Adam's decay of the first moment", minimum=0.0, maximum=0.999
     )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.binarization == "fixed" and self.levels > 2:
+            raise UserError(
+                f"--binarization=fixed draws pixels black or white, and --levels={self.levels} "
+                "are more than two; give --levels=2, or leave it out."
+            )
 
     @property
     def latent_spec(self):

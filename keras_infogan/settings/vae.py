@@ -56,8 +56,13 @@ class VAESettings(config.Settings):
     )
     binarize: bool = setting(
         False,
-        "draw each pixel black or white, with its gray level as the probability, anew at each "
-        "step (dynamic binarization)",
+        "train on pixels drawn black or white, the gray level the probability of white",
+    )
+    binarization: str = setting(
+        "dynamic",
+        "when they are drawn: anew at each step, or every training image once and for all, before "
+        "training",
+        choices=("dynamic", "fixed"),
     )
 
     encoder_layers: str = setting(
@@ -80,6 +85,11 @@ class VAESettings(config.Settings):
             raise UserError(
                 "--binarize makes pixels black or white, for which --likelihood=bernoulli is "
                 "the one that fits."
+            )
+        if self.binarization == "fixed" and not self.binarize:
+            raise UserError(
+                "--binarization=fixed says when pixels are drawn black or white, which --binarize "
+                "asks for; give both, or neither."
             )
         architectures.check_encoder("encoder_layers", self.encoder_layers)
         architectures.parse_layers(self.decoder_layers)
