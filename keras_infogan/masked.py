@@ -94,11 +94,14 @@ class Strips:
     Attributes:
       strip: its first input, float32 (batch, rows, width, channels).
       channels: of the image.
+      label: its second input where there are labels, one-hot, float32 (batch, classes), in a list;
+        else an empty one.
     """
 
-    def __init__(self, image_shape):
+    def __init__(self, image_shape, num_classes=0):
         _, width, self.channels = image_shape
         self.strip = keras.Input((None, width, self.channels), name="strip")
+        self.label = [keras.Input((num_classes,), name="label")] if num_classes else []
         self._above, self._below = [], []
 
     def convolved(self, features, filters, height, width, kind="B", parts=1, dtype=None):
@@ -113,6 +116,15 @@ class Strips:
             features
         )
 
+    def conditioned(self, features):
+        """Returns features plus a bias for the label, the same at every pixel (van den Oord et al.
+        2016, arXiv 1606.05328, Section 2.3), where there are labels.
+        """
+        for label in self.label:
+            bias = keras.layers.Dense(features.shape[-1], use_bias=False)(label)
+            features += bias[:, None, None]
+        return features
+
     def above(self, shape):
         """Returns what a layer is to know of the rows above, an input (batch, *shape): zeros at the
         top of the image, and for the next strip what `hand_down` was given.
@@ -125,5 +137,8 @@ class Strips:
         self._below += below
 
     def network(self, name, outputs):
-        """Returns the keras.Model: [strip, *above] -> [outputs, *the same for the strip below]."""
-        return keras.Model([self.strip, *self._above], [outputs, *self._below], name=name)
+        """Returns the keras.Model: [strip, *label, *above] -> [outputs, *what is above the strip
+        below].
+        """
+        inputs = [self.strip, *self.label, *self._above]
+        return keras.Model(inputs, [outputs, *self._below], name=name)

@@ -103,6 +103,26 @@ def parse_latents(text, title, allowed, example):
     return codes
 
 
+def parse_label(text, title):
+    """Parses the label of a model that draws images given one, a categorical code with a value for
+    each class: a tuple of it alone.
+
+    Args:
+      text: see `parse_codes`.
+      title: of the model, for the sentence.
+
+    Raises:
+      UserError: if it is no such code, or there are others.
+    """
+    codes = parse_codes(text)
+    if len(codes) != 1 or not codes[0].has_categories or codes[0].weight != 1:
+        raise UserError(
+            f"--codes={text!r}: {title} has its label as the one code, without a weight, such as "
+            '--codes="digit=categorical(10)".'
+        )
+    return codes
+
+
 def with_continuous_weight(text, weight):
     """Returns codes in which the weight of every continuous code is multiplied, as a setting of its
     own, `continuous_weight`, did before version 3 of runs.

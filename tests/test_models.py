@@ -104,7 +104,11 @@ OWN = {
         "labels alone": {"entropy_weight": 0.0, "balance_weight": 0.0, "dropout": 0.0},
     },
     "domain_adversarial": {"in turn": {"order": "in_turn"}},
-    "pixelcnn": {"gated": {"architecture": "gated"}, "binarized": {"levels": 2}},
+    "pixelcnn": {
+        "gated": {"architecture": "gated"},
+        "binarized": {"levels": 2},
+        "conditional": {"conditional": True, "codes": "kind=categorical(3)"},
+    },
     "pixelrnn": {"row": {"architecture": "row"}},
     "sequence_autoencoder": {
         "plain": {"swap_speaker": False, "speaker_weight": 0.0, "adversary_weight": 0.0},
@@ -246,6 +250,7 @@ def test_save_and_restore_give_the_same_next_step(name, variant, batch, tmp_path
         "binarized",
         "capacity",
         "denoising",
+        "conditional",
     )
     + SCALED,
 )

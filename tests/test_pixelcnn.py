@@ -13,6 +13,7 @@ import tensorflow as tf
 from conftest import TINY, succeed_here
 from PIL import Image
 
+import keras_infogan
 from keras_infogan import contract, datasets, masked, models, onnx_model, trained
 from keras_infogan.config import UserError
 from keras_infogan.export import parity
@@ -24,72 +25,128 @@ ARCHITECTURES = [
     ("pixelrnn", "row"),
     ("pixelrnn", "diagonal"),
 ]
+# Shape, levels, features: with 4 the three channels have parts of unequal width; labels.
+CASES = [(GRAY, 2, 6, 0), (COLOR, 4, 6, 0), (COLOR, 4, 4, 3)]
 
 
 @functools.cache
-def _model(name, architecture, shape, levels):
+def _model(name, architecture, shape, levels, filters=6, num_classes=0):
     settings = dataclasses.replace(
-        TINY[name], architecture=architecture, levels=levels, filters=6, blocks=2, noise_size=0
+        TINY[name],
+        architecture=architecture,
+        levels=levels,
+        filters=filters,
+        blocks=2,
+        noise_size=0,
+        conditional=num_classes > 0,
+        codes=f"kind=categorical({num_classes})" if num_classes else "",
     )
     return models.build(name, settings, shape)
 
 
-def _logits(model, values):
-    """Returns the logits of each number of images, numpy (batch, numbers, levels)."""
+def _logits(model, values, labels=()):
+    """Returns the logits of each number of images, numpy (batch, numbers, levels), of a conditional
+    model given their labels, int (batch,).
+    """
     values = tf.constant(values)
-    logits, _ = model._predicted(values, model._nothing_above(values))
+    label = [tf.one_hot(labels, model.num_classes)] if model.num_classes else []
+    logits, _ = model._predicted(values, model._nothing_above(values), label)
     return logits.numpy().reshape(len(values), -1, model.settings.levels)
 
 
 @pytest.mark.parametrize(("name", "architecture"), ARCHITECTURES)
-@pytest.mark.parametrize(("shape", "levels"), [(GRAY, 2), (COLOR, 4)])
-def test_a_number_moves_what_comes_after_it_and_nothing_else(name, architecture, shape, levels):
+@pytest.mark.parametrize(("shape", "levels", "filters", "num_classes"), CASES)
+def test_a_number_moves_what_comes_after_it_and_nothing_else(
+    name, architecture, shape, levels, filters, num_classes
+):
     """In the order row, column, channel; over several weights, for one may be deaf by chance."""
     model, generator, count = (
-        _model(name, architecture, shape, levels),
+        _model(name, architecture, shape, levels, filters, num_classes),
         np.random.default_rng(0),
         int(np.prod(shape)),
     )
-    moved = np.zeros((count, count), bool)
+    moved, told = np.zeros((count, count), bool), np.zeros(count, bool)
     for _ in range(8):
         for variable in model.trainable_variables:
             variable.assign(generator.normal(0, 0.3, variable.shape))
         values = np.repeat(generator.integers(0, levels, (1, count)), count + 1, axis=0)
         values[range(count), range(count)] = (values[range(count), range(count)] + 1) % levels
-        logits = _logits(model, values.reshape(-1, *shape).astype(np.float32))
+        values = values.reshape(-1, *shape).astype(np.float32)
+        logits = _logits(model, values, [1] * len(values))
         moved |= np.abs(logits[:-1] - logits[-1]).max(axis=-1) > 1e-6
+        others = _logits(model, values, [2] * len(values))
+        told |= (np.abs(logits - others) > 1e-6).any(axis=(0, 2))
     assert not np.tril(moved).any()
+    assert (told == (num_classes > 0)).all()  # a label moves all
     after = moved[np.triu_indices(count, 1)]
     # Two plain blocks have a blind spot at the right (Section 2.1 of arXiv 1606.05328).
     assert after.all() if architecture == "gated" else after.mean() > 0.95
 
 
 @pytest.mark.parametrize(("name", "architecture"), ARCHITECTURES)
-@pytest.mark.parametrize(("shape", "levels"), [(GRAY, 2), (COLOR, 4)])
-def test_drawn_then_scored_agrees(name, architecture, shape, levels):
+@pytest.mark.parametrize(("shape", "levels", "filters", "num_classes"), CASES)
+def test_drawn_then_scored_agrees(name, architecture, shape, levels, filters, num_classes):
     """Each number drawn is that which its share of the distribution function, by the logits of the
-    whole image, asks for; and the likelihood is the product of their probabilities.
+    whole image, asks for; and the likelihood is the product of their probabilities, of a
+    conditional model the mean over labels.
     """
-    model = _model(name, architecture, shape, levels)
+    model = _model(name, architecture, shape, levels, filters, num_classes)
     face, latents = trained.TrainedLearner(model), model.latent_spec.sample(4, seed=1)
-    images = face.generate(latents)
+    images, noise = face.generate(latents), latents[:, : model.latent_spec.noise.size]
     values = np.round((images + 1) / 2 * (levels - 1)).astype(np.float32)
-    log_probabilities = scipy.special.log_softmax(_logits(model, values), axis=-1)
-    function = np.exp(log_probabilities).cumsum(axis=-1)[..., :-1]
-    expected = (function <= (latents[..., None] + 1) / 2).sum(axis=-1)
+    label = model.latent_spec.values(latents).get("kind")
+
+    def log_probabilities(label):
+        return scipy.special.log_softmax(_logits(model, values, label), axis=-1)
+
+    function = np.exp(log_probabilities(label)).cumsum(axis=-1)[..., :-1]
+    expected = (function <= (noise[..., None] + 1) / 2).sum(axis=-1)
     assert np.array_equal(values.reshape(expected.shape), expected)
     assert len(np.unique(values)) == levels
-    nats = np.take_along_axis(log_probabilities, expected[..., None], axis=-1)[..., 0]
-    assert face.log_likelihood(images) == pytest.approx(nats.sum(axis=1), rel=1e-5)
-    surprise = -nats.reshape(4, *shape).sum(axis=-1)
+
+    nats = np.stack(
+        [
+            np.take_along_axis(log_probabilities([one] * 4), expected[..., None], axis=-1)[..., 0]
+            for one in range(max(num_classes, 1))
+        ]
+    )
+    # Of each label, image and pixel; with those of the pixels before.
+    nats = nats.reshape(len(nats), 4, -1, shape[-1]).sum(axis=-1)
+    so_far = scipy.special.logsumexp(nats.cumsum(axis=2), axis=0) - np.log(len(nats))
+    assert face.log_likelihood(images) == pytest.approx(so_far[:, -1], rel=1e-5)
+    surprise = -np.diff(so_far, axis=1, prepend=0).reshape(4, *shape[:2])
     assert face.surprise(images) == pytest.approx(surprise, abs=1e-4)
+    assert ("classify" in face.capabilities) == bool(num_classes)
+    if num_classes:
+        expected = scipy.special.softmax(nats.sum(axis=2).T, axis=1)
+        assert face.classify(images) == pytest.approx(expected, abs=1e-4)
 
 
-def test_all_images_of_three_pixels_have_the_probability_one():
-    model = _model("pixelcnn", "plain", (1, 3, 1), 3)
+@pytest.mark.parametrize("num_classes", [0, 2])
+def test_all_images_of_three_pixels_have_the_probability_one(num_classes):
+    model = _model("pixelcnn", "plain", (1, 3, 1), 3, num_classes=num_classes)
     every = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3), axis=-1).reshape(27, 1, 3, 1)
     nats = trained.TrainedLearner(model).log_likelihood(every.astype(np.float32))
     assert np.exp(nats).sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_conditional_model_completes_with_labels_that_fit_what_is_known():
+    model = _model("pixelcnn", "gated", (1, 3, 1), 2, num_classes=2)
+    generator = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        variable.assign(generator.normal(0, 1.2, variable.shape))
+    # The first pixel is white, and all that there can be after it.
+    every = np.stack(np.meshgrid([1], [-1, 1], [-1, 1]), axis=-1).reshape(4, 1, 3, 1)
+    every = every.astype(np.float32)
+    face, known = trained.TrainedLearner(model), np.zeros((4000, 1, 3, 1), np.float32)
+    known[:, :, 0] = 1
+    drawn = face.complete(every[:1].repeat(4000, axis=0), known, seed=0)
+    found = [np.mean(np.all(drawn == one, axis=(1, 2, 3))) for one in every]
+    expected = scipy.special.softmax(face.log_likelihood(every))
+    assert found == pytest.approx(expected, abs=0.03)
+    # Not each label as often, whatever is known.
+    by_label = face.classify(every) * expected[:, None]
+    assert np.abs((by_label / by_label.sum(axis=0)).mean(axis=1) - expected).max() > 0.1
 
 
 def test_what_is_known_stays_and_what_is_not_is_drawn():
@@ -216,6 +273,52 @@ def test_an_export_draws_and_scores_alike(exported_untrained, name):
     assert exported.sample(5, seed=2) == pytest.approx(images, abs=1e-5)
     assert exported.log_likelihood(images) == pytest.approx(model.log_likelihood(images), rel=1e-4)
     assert exported.likelihood == model.likelihood
+
+
+def test_a_conditional_run_goes_through_every_command(few_latents, tmp_path):
+    directory, folder = tmp_path / "run", tmp_path / "images"
+    run = f"--run_dir={directory}"
+    arguments = ("--devices=CPU:0", "--steps=2", "--batch_size=32", "--filters=4", "--blocks=1")
+    model = ("--model=pixelcnn", "--conditional", "--codes=digit=categorical(10)")
+    succeed_here("train", *model, run, *arguments)
+    loaded_run = keras_infogan.load(directory)
+    images = loaded_run.generate(digit=[3, 7], seed=1, num=2)
+    succeed_here("sample", run, "--num=4", "--rows=1", "--format=npz", f"--output_dir={tmp_path}")
+    assert np.load(tmp_path / "samples.npz")["code_digit"].shape == (4,)
+    folder.mkdir()
+    Image.fromarray(images[0, ..., 0]).save(folder / "three.png")
+    succeed_here("sample", run, f"--complete={folder}", f"--output_dir={tmp_path}")
+    succeed_here(
+        "encode", run, f"--images={folder}", "--classes", f"--output={tmp_path / 'table.csv'}"
+    )
+    header, line = (tmp_path / "table.csv").read_text().splitlines()
+    assert header == "image,class,class_probability,log_likelihood"
+    assert line.split(",")[1] in loaded_run.classes
+    succeed_here("evaluate", run, "--metrics=likelihood,classes", "--num=100")
+    scores = json.loads((directory / "metrics.json").read_text())["scores"]
+    assert {"log_likelihood/exact", "classification_accuracy"} <= scores.keys()
+    succeed_here("export", run)
+
+    exported = keras_infogan.load(directory / "export")
+    assert exported.capabilities == ("generate", "log_likelihood", "classify")
+    assert np.array_equal(exported.generate(digit=[3, 7], seed=1, num=2), images)
+    answers = exported.classify(images)["class_probabilities"]
+    expected = loaded_run.classify(images)["class_probabilities"]
+    assert answers == pytest.approx(expected, abs=1e-4)
+    _, agreed = contract.read(directory / "export" / "generator.json")
+    inputs = {name: list(graph["inputs"]) for name, graph in agreed.to_json()["signatures"].items()}
+    assert inputs["serving_default"] == ["digit", "noise"]
+    assert inputs["from_seed"] == ["digit", "seed"]
+    assert inputs["blend"] == ["digit", "noise"]
+
+
+def test_images_without_labels_make_no_conditional_model(tmp_path):
+    for name in ("a.png", "b.png"):
+        Image.new("L", (8, 8), "gray").save(tmp_path / name)
+    arguments = ("--dataset=folder", f"--data_dir={tmp_path}", "--image_size=8", "--batch_size=2")
+    model = ("--model=pixelcnn", "--conditional", f"--run_dir={tmp_path / 'run'}")
+    with pytest.raises(UserError, match="learns from labels, and these images have none; give"):
+        succeed_here("train", *model, *arguments)
 
 
 def test_a_pixel_that_tips_is_counted_and_too_many_are_refused(exported_untrained, monkeypatch):

@@ -73,6 +73,18 @@ def test_settings_are_read_back_from_json(name):
             "--likelihood=bernoulli is the one that fits",
         ),
         ("pixelcnn", {"levels": 1}, "--levels must be at least 2"),
+        ("pixelcnn", {"codes": "kind=categorical(3)"}, "add --conditional, or leave it out"),
+        ("pixelrnn", {"codes": "kind=categorical(3)"}, "add --conditional, or leave it out"),
+        (
+            "pixelcnn",
+            {"conditional": True, "codes": "slant=uniform"},
+            "a conditional PixelCNN has its label as the one code",
+        ),
+        (
+            "pixelrnn",
+            {"conditional": True, "codes": "2*categorical(3)"},
+            "a conditional PixelRNN has its label as the one code",
+        ),
         ("pixelcnn", {"levels": 4, "binarization": "fixed"}, "--levels=4 are more than two"),
         ("pixelrnn", {"levels": 4, "binarization": "fixed"}, "--levels=4 are more than two"),
         ("pixelcnn", {"architecture": "gatet"}, "(did you mean 'gated'?)"),

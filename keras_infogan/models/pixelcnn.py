@@ -17,7 +17,8 @@ class PixelCNN(PixelByPixel):
     """A stack of masked convolutions."""
 
     def make_networks(self):
-        settings, strips = self.settings, Strips(self.image_shape)
+        settings = self.settings
+        strips = Strips(self.image_shape, settings.num_classes)
         stack = {"plain": _residual_stack, "gated": _gated_stack}[settings.architecture]
         features = stack(strips, settings.filters, settings.blocks)
         # Table 1: ReLU followed by a 1x1 convolution, twice, and the softmax.
@@ -34,7 +35,7 @@ def _residual_stack(strips, filters, blocks):
     features = strips.convolved(strips.strip, 2 * filters, 4, 7, "A")
     for _ in range(blocks):
         inner = strips.convolved(ops.relu(features), filters, 1, 1)
-        inner = strips.convolved(ops.relu(inner), filters, 2, 3)
+        inner = strips.conditioned(strips.convolved(ops.relu(inner), filters, 2, 3))
         # Less, not plus, which is the same to a block that learns: the optimizer of TensorFlow's
         # graphs fuses a convolution with a sum that others read too, fails, and says so on stderr.
         features -= strips.convolved(ops.relu(inner), 2 * filters, 1, 1)
@@ -53,7 +54,8 @@ def _gated_stack(strips, filters, blocks):
             vertical, 2 * filters, height, width, "above" if first else "all", parts=2
         )
         across = strips.convolved(horizontal, 2 * filters, 1, width, "A" if first else "B", parts=2)
-        across += layers.Conv2D(2 * filters, 1)(vertical)
+        vertical = strips.conditioned(vertical)
+        across = strips.conditioned(across + layers.Conv2D(2 * filters, 1)(vertical))
         added = strips.convolved(_gated(across), filters, 1, 1)
         horizontal = added if first else horizontal + added
         vertical = _gated(vertical)

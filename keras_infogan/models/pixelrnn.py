@@ -19,7 +19,8 @@ class PixelRNN(PixelByPixel):
     """A stack of two-dimensional LSTMs."""
 
     def make_networks(self):
-        settings, strips = self.settings, Strips(self.image_shape)
+        settings = self.settings
+        strips = Strips(self.image_shape, settings.num_classes)
         recurrent = {"row": _row_lstm, "diagonal": _diagonal_bilstm}[settings.architecture]
         # Table 1: a 7x7 convolution with mask A, then residual blocks (Figure 5, right): h features
         # of an LSTM, and a 1x1 convolution back to 2h.
@@ -36,7 +37,7 @@ class PixelRNN(PixelByPixel):
 
 def _row_lstm(strips, features, filters):
     """Section 3.1: input-to-state 3x1 with mask B, state-to-state 3x1."""
-    gates = strips.convolved(features, 4 * filters, 1, 3, parts=4)
+    gates = strips.conditioned(strips.convolved(features, 4 * filters, 1, 3, parts=4))
     above = [strips.above((features.shape[2], filters)) for _ in range(2)]
     hidden, *below = RowLSTM(filters)(gates, *above)
     strips.hand_down(*below)
@@ -48,11 +49,11 @@ def _diagonal_bilstm(strips, features, filters):
     left and from the right.
     """
     width = features.shape[2]
-    gates = strips.convolved(features, 4 * filters, 1, 1, parts=4)
+    gates = strips.conditioned(strips.convolved(features, 4 * filters, 1, 1, parts=4))
     above = strips.above((width, filters))
     left, below = DiagonalLSTM(filters)(gates, above)
     strips.hand_down(below)
-    gates = strips.convolved(features, 4 * filters, 1, 1, parts=4)
+    gates = strips.conditioned(strips.convolved(features, 4 * filters, 1, 1, parts=4))
     above = strips.above((width, filters))
     right, below = DiagonalLSTM(filters, from_the_right=True)(gates, above)
     strips.hand_down(below)

@@ -8,6 +8,7 @@ Deviations of all presets, with the reason:
   - Two values are two logits of a softmax, as any other number of values, not one of a sigmoid.
   - A row's state before its first pixel is 0, and so is that above the first row; it is not
     learned.
+  - Labels are of the later paper on PixelCNN: a bias for each in the gates of every LSTM.
 """
 
 import dataclasses
@@ -16,6 +17,9 @@ import math
 from keras_infogan import config
 from keras_infogan.config import UserError, setting
 from keras_infogan.latents import LatentSpec, Noise
+from keras_infogan.notation import parse_label
+
+_LABEL = "kind=categorical(10)"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,14 @@ class PixelRNNSettings(config.Settings):
     )
     filters: int = setting(16, "features h of an LSTM; between blocks 2h", minimum=1)
     blocks: int = setting(7, "LSTM layers after the first convolution", minimum=1)
+    conditional: bool = setting(
+        False, "learn from labels, and draw images given one (arXiv 1606.05328, Section 2.3)"
+    )
+    codes: str = setting(
+        "",
+        "with --conditional, the label, one categorical code with a value for each class; empty: "
+        f"{_LABEL}",
+    )
     noise_size: int = setting(
         0,
         "length of the noise: one number for each pixel and channel, which picks its value; "
@@ -70,15 +82,36 @@ class PixelRNNSettings(config.Settings):
                 f"--binarization=fixed draws pixels black or white, and --levels={self.levels} "
                 "are more than two; give --levels=2, or leave it out."
             )
+        if self.codes and not self.conditional:
+            raise UserError(
+                f"--codes={self.codes!r} names the label of a conditional PixelRNN; add "
+                "--conditional, or leave it out."
+            )
+        self._label()
+
+    def _label(self):
+        if not self.conditional:
+            return ()
+        return parse_label(self.codes or _LABEL, "a conditional PixelRNN")
+
+    @property
+    def reads(self):
+        """What training takes of a batch."""
+        return ("image", "label") if self.conditional else ("image",)
+
+    @property
+    def num_classes(self):
+        """How many classes the label tells apart, 0 without one."""
+        return sum(code.num_values for code in self._label())
 
     @property
     def latent_spec(self):
-        """The LatentSpec of these settings: noise alone."""
-        return LatentSpec(Noise(self.noise_size, picks_pixels=True), ())
+        """The LatentSpec of these settings: noise, and the label as a code where there is one."""
+        return LatentSpec(Noise(self.noise_size, picks_pixels=True), self._label())
 
     def for_images(self, image_shape):
-        """Returns the settings with noise for (height, width, channels); raises UserError if that
-        given is another.
+        """Returns the settings with noise for (height, width, channels), and the label where it is
+        conditional; raises UserError if other noise is given.
         """
         size = math.prod(image_shape)
         if self.noise_size not in (0, size):
@@ -86,7 +119,8 @@ class PixelRNNSettings(config.Settings):
                 f"--noise_size={self.noise_size} does not fit images of "
                 f"{'x'.join(map(str, image_shape))} numbers, each of which takes one: leave it out."
             )
-        return dataclasses.replace(self, noise_size=size)
+        codes = self.codes or (_LABEL if self.conditional else "")
+        return dataclasses.replace(self, noise_size=size, codes=codes)
 
 
 # A preset is chosen by the data set's name, or with --preset; "general" serves all other data.

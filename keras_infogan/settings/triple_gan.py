@@ -19,7 +19,7 @@ import dataclasses
 from keras_infogan import architectures, config
 from keras_infogan.config import UserError, setting
 from keras_infogan.latents import LatentSpec, Noise
-from keras_infogan.notation import parse_codes
+from keras_infogan.notation import parse_label
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -135,12 +135,7 @@ class TripleGANSettings(config.Settings):
 
     def __post_init__(self):
         super().__post_init__()
-        codes = parse_codes(self.codes)
-        if len(codes) != 1 or not codes[0].has_categories or codes[0].weight != 1:
-            raise UserError(
-                f"--codes={self.codes!r}: a Triple-GAN has its label as the one code, without a "
-                'weight, such as --codes="digit=categorical(10)".'
-            )
+        parse_label(self.codes, "a Triple-GAN")
         architectures.check_encoder(
             "discriminator_layers", self.discriminator_layers, flat_input=True
         )
@@ -159,7 +154,7 @@ class TripleGANSettings(config.Settings):
     @property
     def latent_spec(self):
         """The LatentSpec of these settings: noise, and the label as a code."""
-        return LatentSpec(Noise(self.noise_size), parse_codes(self.codes))
+        return LatentSpec(Noise(self.noise_size), parse_label(self.codes, "a Triple-GAN"))
 
     def for_images(self, image_shape):
         """Returns the settings with layers filled in for (height, width, channels) where they were
