@@ -48,15 +48,8 @@ def _function(contract, learner, capability):
             for name, values in inputs.items()
         }
         outputs = EXPORTED[capability].function(contract.latent_spec, learner, floats)
-        # Images as integers cannot be invalid.
-        checked = {
-            name: values
-            for name, values in floats.items()
-            if name != "images" or contract.image_type == "float32"
-        }
-        if checked:
-            valid = all_valid(contract.checks(checked))
-            outputs = {name: blank_unless(valid, values) for name, values in outputs.items()}
+        valid = all_valid(contract.checks(floats, capability))
+        outputs = {name: blank_unless(valid, values) for name, values in outputs.items()}
         return {
             name: _to_onnx_images(contract, values)
             if name in ("images", RECONSTRUCTIONS)

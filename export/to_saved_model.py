@@ -67,7 +67,7 @@ def _function(contract, learner, graph):
 
     def function(*values):
         named = dict(zip(names, values, strict=True))
-        with tf.control_dependencies(raise_unless(contract.checks(named))):
+        with tf.control_dependencies(raise_unless(contract.checks(named, graph.capability))):
             named = {key: tf.identity(value) for key, value in named.items()}
         outputs = EXPORTED[graph.capability].function(contract.latent_spec, learner, named)
         return (
@@ -94,7 +94,7 @@ def _write_warm_up(contract, directory):
     with tf.io.TFRecordWriter(str(path)) as writer:
         for count in _WARM_UP_BATCHES:
             images, seeds = (
-                np.full((count, *contract.image_shape), 0.5, np.float32),
+                np.ones((count, *contract.image_shape), np.float32),
                 np.arange(count, dtype=np.int64),
             )
             latents, noise = (

@@ -249,12 +249,13 @@ class Contract:
     def _gains(self):
         return (self.units.gain,) if self.units else ()
 
-    def checks(self, inputs):
+    def checks(self, inputs, capability):
         """Says which inputs are valid.
 
         Args:
           inputs: named inputs of a signature or ONNX graph whose images are float32, of the right
             shapes and types: numpy arrays or tensors.
+          capability: what that computes.
 
         Returns:
           A dict from name to (whether each image's is valid, bool (batch,); what is
@@ -267,11 +268,14 @@ class Contract:
         if UNIT_GAIN in inputs:
             checks[UNIT_GAIN] = valid_gains(inputs[UNIT_GAIN])
         if "images" in inputs:
-            images = inputs["images"]
-            valid = operations(images).all(
-                within(images, -SUM_TOLERANCE, 1 + SUM_TOLERANCE), axis=(1, 2, 3)
-            )
-            checks = {"images": (valid, "numbers from 0 to 1")} | checks
+            images, expected = inputs["images"], "numbers from 0 to 1"
+            valid = within(images, -SUM_TOLERANCE, 1 + SUM_TOLERANCE)
+            if capability == "log_likelihood" and (self.likelihood or {}).get("levels") == 2:
+                # Of gray pixels it says nothing.
+                valid &= ~within(images, SUM_TOLERANCE, 1 - SUM_TOLERANCE)
+                expected = "0, black, or 1, white, and no gray"
+            valid = operations(images).all(valid, axis=(1, 2, 3))
+            checks = {"images": (valid, expected)} | checks
         return checks
 
     def feeds(self, name, **given):
@@ -419,6 +423,9 @@ _INVALID_INPUTS = {
         "saved_model": "as a category out of its range",
         "onnx": "as a category out of its range; uint8 images cannot be",
     },
+    "gray pixels, where log_likelihood is of black and white ones alone (likelihood.levels is 2)": (
+        _AS_A_CATEGORY
+    ),
     "numbers beyond what half precision holds (65,504)": {
         "saved_model": "extrapolates",
         "onnx": "extrapolates; in generator_fp16.onnx that image is NaN",

@@ -12,6 +12,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_infogan.config import UserError
+
 
 def channel_groups(count, channels, parts=1):
     """Returns the channel of the image that each of `count` features belongs to, int (count,), in
@@ -30,7 +32,12 @@ def mask(kind, height, width, inputs, outputs):
         channel too; "above": the rows above alone; "all".
       height, width: of the kernel, the width odd.
       inputs, outputs: the channels that the features belong to, int, see `channel_groups`.
+
+    Raises:
+      UserError: for another kind.
     """
+    if kind not in ("A", "B", "above", "all"):
+        raise UserError(f"the kinds of masks are A, B, above and all; received {kind!r}.")
     seen = np.ones((height, width, len(inputs), len(outputs)), np.float32)
     if kind == "above":
         seen[-1] = 0

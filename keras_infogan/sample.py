@@ -170,6 +170,9 @@ def define_flags():
         "all in one .npz.",
     )
     config.rename_flag("count", "num")
+    config.refuse_flags(
+        {"image_size": "is chosen in training: a run makes images of that size, and of no other"}
+    )
     config.define_path(
         "complete",
         None,

@@ -95,11 +95,7 @@ class Trained:
         assert self.likelihood is not None
         noise = Noise(self.likelihood["noise_size"], "normal")
         if not noise.size:
-            if self.likelihood["binary"] and np.abs(np.abs(images) - 1).max(initial=0) > 0.01:
-                raise UserError(
-                    f"this {self.title} knows black and white pixels alone, and these images have "
-                    "gray ones; draw them black or white first, as datasets.binarized does."
-                )
+            self._check_levels(images)
             return self.log_likelihoods(images).astype(np.float64)
         total = np.full(len(images), -np.inf)
         for sample in range(num_samples):
@@ -111,12 +107,23 @@ class Trained:
 
     def surprise(self, images):
         """Returns nats of each pixel given those before it, float32 (count, height, width)."""
+        self.require("surprise")
+        self._check_levels(images)
         return self._in_batches("surprise", images)
 
     def complete(self, images, known, seed):
         """Returns images with the pixels drawn anew, with `seed`, that are not known, float32
         (count, height, width, 1), 1 or 0.
         """
+        self.require("complete")
+        wanted = (len(images), *self.image_shape[:2], 1)
+        if np.shape(known) != wanted or not np.isin(known, (0, 1)).all():
+            raise UserError(
+                f"known: expected {wanted} of 1, where a pixel stays as it is, and 0, received "
+                f"{np.shape(known)} from {np.min(known):g} to {np.max(known):g}."
+            )
+        self._check_shape("images", images, self.image_shape)
+        self._check_levels(np.where(known == 1, images, 1))
         latents = self.latent_spec.sample(len(images), seed)
         return self._in_batches("complete", images, known, latents)
 
@@ -134,8 +141,29 @@ class Trained:
         """Raises UserError unless the model can do what is asked."""
         capabilities.require(self, capability)
 
+    def _check_levels(self, images):
+        assert self.likelihood is not None
+        if self.likelihood["binary"] and np.abs(np.abs(images) - 1).max(initial=0) > 0.01:
+            raise UserError(
+                f"this {self.title} knows black and white pixels alone, and these images have "
+                "gray ones; draw them black or white first, as datasets.binarized does."
+            )
+
+    @staticmethod
+    def _check_shape(name, array, shape):
+        wanted = f"(count, {', '.join(map(str, shape))})"
+        if np.shape(array)[1:] != tuple(shape):
+            raise UserError(
+                f"{name}: expected {wanted}, the size that the model was trained on, received "
+                f"{np.shape(array)}."
+            )
+
     def _in_batches(self, capability, *arrays):
         self.require(capability)
+        if capability in ("generate", "decode"):
+            self._check_shape("latents", arrays[0], (self.latent_spec.size,))
+        else:
+            self._check_shape("images", arrays[0], self.image_shape)
         return np.concatenate(
             [
                 self._compute(capability, *part)

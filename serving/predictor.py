@@ -64,12 +64,12 @@ class Predictor:
         Raises:
           UserError: if a number is out of its range; the sentence names the input and the image.
         """
-        for name, (valid, expected) in self._contract.checks(inputs).items():
+        graph = self.signatures[signature]
+        for name, (valid, expected) in self._contract.checks(inputs, graph.capability).items():
             if not valid.all():
                 raise UserError(
                     f"{name}: expected {expected}, and number {int(valid.argmin())} is not."
                 )
-        graph = self.signatures[signature]
         if graph.capability == "encode":
             return self._model.outputs(inputs["images"] * 2 - 1)
         if graph.capability == "log_likelihood":

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.special
 import tensorflow as tf
-from conftest import TINY, succeed_here
+from conftest import TINY, refusal, succeed_here
 from PIL import Image
 
 import keras_infogan
@@ -174,6 +174,12 @@ def test_masks_of_gray_images(kind, expected):
     assert masked.mask(kind, 2, 3, one, one)[..., 0, 0].tolist() == expected
 
 
+def test_a_mask_of_another_kind_is_one_sentence():
+    one = masked.channel_groups(1, 1)
+    with pytest.raises(UserError, match="the kinds of masks are A, B, above and all; received 'C'"):
+        masked.mask("C", 2, 3, one, one)
+
+
 def test_masks_of_channels_in_their_order():
     """R sees no channel of its own pixel, G sees R, B sees R and G (Figure 2)."""
     one, gates = masked.channel_groups(3, 3), masked.channel_groups(6, 3, parts=2)
@@ -229,10 +235,70 @@ def test_a_run_of_fixed_binarization_says_so_where_it_is_scored(tmp_path):
 
 def test_gray_images_are_no_images_of_a_binary_model():
     model = trained.TrainedLearner(_model("pixelcnn", "plain", GRAY, 2))
-    gray = np.zeros((2, *GRAY), np.float32)
-    with pytest.raises(UserError, match="knows black and white pixels alone"):
-        model.log_likelihood(gray)
+    gray, nothing = np.zeros((2, *GRAY), np.float32), np.zeros((2, *GRAY[:2], 1), np.float32)
+    for refused in (
+        model.log_likelihood,
+        model.surprise,
+        lambda images: model.complete(images, nothing + 1, seed=0),
+    ):
+        with pytest.raises(UserError, match="knows black and white pixels alone"):
+            refused(gray)
     assert np.isfinite(model.log_likelihood(datasets.binarized(gray))).all()
+    # What is not known may be anything.
+    assert set(np.unique(model.complete(gray, nothing, seed=0))) == {-1, 1}
+
+
+def test_images_of_another_size_and_masks_that_are_none_are_one_sentence():
+    model = trained.TrainedLearner(_model("pixelcnn", "plain", GRAY, 2))
+    larger = np.ones((2, 8, 8, 1), np.float32)
+    expected = (
+        r"images: expected \(count, 6, 5, 1\), the size that the model was trained on, received"
+    )
+    for refused in (model.log_likelihood, model.surprise):
+        with pytest.raises(UserError, match=expected):
+            refused(larger)
+    with pytest.raises(UserError, match=expected):
+        model.complete(larger, np.ones((2, 6, 5, 1)), seed=0)
+    with pytest.raises(UserError, match=r"latents: expected \(count, 30\).*received \(2, 64\)"):
+        model.generate(larger.reshape(2, 64))
+    images = np.ones((2, *GRAY), np.float32)
+    for known in (np.ones((2, 5, 6, 1)), np.full((2, 6, 5, 1), 0.5)):
+        with pytest.raises(UserError, match=r"known: expected \(2, 6, 5, 1\) of 1, where a pixel"):
+            model.complete(images, known, seed=0)
+
+
+def test_sampling_larger_than_trained_is_one_sentence(tmp_path):
+    message = refusal("sample", f"--run_dir={tmp_path}", "--image_size=64")
+    assert "--image_size is chosen in training: a run makes images of that size" in message
+
+
+@pytest.mark.parametrize("image_type", ["float32", "uint8"])
+def test_an_exported_scorer_says_nothing_of_gray_pixels(run_of, tmp_path, image_type):
+    """The graph itself, whoever runs it; what reads the file in Python says why."""
+    succeed_here(
+        "export",
+        f"--run_dir={run_of('pixelcnn')}",
+        f"--export_dir={tmp_path / 'export'}",
+        "--formats=onnx" if image_type == "uint8" else "--formats=onnx,saved_model",
+        f"--onnx_image_type={image_type}",
+    )
+    exported = keras_infogan.load(tmp_path / "export")
+    images = np.ones((2, 16, 16, 1), np.float32)
+    images[1, 3, 3] = 0.5
+    session, _ = onnx_model.open_session(tmp_path / "export" / "scorer.onnx")
+    given = images if image_type == "float32" else (255 * images).astype(np.uint8)
+    (nats,) = session.run(["log_likelihood"], {"images": given})
+    assert np.isnan(nats).tolist() == [False, True]
+    with pytest.raises(UserError, match="knows black and white pixels alone"):
+        exported.log_likelihood(images)
+    with pytest.raises(UserError, match=r"images: expected the shape \(count, 16, 16, 1\)"):
+        exported.log_likelihood(np.ones((2, 28, 28, 1), np.float32))
+    if image_type == "float32":
+        (directory,) = (tmp_path / "export" / "digits-pixelcnn").iterdir()
+        scorer = tf.saved_model.load(str(directory)).signatures["log_likelihood"]
+        assert np.isfinite(scorer(images=tf.constant(images[:1]))["log_likelihood"]).all()
+        with pytest.raises(tf.errors.InvalidArgumentError, match="images: expected 0, black, or 1"):
+            scorer(images=tf.constant(images))
 
 
 def test_noise_is_made_for_the_image_size():
