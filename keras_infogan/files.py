@@ -6,26 +6,35 @@ import contextlib
 import errno
 import os
 import pathlib
+import platform
 
 from keras_infogan.config import UserError
 
 LOCK = ".lock"
 
 
-def write_atomically(path, data):
-    """Writes bytes or text under a temporary name, then moves it into place: the file is
-    never half-written.
+@contextlib.contextmanager
+def replacing(path):
+    """Gives a file to write bytes to under a temporary name, which is moved into place when the
+    `with` statement ends well: the file at `path` is never half-written.
     """
-    temporary = path.with_name(f".writing_{os.getpid()}_{path.name}")
+    # On a disk that several machines share, their processes may have the same number.
+    temporary = path.with_name(f".writing_{platform.node()}_{os.getpid()}_{path.name}")
     try:
         with open(temporary, "wb") as file:
-            # A file's name, which a table may hold, need not be valid UTF-8.
-            file.write(data.encode(errors="surrogateescape") if isinstance(data, str) else data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path, data):
+    """Writes bytes or text as `replacing` does."""
+    with replacing(path) as file:
+        # A file's name, which a table may hold, need not be valid UTF-8.
+        file.write(data.encode(errors="surrogateescape") if isinstance(data, str) else data)
 
 
 def opened(path):

@@ -3,7 +3,9 @@ import csv
 import pytest
 from conftest import command, sentence, succeed, succeed_here
 from PIL import Image
+from pyarrow import parquet
 
+from keras_infogan import encode
 from keras_infogan.config import UserError
 
 
@@ -23,6 +25,25 @@ def test_encodes_a_split_with_labels(digits_run, tmp_path):
         0 <= int(row["digit"]) < 10 and 0.1 <= float(row["digit_probability"]) <= 1 for row in table
     )
     assert "agree with their label after matching" in printed
+
+
+def test_parquet_has_the_rows_of_the_csv_in_whatever_batches(digits_run, tmp_path, monkeypatch):
+    arguments = (f"--run_dir={digits_run}", "--split=test")
+    printed = succeed_here("encode", *arguments, f"--output={tmp_path / 'codes.csv'}")
+    monkeypatch.setattr(encode, "IMAGES_AT_A_TIME", 100)
+    path = tmp_path / "codes.parquet"
+    assert succeed_here("encode", *arguments, f"--output={path}") == printed.replace(
+        "codes.csv", "codes.parquet"
+    )
+    table, rows = parquet.read_table(path).to_pylist(), _table(tmp_path / "codes.csv")
+    assert [row["image"] for row in table] == list(range(359))
+    assert [
+        {
+            name: f"{value:.4f}" if isinstance(value, float) else str(value)
+            for name, value in row.items()
+        }
+        for row in table
+    ] == rows
 
 
 def test_encodes_with_the_latents_of_a_vae(run_of, tmp_path):

@@ -40,7 +40,7 @@ LAYERS = [
         "networks",
         "optimizers",
     },
-    {"notation", "checkpoints", "datasets"},
+    {"notation", "checkpoints", "datasets", "tables"},
     {
         "audio",
         "codes",
