@@ -10,6 +10,8 @@ may hold a comma, as --codes does): each combination is run with each seed.
     python -m keras_infogan.sweep --dataset=mnist --seeds=0:8 --devices=GPU:0,GPU:1 \\
         --sweep_dir=sweeps/mnist
 
+With --ray=HOST:PORT they run on the nodes of a Ray cluster (docs/scale.md).
+
 Of several models, separated by commas, each is trained with the data set's preset for it; the
 settings that can be given are those that all of them have:
 
@@ -52,11 +54,10 @@ def requested_runs(directory):
         if FLAGS[name].value is not None
     }
     varied = {name for name, values in grid.items() if len(values) > 1}
-    data = tuple(
-        f"--{name}={FLAGS[name].value}"
-        for name in train.DATA_FLAGS
-        if FLAGS[name].value is not None
-    )
+    # Where runs run they may start in another directory.
+    given = {name: FLAGS[name].value for name in train.DATA_FLAGS}
+    given["data_dir"] = config.user_path(FLAGS.data_dir)
+    data = tuple(f"--{name}={value}" for name, value in given.items() if value is not None)
     jobs, seeds, chosen = [], parse_seeds(FLAGS.seeds), parse_models(FLAGS.model)
     for model, settings in itertools.product(chosen, sweeps.combinations(grid)):
         label = ", ".join(
@@ -175,11 +176,40 @@ def define_flags():
         "choose a run by how far the others agree with it (keras_infogan.centrality), where nobody "
         "has labels.",
     )
+    flags.DEFINE_string(
+        "ray",
+        None,
+        "run them on the nodes of the Ray cluster at this HOST:PORT, which all see --sweep_dir; "
+        "local: on one that is started here.",
+    )
+    flags.DEFINE_float("cpus_per_run", 1, "CPUs that --ray keeps for each run.", lower_bound=0.01)
+    flags.DEFINE_float(
+        "gpus_per_run",
+        0,
+        "GPUs that --ray keeps for each run: several runs share one with 0.5, and with 0 they "
+        "train on CPUs.",
+        lower_bound=0,
+    )
     for field in _swept_settings():
         flags.DEFINE_string(
             field.name, None, f"{config.meaning(field)}; several values make several runs."
         )
     train.refuse_other_settings()
+
+
+@contextlib.contextmanager
+def _place(devices, directory):
+    """Gives the place where runs run."""
+    if not FLAGS.ray:
+        with sweeps.Devices(devices) as place:
+            yield place
+        return
+    from keras_infogan import ray_cluster
+
+    with ray_cluster.Cluster(
+        FLAGS.ray, FLAGS.cpus_per_run, FLAGS.gpus_per_run, directory, "--sweep_dir"
+    ) as cluster:
+        yield sweeps.Nodes(cluster, FLAGS.cpus_per_run)
 
 
 def main():
@@ -189,11 +219,19 @@ def main():
         raise UserError("a sweep trains each run on one machine; unset TF_CONFIG.")
     metrics.chosen(FLAGS.metrics)
     devices = sweeps.parse_devices(FLAGS.devices)
+    if FLAGS.ray and FLAGS.devices:
+        raise UserError("give --devices or --ray, not both: Ray chooses the devices of its nodes.")
+    for name in ("cpus_per_run", "gpus_per_run"):
+        if FLAGS[name].present and not FLAGS.ray:
+            raise UserError(f"--{name} is what --ray keeps for each run; give --ray too.")
+        if FLAGS[name].value > 1 and FLAGS[name].value % 1:
+            raise UserError(f"--{name} must be a whole number, or below 1 to share one.")
     directory = pathlib.Path(config.absolute_path(FLAGS.sweep_dir))
     jobs = requested_runs(directory)
     compared = True
     with files.locked_directory(directory, "--sweep_dir", "sweeping"):
-        failed = sweeps.run_all(jobs, directory, devices, FLAGS.metrics)
+        with _place(devices, directory) as place:
+            failed = sweeps.run_all(jobs, directory, place, FLAGS.metrics)
         if FLAGS.centrality:
             # A process of its own: this one has no TensorFlow loaded.
             command = ["-m", "keras_infogan.centrality", f"--sweep_dir={directory}"]

@@ -163,9 +163,137 @@ def parse_devices(text):
     return devices
 
 
-def run_all(jobs, directory, devices, metric_names):
-    """Trains and evaluates what is not finished yet, one run at a time on each device, and writes
-    the summary after each.
+class Devices:
+    """Where runs run: on this machine, one at a time on each of `parse_devices`. (With --ray they
+    run on `Nodes`.)
+    """
+
+    def __init__(self, devices):
+        self._free, self._processes, self._stopped = queue.SimpleQueue(), set(), False
+        for device in devices:
+            self._free.put(device)
+        self._pool = concurrent.futures.ThreadPoolExecutor(len(devices))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._pool.shutdown()
+
+    def start(self, job, directory, metric_names):
+        """Returns a concurrent.futures.Future of what `finish` returns."""
+        return self._pool.submit(self._finish, job, directory, metric_names)
+
+    def result(self, future):
+        """Returns what went wrong in a run that has ended, or None."""
+        return future.result()
+
+    def stop(self, killing):
+        """Lets no other run begin, and those under way save and end; or kills them."""
+        self._stopped = True
+        for process in list(self._processes):
+            with contextlib.suppress(ProcessLookupError):
+                if killing:
+                    os.killpg(process.pid, signal.SIGKILL)
+                else:
+                    process.send_signal(signal.SIGTERM)
+
+    def _finish(self, job, directory, metric_names):
+        device = self._free.get()
+
+        def run(command, output):
+            # In a session of its own: Ctrl-C reaches the sweep alone, which passes it on once.
+            process = subprocess.Popen(
+                command,
+                stdout=output,
+                stderr=output,
+                env=_environment(device),
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            self._processes.add(process)
+            if self._stopped:
+                process.send_signal(signal.SIGTERM)  # the stop came while it started
+            status = process.wait()
+            self._processes.discard(process)
+            return status
+
+        try:
+            return finish(job, directory, metric_names, run, lambda: self._stopped)
+        finally:
+            self._free.put(device)
+
+
+class Nodes:
+    """Where runs run: on the nodes of a ray_cluster.Cluster. Each is a task, which starts again on
+    another node where its own dies, and goes on from its newest checkpoint.
+    """
+
+    def __init__(self, cluster, cpus):
+        """
+        Args:
+          cluster: the ray_cluster.Cluster.
+          cpus: number that each task takes.
+        """
+        self._cluster = cluster
+        # As many threads as CPUs; sums of floats depend on it in their last bits.
+        threads = str(max(1, int(cpus)))
+        self._environment = {
+            "TF_NUM_INTRAOP_THREADS": threads,
+            "TF_NUM_INTEROP_THREADS": threads,
+            # Ray chooses the GPU, of which another run may have a part.
+            "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        }
+
+    def start(self, job, directory, metric_names):
+        return self._cluster.submit(
+            job.name, _finish_on_node, job, directory, metric_names, self._environment
+        )
+
+    def result(self, future):
+        error = future.exception()
+        return future.result() if error is None else self._cluster.reason(error)
+
+    def stop(self, killing):
+        self._cluster.cancel(killing)
+
+
+def _finish_on_node(job, directory, metric_names, environment):
+    """What a task does, with variables added to its processes' environment. A cancelled one is
+    interrupted as by Ctrl-C.
+    """
+
+    def run(command, output):
+        process = None
+        try:
+            process = subprocess.Popen(
+                command,
+                stdout=output,
+                stderr=output,
+                env=os.environ | environment,
+                stdin=subprocess.DEVNULL,
+            )
+            # Python sees an interrupt only when it is back from waiting.
+            while process.poll() is None:
+                time.sleep(0.2)
+            return process.returncode
+        except KeyboardInterrupt:
+            if process:
+                process.terminate()
+                process.wait()
+            raise
+
+    return finish(job, directory, metric_names, run, lambda: False)
+
+
+def run_all(jobs, directory, place, metric_names):
+    """Trains and evaluates what is not finished yet, and writes the summary after each run.
+
+    Args:
+      jobs: list of Job.
+      directory: of the sweep.
+      place: Devices or Nodes.
+      metric_names: what each run is scored on, as `metrics.chosen` takes it.
 
     Returns:
       What went wrong, a dict from the names of failed runs to the last line that each printed.
@@ -177,51 +305,34 @@ def run_all(jobs, directory, devices, metric_names):
     (directory / "logs").mkdir(parents=True, exist_ok=True)
     unfinished = [job for job in jobs if not job.is_finished(metric_names)]
     print(f"{directory}: {len(jobs)} runs, {len(jobs) - len(unfinished)} of them finished already.")
-    failed, processes, stopped, free = {}, set(), [], queue.SimpleQueue()
-    for device in devices:
-        free.put(device)
+    failed, stopped, told = {}, [], 0
 
-    def finish(job):
-        device = free.get()
-        try:
-            return _finish(job, directory, device, metric_names, processes, stopped)
-        except OSError as error:  # of this run alone
-            return f"cannot read or write {error.filename}: {error.strerror}"
-        finally:
-            free.put(device)
-
-    def stop(number, frame=None):
+    def stop(number, frame):
         killing = bool(stopped) and number == signal.SIGINT
         stopped.append(signal.SIGKILL if killing else signal.SIGTERM)
-        for process in list(processes):
-            with contextlib.suppress(ProcessLookupError):
-                if killing:
-                    os.killpg(process.pid, signal.SIGKILL)
-                else:
-                    process.send_signal(signal.SIGTERM)
 
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     total = sum(job.run.settings.steps for job in jobs)
     try:
-        with (
-            tqdm(total=total, desc="sweep", unit="step") as bar,
-            concurrent.futures.ThreadPoolExecutor(len(devices)) as pool,
-        ):
+        with tqdm(total=total, desc="sweep", unit="step") as bar:
             bar.update(sum(job.step for job in jobs))
-            futures, told = {pool.submit(finish, job): job for job in unfinished}, False
             try:
+                futures = {place.start(job, directory, metric_names): job for job in unfinished}
                 while futures:
                     ready, _ = concurrent.futures.wait(
                         futures, timeout=1, return_when=concurrent.futures.FIRST_COMPLETED
                     )
-                    if stopped and not told:
-                        told = True
-                        bar.write(
-                            "Stopping: the runs under way save; Ctrl-C again kills them.",
-                            file=sys.stderr,
-                        )
+                    # Not in the handler of the signal, which may come while anything is half done.
+                    if len(stopped) > told:
+                        if not told:
+                            bar.write(
+                                "Stopping: the runs under way save; Ctrl-C again kills them.",
+                                file=sys.stderr,
+                            )
+                        told = len(stopped)
+                        place.stop(signal.SIGKILL in stopped)
                     for future in ready:
-                        job, problem = futures.pop(future), future.result()
+                        job, problem = futures.pop(future), place.result(future)
                         if problem and not stopped:
                             failed[job.name] = problem
                         bar.write(printable(f"{job.name}: {problem or 'finished'}"))
@@ -231,8 +342,8 @@ def run_all(jobs, directory, devices, metric_names):
                     )
                     bar.update(sum(job.step for job in jobs) - bar.n)
             except BaseException:
-                # Otherwise the pool would go on to the last run before the error is seen.
-                stop(signal.SIGTERM)
+                # Otherwise they would go on to the last run before the error is seen.
+                place.stop(killing=False)
                 raise
     finally:
         for number, handler in previous.items():
@@ -247,36 +358,37 @@ def run_all(jobs, directory, devices, metric_names):
     return failed
 
 
-def _finish(job, directory, device, metric_names, processes, stopped):
-    """Runs a job's commands, their output in its log; returns None, or the last line of
-    what went wrong.
+def finish(job, directory, metric_names, run, is_stopped):
+    """Runs a job's commands, their output in its log.
+
+    Args:
+      job, directory, metric_names: see `run_all`.
+      run: function (command line, file for its output) -> exit status.
+      is_stopped: function () -> whether no other command is to begin.
+
+    Returns:
+      None, or the last line of what went wrong.
     """
+    try:
+        return _finish(job, directory, metric_names, run, is_stopped)
+    except OSError as error:  # of this run alone
+        return f"cannot read or write {error.filename}: {error.strerror}"
+
+
+def _finish(job, directory, metric_names, run, is_stopped):
     log = directory / "logs" / f"{job.name}.log"
     log.touch()
     # A sweep that was killed leaves its runs under way to themselves; they end with their training.
     if files.is_locked(job.run.directory):
         print(f"{job.name} is being trained already; waiting for that.", file=sys.stderr)
-    while not stopped and files.is_locked(job.run.directory):
+    while not is_stopped() and files.is_locked(job.run.directory):
         time.sleep(1)
     for command in job.commands(metric_names):
-        if stopped:
+        if is_stopped():
             return "stopped"
         start, began, step = log.stat().st_size, time.monotonic(), job.step
         with open(log, "a") as output:
-            # In a session of its own: Ctrl-C reaches the sweep alone, which passes it on once.
-            process = subprocess.Popen(
-                [sys.executable, "-m", *command],
-                stdout=output,
-                stderr=output,
-                env=_environment(device),
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-            processes.add(process)
-            if stopped:
-                process.send_signal(signal.SIGTERM)  # the stop came while it started
-            status = process.wait()
-            processes.discard(process)
+            status = run([sys.executable, "-m", *command], output)
         if job.step > step:
             _note_time(log, time.monotonic() - began, job.step - step)
         # An evaluation in which no score could be had ends with an error too; the run is

@@ -40,7 +40,7 @@ LAYERS = [
         "networks",
         "optimizers",
     },
-    {"notation", "checkpoints", "datasets", "tables"},
+    {"notation", "checkpoints", "datasets", "ray_cluster", "tables"},
     {
         "audio",
         "codes",

@@ -15,7 +15,9 @@ import pytest
 from absl import flags
 from conftest import (
     PATIENCE,
+    WITHOUT_TENSORFLOW,
     command,
+    command_without,
     flags_of,
     sentence,
     succeed_here,
@@ -255,7 +257,7 @@ def test_a_second_ctrl_c_kills_what_hangs(new_run, tmp_path, monkeypatch, capsys
     pressing = threading.Thread(target=press)
     pressing.start()
     with pytest.raises(KeyboardInterrupt):
-        sweeps.run_all([job], tmp_path, [None], "all")
+        sweeps.run_all([job], tmp_path, sweeps.Devices([None]), "all")
     pressing.join()
     wait_until(lambda: not files.is_locked(place))
     assert "Ctrl-C again kills them" in (errors := capsys.readouterr().err)
@@ -306,7 +308,9 @@ def test_a_damaged_run_keeps_no_other_back(tmp_path, monkeypatch, damage):
 def test_the_last_words_of_a_run_move_no_terminal(new_run, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sweeps, "_finish", lambda *arguments: "bad \x1b[31mname")
     job = sweeps.Job("a", "all runs", new_run("a"), {}, ())
-    assert sweeps.run_all([job], tmp_path, [None], "all") == {"a": "bad \x1b[31mname"}
+    assert sweeps.run_all([job], tmp_path, sweeps.Devices([None]), "all") == {
+        "a": "bad \x1b[31mname"
+    }
     assert r"a: bad \x1b[31mname" in capsys.readouterr().out
 
 
@@ -322,6 +326,12 @@ def test_no_text_of_a_summary_is_a_formula_or_html():
     assert "<" not in text
     assert "\x1b" not in text
     assert r"failed: &lt;script&gt;\|\\x1b\[31m" in text
+
+
+def test_without_ray_its_flag_says_what_to_install_and_nothing_else_asks_for_it(tmp_path):
+    arguments = (f"--sweep_dir={tmp_path}", "--seeds=0", "--steps=1")
+    result = command_without(("ray", *WITHOUT_TENSORFLOW), "sweep", "--ray=local", *arguments)
+    assert "pip install '.[ray]'" in sentence(result)
 
 
 @pytest.mark.parametrize(
