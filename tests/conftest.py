@@ -436,9 +436,9 @@ def succeed_here(name, *arguments):
     return printed.getvalue()
 
 
-def refusal(name, *arguments):
+def refusal(name, *arguments, without=WITHOUT_TENSORFLOW):
     """Returns the one line with which a command, given in this process, refuses with status 2,
-    before it loads TensorFlow or writes to its output.
+    before it imports any of the modules `without` or writes to its output.
     """
     with (
         flags_of(name, *arguments) as module,
@@ -446,7 +446,7 @@ def refusal(name, *arguments):
         contextlib.redirect_stdout(io.StringIO()) as output,
         contextlib.redirect_stderr(io.StringIO()) as errors,
     ):
-        for package in WITHOUT_TENSORFLOW:
+        for package in without:
             patch.setitem(sys.modules, package, None)
         with pytest.raises(SystemExit) as ended:
             config.run_command(module.main)

@@ -235,7 +235,7 @@ def serve(directory, rest_port=0, grpc_port=0):
     model = Model(directory)
     rest = _Server(("localhost", rest_port), _Rest)
     rest.model = model
-    thread = threading.Thread(target=rest.serve_forever)
+    thread = threading.Thread(target=rest.serve_forever, args=(0.01,))
     thread.start()
     calls = grpc.server(concurrent.futures.ThreadPoolExecutor(8))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(_Grpc(model), calls)

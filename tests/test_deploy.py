@@ -422,7 +422,7 @@ def test_the_health_check_tells_a_server_that_answers(tmp_path, status, healthy)
     ]["cpu"]["healthcheck"]["test"]
     assert program == "CMD"
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         port = server.server_address[1]
         if status is None:
             server.shutdown()

@@ -6,15 +6,14 @@ import functools
 import json
 import pathlib
 import re
-import subprocess
-import sys
 
 import pytest
 import yaml
-from conftest import PATIENCE, succeed_here
+from absl.flags import FLAGS
+from conftest import flags_of, succeed_here
 
 import keras_infogan
-from keras_infogan import models
+from keras_infogan import config, models
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -109,21 +108,18 @@ def test_readme_is_short():
 
 @functools.cache
 def _flags(name, *chosen):
-    """Returns the names of a command's flags, as its --help lists them, once
-    `chosen` ones are given.
+    """Returns the names of a command's flags, without those it had before, once `chosen` ones are
+    given.
     """
-    result = subprocess.run(
-        [sys.executable, "-m", f"keras_infogan.{name}", *chosen, "--help"],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert result.returncode == 0, f"keras_infogan.{name}: {result.stderr}"
-    found = {}
-    for switch, flag in re.findall(r"^  --(\[no\])?(\w+):", result.stdout, re.MULTILINE):
-        found |= {flag: None} | ({f"no{flag}": None} if switch else {})
-    return found.keys()
+    with flags_of(name, *chosen):
+        own = [
+            flag
+            for module, defined in FLAGS.flags_by_module_dict().items()
+            if module.startswith("keras_infogan.")
+            for flag in defined
+            if flag.name not in config._renamed
+        ]
+    return {flag.name for flag in own} | {f"no{flag.name}" for flag in own if flag.boolean}
 
 
 def _named(text):

@@ -1,7 +1,7 @@
 import csv
 
 import pytest
-from conftest import command, sentence, succeed, succeed_here
+from conftest import refusal, succeed, succeed_here
 from PIL import Image
 from pyarrow import parquet
 
@@ -74,10 +74,9 @@ def test_classes_of_a_model_that_learned_from_labels(run_of, tmp_path):
         succeed_here("encode", *arguments)
 
 
-def test_a_model_that_cannot_encode_says_so(run_of, tmp_path):
-    message = sentence(
-        command("encode", f"--run_dir={run_of('dcgan')}", "--split=test", cwd=tmp_path)
-    )
+def test_a_model_that_cannot_encode_says_so(run_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    message = refusal("encode", f"--run_dir={run_of('dcgan')}", "--split=test", without=())
     assert "a DCGAN cannot encode; it can generate from latents" in message
     assert list(tmp_path.iterdir()) == []
 
@@ -106,6 +105,7 @@ def test_encodes_a_folder_of_any_images(digits_run, tmp_path):
         (["--split=test", "--output=nowhere/codes.csv"], "does not exist"),
     ],
 )
-def test_bad_input_is_one_sentence(digits_run, tmp_path, arguments, part):
-    assert part in sentence(command("encode", f"--run_dir={digits_run}", *arguments, cwd=tmp_path))
+def test_bad_input_is_one_sentence(digits_run, tmp_path, monkeypatch, arguments, part):
+    monkeypatch.chdir(tmp_path)
+    assert part in refusal("encode", f"--run_dir={digits_run}", *arguments, without=())
     assert list(tmp_path.iterdir()) == []

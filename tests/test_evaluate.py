@@ -5,10 +5,12 @@ import dataclasses
 import json
 import re
 import shutil
+import sys
 
 import numpy as np
 import pytest
-from conftest import command, sentence, succeed_here
+from absl import flags
+from conftest import flags_of, refusal, succeed_here
 
 from keras_infogan import charts, features, report, runs
 from keras_infogan.config import UserError
@@ -190,9 +192,10 @@ def test_names_in_the_report_are_text_and_never_markup(digits_run):
         (["--metrics=factor_vae"], "did you mean 'factor_vae_score'"),
     ],
 )
-def test_bad_input_is_one_sentence(digits_run, tmp_path, arguments, part):
+def test_bad_input_is_one_sentence(digits_run, tmp_path, monkeypatch, arguments, part):
+    monkeypatch.chdir(tmp_path)
     run = [] if not arguments or "run_dir" in arguments[0] else [f"--run_dir={digits_run}"]
-    assert part in sentence(command("evaluate", *run, *arguments, cwd=tmp_path))
+    assert part in refusal("evaluate", *run, *arguments)
     assert not (digits_run / "metrics.json").exists()
 
 
@@ -200,16 +203,17 @@ def test_an_untrained_run_is_refused(digits_run, tmp_path):
     shutil.copytree(digits_run, tmp_path / "run")
     for path in (tmp_path / "run" / "checkpoints").iterdir():
         path.unlink()
-    assert "has no checkpoint yet" in sentence(command("evaluate", f"--run_dir={tmp_path / 'run'}"))
+    said = refusal("evaluate", f"--run_dir={tmp_path / 'run'}", without=())
+    assert "has no checkpoint yet" in said
 
 
-def test_a_split_that_is_not_there_is_said(digits_run, tmp_path):
+def test_a_split_that_is_not_there_is_said(digits_run, tmp_path, capsys):
     shutil.copytree(digits_run, tmp_path / "run")
-    result = command(
-        "evaluate", f"--run_dir={tmp_path / 'run'}", "--split=dev", "--metrics=adjusted_rand_index"
-    )
-    assert result.returncode == 1
-    assert "no split 'dev'" in result.stdout
+    arguments = ("--split=dev", "--metrics=adjusted_rand_index")
+    with flags_of("evaluate", f"--run_dir={tmp_path / 'run'}", *arguments) as evaluate:
+        flags.FLAGS(sys.argv)
+        assert evaluate.main() == 1
+    assert "no split 'dev'" in capsys.readouterr().out
 
 
 def test_charts_take_the_colors_of_the_page():
