@@ -189,9 +189,8 @@ def small():
     return SMALL
 
 
-@pytest.fixture
-def batch():
-    """A batch of 16 images in [-1, 1], with all that any model reads."""
+def a_batch():
+    """Returns a batch of 16 images in [-1, 1], with all that any model reads."""
     import tensorflow as tf
 
     generator = np.random.default_rng(0)
@@ -199,6 +198,12 @@ def batch():
     return {
         name: tf.constant(generator.uniform(-1, 1, (16, *SHAPE)), tf.float32) for name in names
     } | {"label": tf.constant(np.arange(16) % 3, tf.int32)}
+
+
+@pytest.fixture
+def batch():
+    """What `a_batch` returns."""
+    return a_batch()
 
 
 @pytest.fixture(scope="session")
