@@ -100,9 +100,9 @@ TINY = {
     "egan": EGANSettings(
         codes="kind=categorical(3), slant=uniform",
         noise_size=4,
-        discriminator_layers="conv 4/2, conv 8/2 bn",
+        discriminator_layers="conv 4/2 bn",
         recognizer_layers="dense 8 bn",
-        generator_layers="dense 2x2x8 bn, conv 8/2 bn, conv 1/2",
+        generator_layers="dense 4x4x8 bn, conv 1/2",
         **_SHORT,
     ),
     "autoencoder": AutoencoderSettings(
@@ -150,14 +150,15 @@ SMALL = TINY["infogan"]
 
 # Files that take longest, which begin first: at the end no worker is to wait long for another.
 SLOWEST = (
-    "test_export",
-    "test_faults",
     "test_models",
+    "test_export",
     "test_explorer",
+    "test_faults",
+    "test_pixelcnn",
     "test_distribution",
-    "test_examples",
     "test_evaluate",
-    "test_learner",
+    "test_examples",
+    "test_sequence_autoencoder",
     "test_sweep",
 )
 
