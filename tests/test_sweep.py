@@ -20,6 +20,7 @@ from conftest import (
     command_without,
     flags_of,
     refusal,
+    sentence,
     succeed_here,
     wait_for_lines,
     wait_until,
