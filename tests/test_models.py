@@ -309,11 +309,10 @@ def test_a_gradient_beyond_float16_skips_the_update_on_all_replicas(
         model = models.build(name, _settings(name, "float16"), SHAPE)
     _settle(model)
 
-    def train(parts):
+    def replicated(parts):
         strategy.run(model.train_step, (parts,))
 
-    if replicas > 1:
-        train = tf.function(train, autograph=False)
+    train = tf.function(replicated, autograph=False) if replicas > 1 else replicated
 
     def step(images):
         whole = {**batch, "image": images}
