@@ -15,7 +15,8 @@ is arbitrary, so they are matched to labels first, one to one, as agrees best.
     python -m keras_infogan.encode --onnx=runs/mnist-infogan-1/export/recognizer.onnx \\
         --images=my_digits --output=codes.csv
 
-The last one does not load TensorFlow. With --classes a model that learned from labels says which
+The last one does not load TensorFlow, and with --ray=HOST:PORT many machines share its work
+(docs/scale.md). With --classes a model that learned from labels says which
 class each image is of.
 
 10,000 MNIST images take about 15 seconds on two CPU cores.
@@ -29,14 +30,22 @@ import pathlib
 import numpy as np
 import tqdm
 from absl import flags
+from PIL import Image
 
-from keras_infogan import config, datasets, files, framing, images, model_source, tables
+from keras_infogan import (
+    config,
+    datasets,
+    encoding,
+    files,
+    framing,
+    images,
+    model_source,
+    tables,
+)
 from keras_infogan.config import UserError
 
 FLAGS = flags.FLAGS
 _MOST_PAIRS = 100
-# What memory holds at once. Estimates that draw, draw anew for every so many images.
-IMAGES_AT_A_TIME = 4096
 
 
 def encode(
@@ -81,7 +90,9 @@ def encode(
         images.pairs(shown, model.reconstruct(shown)).save(picture, "PNG")
         _write("--reconstructions", pairs, picture.getvalue())
     if surprise:
-        shown = _likely(model, datasets.to_float(np.asarray(image_set.images[:_MOST_PAIRS])))
+        shown = encoding.likely(
+            model, datasets.to_float(np.asarray(image_set.images[:_MOST_PAIRS]))
+        )
         picture = io.BytesIO()
         images.surprise(shown, model.surprise(shown)).save(picture, "PNG")
         _write("--surprise", surprise, picture.getvalue())
@@ -95,12 +106,14 @@ def encode(
         tables.written(pathlib.Path(output)) as add,
         tqdm.tqdm(total=count, desc="encoding", unit="image", leave=False, delay=2) as bar,
     ):
-        for start in range(0, count, IMAGES_AT_A_TIME):
-            part = slice(start, start + IMAGES_AT_A_TIME)
+        for start in range(0, count, encoding.IMAGES_AT_A_TIME):
+            part = slice(start, start + encoding.IMAGES_AT_A_TIME)
             columns = {"image": (image_set.files or range(count))[part]}
             if labels is not None:
                 columns["label"] = [image_set.label_names[label] for label in labels[part]]
-            columns |= answers(model, np.asarray(image_set.images[part]), classes, generator)
+            columns |= encoding.answers(
+                model, np.asarray(image_set.images[part]), classes, generator
+            )
             add(columns)
             for name in named & columns.keys() if labels is not None else ():
                 said[name].append(columns[name])
@@ -114,28 +127,6 @@ def encode(
         for code in model.latent_spec.codes
         if code.name in said
     ]
-
-
-def answers(model, images, classes, seed=0):
-    """Returns what a model says of up to IMAGES_AT_A_TIME images, uint8 (count, height, width,
-    channels), as columns of a table: the recognizer's answers and the likelihood, or the
-    classifier's. `seed`: see `datasets.binarized`.
-    """
-    shown, columns = datasets.to_float(images), {}
-    if classes:
-        probabilities = model.classify(shown)
-        columns["class"] = np.array(model.classes)[probabilities.argmax(axis=-1)]
-        columns["class_probability"] = probabilities.max(axis=-1)
-    elif "encode" in model.capabilities or "log_likelihood" not in model.capabilities:
-        columns = model.latent_spec.describe(model.encode(shown))
-    if "log_likelihood" in model.capabilities:
-        columns["log_likelihood"] = model.log_likelihood(_likely(model, shown, seed))
-    return columns
-
-
-def _likely(model, shown, seed=0):
-    """Returns images as the model's likelihood takes them; `seed`: see `datasets.binarized`."""
-    return datasets.binarized(shown, seed) if model.likelihood["binary"] else shown
 
 
 @contextlib.contextmanager
@@ -182,7 +173,16 @@ def define_flags():
     )
     framing.define_limit()
     config.define_path(
-        "output", "codes.csv", "the table to write: CSV, or Parquet if it ends in .parquet."
+        "output",
+        "codes.csv",
+        "the table to write: CSV, or Parquet if it ends in .parquet; with --ray, a directory for "
+        "many Parquet files.",
+    )
+    flags.DEFINE_string(
+        "ray",
+        None,
+        "read --images with --onnx on the nodes of the Ray cluster at this HOST:PORT, which all "
+        "see the three places; local: on one that is started here.",
     )
     config.define_path(
         "reconstructions",
@@ -197,8 +197,43 @@ def define_flags():
     )
 
 
+def _encode_on_nodes():
+    """Does with --ray what `main` does without."""
+    if not FLAGS.onnx or not FLAGS.images or not FLAGS["output"].present:
+        raise UserError(
+            "--ray reads a folder with an exported model, into a directory: give --onnx=FILE, "
+            "--images=FOLDER and --output=DIR."
+        )
+    for flag in ("run_dir", "split", "reconstructions", "surprise"):
+        if FLAGS[flag].value:
+            raise UserError(f"--{flag} is not for --ray; leave it out.")
+    if FLAGS.provider != "cpu":
+        raise UserError("on a Ray cluster models run on CPUs; leave out --provider.")
+    source = encoding.Source(
+        pathlib.Path(config.absolute_path(FLAGS.onnx)),
+        pathlib.Path(config.absolute_path(FLAGS.images)),
+        FLAGS.classes,
+        Image.MAX_IMAGE_PIXELS,
+    )
+    from keras_infogan import ray_cluster
+
+    directory = pathlib.Path(config.absolute_path(FLAGS.output))
+    todo = encoding.Shards(source, directory)
+    with (
+        files.locked_directory(directory, "--output", "encoding"),
+        ray_cluster.Cluster(
+            FLAGS.ray, 1, 0, directory, "--output", (source.onnx, source.folder)
+        ) as cluster,
+    ):
+        unreadable = todo.finish(cluster)
+    print(directory)
+    return 1 if unreadable else 0
+
+
 def main():
     framing.apply_limit()
+    if FLAGS.ray:
+        return _encode_on_nodes()
     run, load = model_source.chosen(
         needs=("classify",) * bool(FLAGS.classes)
         + ("reconstruct",) * bool(FLAGS.reconstructions)

@@ -85,12 +85,12 @@ def _typed(values):
     """Returns a column's values as an array of one of Parquet's types."""
     import pyarrow
 
-    first = next(iter(values), None)
-    if isinstance(first, str):
+    if isinstance(values, list | tuple) or np.asarray(values).dtype.kind == "U":
         # Parquet's texts are UTF-8; of a file's name that is not, the other bytes become \\xff.
-        return pyarrow.array(
+        texts = [
             value.encode(errors="surrogateescape").decode(errors="backslashreplace")
             for value in values
-        )
+        ]
+        return pyarrow.array(texts, pyarrow.string())
     array = np.asarray(values)
     return pyarrow.array(array.astype(np.float32 if array.dtype.kind == "f" else np.int64))

@@ -5,7 +5,7 @@ from conftest import refusal, succeed, succeed_here
 from PIL import Image
 from pyarrow import parquet
 
-from keras_infogan import encode
+from keras_infogan import encoding
 from keras_infogan.config import UserError
 
 
@@ -30,7 +30,7 @@ def test_encodes_a_split_with_labels(digits_run, tmp_path):
 def test_parquet_has_the_rows_of_the_csv_in_whatever_batches(digits_run, tmp_path, monkeypatch):
     arguments = (f"--run_dir={digits_run}", "--split=test")
     printed = succeed_here("encode", *arguments, f"--output={tmp_path / 'codes.csv'}")
-    monkeypatch.setattr(encode, "IMAGES_AT_A_TIME", 100)
+    monkeypatch.setattr(encoding, "IMAGES_AT_A_TIME", 100)
     path = tmp_path / "codes.parquet"
     assert succeed_here("encode", *arguments, f"--output={path}") == printed.replace(
         "codes.csv", "codes.parquet"

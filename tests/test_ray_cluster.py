@@ -6,23 +6,30 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
 import warnings
+import zipfile
 
 import numpy as np
+import pyarrow
 import pytest
 from conftest import (
     PATIENCE,
     checkpoint,
     command,
     free_ports,
+    refusal,
     sentence,
+    succeed_here,
     wait_until,
 )
+from PIL import Image
+from pyarrow import parquet
 
-from keras_infogan import checkpoints, files, runs
+from keras_infogan import checkpoints, encoding, files, runs, tables
 from keras_infogan.config import UserError
 
 pytest.importorskip("ray", reason="needs Ray: pip install '.[ray]'")
@@ -197,3 +204,123 @@ def test_nodes_that_are_not_as_this_machine_are_refused(cluster, tmp_path, monke
     with pytest.raises(UserError, match="install the same version on all of them"):
         connect()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Three thousand small images in two folders of kinds, two of which cannot be read."""
+    made = tmp_path_factory.mktemp("images")
+    pixels = np.random.default_rng(0).integers(0, 256, (3000, 8, 8), np.uint8)
+    for kind in ("a", "b"):
+        (made / kind).mkdir()
+    for number, image in enumerate(pixels):
+        Image.fromarray(image).save(made / "ab"[number % 2] / f"{number:04d}.png")
+    for name in ("a/0000.png", "b/2999.png"):
+        (made / name).write_text("no picture")
+    return made
+
+
+def _encode_arguments(address, exported, folder, output):
+    return (
+        f"--ray={address}",
+        f"--onnx={exported / 'recognizer.onnx'}",
+        f"--images={folder}",
+        f"--output={output}",
+    )
+
+
+def test_every_image_has_one_row_where_a_node_dies_and_another_command_goes_on(
+    cluster, losing, exported, folder, tmp_path
+):
+    output = tmp_path / "codes"
+    arguments = _encode_arguments(cluster.address, exported, folder, output)
+    # Many shards of few images.
+    small = (
+        "import runpy; from keras_infogan import encoding; encoding.IMAGES_AT_A_TIME = 100; "
+        "runpy.run_module('keras_infogan.encode', run_name='__main__')"
+    )
+
+    def start():
+        return subprocess.Popen(
+            [sys.executable, "-c", small, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    process = start()
+    wait_until(lambda: len(list(output.glob("part-*.parquet"))) > 3, process)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, errors
+    assert "the same command continues" in errors
+    before = {path: path.stat().st_mtime_ns for path in output.glob("part-*.parquet")}
+    next(iter(before)).write_bytes(b"damaged")
+    (output / ".writing_elsewhere_1_part-00000.parquet").touch()
+
+    process = start()
+    wait_until(lambda: len(list(output.glob("part-*.parquet"))) > len(before) + 2, process)
+    losing()
+    printed, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1, errors
+    assert "2,998 of 3,000 images have a row, in 30 tables." in printed
+    assert (output / "unreadable_images.txt").read_text().count("(it is none of") == 2
+    assert not list(output.glob(".writing_*"))
+    kept = [path for path, time in before.items() if path.stat().st_mtime_ns == time]
+    assert len(kept) == len(before) - 1
+
+    table = pyarrow.concat_tables(map(parquet.read_table, sorted(output.glob("part-*.parquet"))))
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*.png"))
+    broken = ["a/0000.png", "b/2999.png"]
+    assert table.column("image").to_pylist() == [name for name in names if name not in broken]
+
+    # The plain command, of the images that can be read.
+    whole, alone = tmp_path / "whole", tmp_path / "alone.parquet"
+    shutil.copytree(folder, whole)
+    for name in broken:
+        (whole / name).unlink()
+    succeed_here("encode", arguments[1], f"--images={whole}", f"--output={alone}")
+    expected = parquet.read_table(alone)
+    assert table.schema.equals(expected.schema)
+    assert table.column("label").to_pylist() == expected.column("label").to_pylist()
+    assert table.column("digit").to_pylist() == expected.column("digit").to_pylist()
+    np.testing.assert_allclose(table.column("tilt"), expected.column("tilt"), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (["--images="], "give --onnx=FILE, --images=FOLDER and --output=DIR"),
+        (["--images=images.zip"], "images.zip is a zip file"),
+        (["--split=test"], "--split is not for --ray"),
+        (["--provider=cuda"], "leave out --provider"),
+    ],
+)
+def test_bad_input_of_encode_is_one_sentence(exported, folder, tmp_path, change, part):
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        archive.write(folder / "a" / "0002.png", "0002.png")
+    arguments = _encode_arguments("localhost:1", exported, folder, tmp_path / "codes")
+    change = [text.replace("images.zip", str(tmp_path / "images.zip")) for text in change]
+    assert part in refusal("encode", *arguments, *change)
+    assert not (tmp_path / "codes").exists()
+
+
+def test_a_directory_takes_the_tables_of_one_model_and_one_folder(tmp_path, exported, folder):
+    source = encoding.Source(exported / "recognizer.onnx", folder / "a", False, None)
+    with tables.written(tmp_path / "part-00000.parquet", {encoding._KEY: "other"}) as add:
+        add({"image": ["a.png"]})
+    with pytest.raises(UserError, match="is of other images, of another model"):
+        encoding.Shards(source, tmp_path)
+
+
+def test_a_shard_without_a_readable_image_has_no_rows(tmp_path, exported, folder):
+    (tmp_path / "images").mkdir()
+    shutil.copy(folder / "a" / "0000.png", tmp_path / "images")
+    source = encoding.Source(exported / "recognizer.onnx", tmp_path / "images", False, None)
+    shards = encoding.Shards(source, tmp_path)
+    (path,) = shards._ranges
+    encoding._write(*shards._task(path))
+    table = parquet.read_table(path)
+    assert table.column_names == ["image", "digit", "digit_probability", "tilt", "tilt_std"]
+    assert len(table) == 0
+    assert shards._report() == 1

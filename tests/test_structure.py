@@ -21,7 +21,7 @@ LAYERS = [
     {"train", "evaluate", "sample", "encode", "convert", "centrality", "dissect"},
     {"dissection_page"},
     {"dissection"},
-    {"report", "sweeps", "training", "model_source"},
+    {"report", "sweeps", "training", "model_source", "encoding"},
     {"callbacks", "loaded"},
     {"runs"},
     {"models"},

@@ -76,7 +76,16 @@ class _Files:
       hidden: number of files that are hidden, in the trash, or copies that a system made.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, stamps=None):
+        """
+        Args:
+          path: of the folder or zip.
+          stamps: what is known already of those images of a folder that matter; the folder is not
+            looked through then.
+
+        Raises:
+          UserError: if it cannot be read, or holds no image.
+        """
         if path is None:
             raise UserError(
                 "this data set is read from your own images; give --data_dir=FOLDER or "
@@ -84,6 +93,9 @@ class _Files:
             )
         self.path = pathlib.Path(path)
         self.hidden, self.archive, self._entries = 0, None, {}
+        if stamps is not None:
+            self._seen, self.stamps, self.others = stamps, stamps, []
+            return
         try:
             if self.path.is_dir():
                 found = dict(self._walk())
@@ -317,6 +329,45 @@ def listing(path):
     what is no file.
     """
     return {name: stamp and stamp[0] for name, stamp in _Files(path).stamps.items()}
+
+
+def stamps(path):
+    """Returns what `read_some` takes of a folder: a dict from the names of its images, in order, to
+    what tells their content; and a list of their labels, None where there are none.
+
+    Raises:
+      UserError: if it is a zip file, which nobody reads a part of.
+    """
+    found = _Files(path)
+    if found.archive:
+        raise UserError(f"{path} is a zip file, of which machines cannot read parts; unpack it.")
+    labels, names = _labels(found)
+    return found.stamps, None if labels is None else [names[label] for label in labels]
+
+
+def read_some(path, stamps, shape, frame):
+    """Reads some images of a folder, on one core, as `read` reads all.
+
+    Args:
+      path: of the folder.
+      stamps: the part of what the function `stamps` returns that is read.
+      shape, frame: see `framing.prepare`.
+
+    Returns:
+      The images that can be read, uint8 (count, *shape); of each of `stamps`, whether it can, a
+      list of bool; a dict from the names of the others to what is wrong with them.
+    """
+    found, images, unreadable = _Files(path, stamps), [], {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow, about metadata; sizes are checked
+        for name in stamps:
+            try:
+                with found.open(name) as image:
+                    images.append(framing.prepare(image, shape, frame))
+            except Exception as error:  # see _decode
+                unreadable[name] = _reason(error)
+    readable = [name not in unreadable for name in stamps]
+    return np.array(images, np.uint8).reshape(-1, *shape), readable, unreadable
 
 
 def fingerprint(sizes):
@@ -610,14 +661,15 @@ def _num_cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
+def _reason(error):
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
 def _report(found, broken):
     """Raises UserError that names files which cannot be read, the whole list in a file where it is
     long.
     """
-    lines = [
-        f"{_shown(name)} ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
-        for name, error in broken
-    ]
+    lines = [f"{_shown(name)} ({_reason(error)})" for name, error in broken]
     listed = "; ".join(lines[:_MOST_LISTED])
     if len(lines) > _MOST_LISTED:
         path = files.cache_directory() / "unreadable_images.txt"
