@@ -4,9 +4,13 @@ said twice agrees.
 
 import functools
 import json
+import os
 import pathlib
 import re
+import subprocess
+import sys
 
+import kubernetes_validate
 import pytest
 import yaml
 from absl.flags import FLAGS
@@ -165,6 +169,76 @@ def test_flags_in_sentences_exist(path):
                 set(_FLAG.findall(code)) - everywhere - {"help"} if first.startswith("--") else None
             )
         assert not wrong, f"{_by_name(path)} has {code!r}, and no such flag is there: {wrong}"
+
+
+def _kubernetes(name):
+    return list(yaml.safe_load_all((ROOT / "docs" / "cluster" / name).read_text()))
+
+
+@pytest.mark.parametrize("name", ["kubernetes.yaml", "kubernetes_sweep.yaml"])
+def test_kubernetes_files_fit_its_schemas(name):
+    for document in _kubernetes(name):
+        kubernetes_validate.validate(document, "1.33", strict=True)
+
+
+def _command_of_sweep(index, *arguments):
+    """Returns the command lines of one run of a sweep, lists, without the directory of the run."""
+    with flags_of("sweep", "--sweep_dir=sweep", "--seeds=0:10", *arguments) as sweep:
+        sweep.FLAGS(sys.argv)
+        job = sweep.requested_runs(pathlib.Path("sweep"))[index]
+    return [
+        sorted(part for part in line if not part.startswith("--run_dir"))
+        for line in job.commands("all")
+    ], job.name
+
+
+def _recorded(tmp_path, script, index, ends):
+    """Runs a script, in which every program notes how it was started and ends with a status of
+    `ends`; returns its status, and what was noted, lists.
+    """
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    log = tmp_path / "log"
+    for name in ("python", "srun", "scontrol"):
+        note = f'echo "{name} $*" >> {log}\nexit {ends.get(name, 0)}\n'
+        (programs / name).write_text("#!/bin/bash\n" + ('exec "$@"\n' if name == "srun" else note))
+        (programs / name).chmod(0o755)
+    (tmp_path / "env").mkdir()
+    (tmp_path / "env" / "bin").symlink_to(programs)
+    environment = {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "SLURM_JOB_ID": "7",
+        "SLURM_ARRAY_TASK_ID": str(index),
+        "JOB_COMPLETION_INDEX": str(index),
+    }
+    result = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, check=False)
+    return result.returncode, [line.split() for line in log.read_text().splitlines()]
+
+
+@pytest.mark.parametrize(("status", "again"), [(0, False), (2, False), (75, True)])
+@pytest.mark.parametrize("system", ["slurm", "kubernetes"])
+def test_an_array_of_jobs_runs_what_a_sweep_does(tmp_path, system, status, again):
+    if system == "slurm":
+        script, data = (ROOT / "docs" / "cluster" / "slurm_sweep.sh").read_text(), ()
+        assert "#SBATCH --array=0-9\n" in script
+    else:
+        (job,) = _kubernetes("kubernetes_sweep.yaml")
+        assert job["spec"]["completions"] == 10
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        (script,) = container["args"]
+        data = ("--data_dir=/runs/data",)
+    ended, noted = _recorded(tmp_path, script, 3, {"python": status})
+    assert ended == status
+    expected, name = _command_of_sweep(3, "--dataset=mnist", *data)
+    given = [line[2:] for line in noted if line[0] == "python"]
+    assert [
+        sorted(part for part in line if not part.startswith("--run_dir")) for line in given
+    ] == expected[: 1 if status else 2]
+    for line in given:
+        (directory,) = (part for part in line if part.startswith("--run_dir"))
+        assert directory.endswith(f"/{name}")
+    requeued = [line for line in noted if line[0] == "scontrol"]
+    assert requeued == [["scontrol", "requeue", "7"]] * (again and system == "slurm")
 
 
 def test_every_command_is_in_the_readme():
