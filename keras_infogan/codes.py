@@ -22,6 +22,7 @@ from keras_infogan.config import UserError
 
 # Beyond it float32 has infinity.
 LARGEST = float(np.finfo(np.float32).max)
+GRAY_TOLERANCE = 5e-3  # of black and white in [0, 1]: the next one of 256 levels passes
 SUM_TOLERANCE = 1e-3  # of blending weights; images of other programs may round past 1 as far
 
 

@@ -14,7 +14,7 @@ import keyword
 import numpy as np
 
 from keras_infogan import __version__
-from keras_infogan.codes import SUM_TOLERANCE, Tensor, operations, within
+from keras_infogan.codes import GRAY_TOLERANCE, SUM_TOLERANCE, Tensor, operations, within
 from keras_infogan.config import UserError
 from keras_infogan.framing import CROPPED, Framing, of_dataset
 from keras_infogan.latents import SEED, LatentSpec, Noise
@@ -261,18 +261,19 @@ class Contract:
           A dict from name to (whether each image's is valid, bool (batch,); what is
           expected, text).
         """
-        others = {
-            name: values for name, values in inputs.items() if name not in ("images", UNIT_GAIN)
-        }
+        edits = capability == "edit"  # elsewhere a code may be called as the gains are
+        apart = ("images", UNIT_GAIN) if edits else ("images",)
+        others = {name: values for name, values in inputs.items() if name not in apart}
         checks = self.latent_spec.checks(others)
-        if UNIT_GAIN in inputs:
+        if edits:
             checks[UNIT_GAIN] = valid_gains(inputs[UNIT_GAIN])
         if "images" in inputs:
             images, expected = inputs["images"], "numbers from 0 to 1"
             valid = within(images, -SUM_TOLERANCE, 1 + SUM_TOLERANCE)
-            if capability == "log_likelihood" and (self.likelihood or {}).get("levels") == 2:
+            scores = capability in ("log_likelihood", "classify")
+            if scores and (self.likelihood or {}).get("levels") == 2:
                 # Of gray pixels it says nothing.
-                valid &= ~within(images, SUM_TOLERANCE, 1 - SUM_TOLERANCE)
+                valid &= ~within(images, GRAY_TOLERANCE, 1 - GRAY_TOLERANCE)
                 expected = "0, black, or 1, white, and no gray"
             valid = operations(images).all(valid, axis=(1, 2, 3))
             checks = {"images": (valid, expected)} | checks
@@ -302,11 +303,8 @@ class Contract:
         parts, values = self.latent_spec.unpack(latents), self.latent_spec.values(latents)
         feeds = {}
         for tensor in graph.inputs:
-            array = {
-                "latents": latents,
-                "seed": given.get("seeds"),
-                UNIT_GAIN: given.get("unit_gain"),
-            }.get(
+            gains = {UNIT_GAIN: given["unit_gain"]} if graph.capability == "edit" else {}
+            array = {"latents": latents, "seed": given.get("seeds"), **gains}.get(
                 tensor.name,
                 values.get(tensor.name) if tensor.type == "int64" else parts.get(tensor.name),
             )

@@ -35,14 +35,15 @@ def answers(model, images, classes, seed=0):
     classifier's. `seed`: see `datasets.binarized`.
     """
     shown, columns = datasets.to_float(images), {}
+    scored = likely(model, shown, seed) if model.likelihood else shown
     if classes:
-        probabilities = model.classify(shown)
+        probabilities = model.classify(scored)
         columns["class"] = np.array(model.classes)[probabilities.argmax(axis=-1)]
         columns["class_probability"] = probabilities.max(axis=-1)
     elif "encode" in model.capabilities or "log_likelihood" not in model.capabilities:
         columns = model.latent_spec.describe(model.encode(shown))
     if "log_likelihood" in model.capabilities:
-        columns["log_likelihood"] = model.log_likelihood(likely(model, shown, seed))
+        columns["log_likelihood"] = model.log_likelihood(scored)
     return columns
 
 

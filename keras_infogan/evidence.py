@@ -299,11 +299,20 @@ class Evidence:
     @functools.cached_property
     def predicted_classes(self):
         """The likeliest class of each image, per set."""
+        # Of a model that classifies by likelihood pixels are drawn as for that.
+        binary = (self.model.likelihood or {}).get("binary")
+        generator = np.random.default_rng(self.seed)
+
+        def classified(images):
+            shown = datasets.to_float(np.asarray(images))
+            shown = datasets.binarized(shown, generator) if binary else shown
+            return self.model.classify(shown).argmax(axis=-1)
+
         return PerCode(
             {
                 part: np.concatenate(
                     [
-                        self.model.classify(datasets.to_float(np.asarray(images))).argmax(axis=-1)
+                        classified(images)
                         for images in _parts(found.images, f"classifying images {part}".rstrip())
                     ]
                 )

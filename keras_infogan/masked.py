@@ -12,8 +12,6 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_infogan.config import UserError
-
 
 def channel_groups(count, channels, parts=1):
     """Returns the channel of the image that each of `count` features belongs to, int (count,), in
@@ -34,10 +32,10 @@ def mask(kind, height, width, inputs, outputs):
       inputs, outputs: the channels that the features belong to, int, see `channel_groups`.
 
     Raises:
-      UserError: for another kind.
+      ValueError: for another kind.
     """
     if kind not in ("A", "B", "above", "all"):
-        raise UserError(f"the kinds of masks are A, B, above and all; received {kind!r}.")
+        raise ValueError(f"the kinds of masks are A, B, above and all; received {kind!r}.")
     seen = np.ones((height, width, len(inputs), len(outputs)), np.float32)
     if kind == "above":
         seen[-1] = 0

@@ -92,7 +92,8 @@ class PixelByPixel(Learner):
             return self._nats(images)
         # The mean over labels, each as likely as the pixels before make it.
         nats = self._nats_by_label(images)
-        before = tf.nn.log_softmax(-tf.cumsum(nats, axis=2, exclusive=True), axis=0)
+        before = tf.cumsum(_above_the_least(nats), axis=2, exclusive=True)
+        before = tf.nn.log_softmax(-before, axis=0)
         return tf.reshape(-tf.reduce_logsumexp(before - nats, axis=0), tf.shape(images)[:3])
 
     @property
@@ -106,8 +107,11 @@ class PixelByPixel(Learner):
         return self._label_probabilities(images, tf.ones_like(images[..., :1]))
 
     def _label_probabilities(self, images, known):
-        """Returns p(y | the known pixels), (batch, classes), where those come before all others."""
-        nats = self._nats_by_label(images) * tf.reshape(known, (1, tf.shape(images)[0], -1))
+        """Returns p(y | the known pixels that come before all others), (batch, classes)."""
+        pixels = math.prod(self.image_shape[:2])
+        unknown = 1 - tf.reshape(known, (1, tf.shape(images)[0], pixels))
+        first = tf.cast(tf.cumsum(unknown, axis=2) < 0.5, tf.float32)
+        nats = _above_the_least(self._nats_by_label(images)) * first
         return tf.nn.softmax(tf.transpose(-tf.reduce_sum(nats, axis=2)))
 
     def _nats_by_label(self, images):
@@ -170,8 +174,9 @@ class PixelByPixel(Learner):
         Args:
           images: float32 (batch, height, width, channels) in [-1, 1].
           known: float32 (batch, height, width, 1), 1 where a pixel stays as it is, else 0.
-          latents: float32 (batch, latent_spec.size). A label is drawn anew, given what is known, if
-            the first pixel is: by its noise, which nothing else needs.
+          latents: float32 (batch, latent_spec.size). A label is drawn anew if the first pixel is
+            known, given those that are known before any that is not: by its noise, which nothing
+            else needs.
         """
         noise, *label = self.latent_spec.unpack(latents).values()
         if label:
@@ -212,3 +217,10 @@ class PixelByPixel(Learner):
             lambda row, *_: row < height, draw_row, (0, values, self._nothing_above(images))
         )
         return tf.reshape(values, (-1, *self.image_shape)) * (2 / top) - 1
+
+
+def _above_the_least(nats):
+    """Returns nats (classes, batch, pixels) less those of the pixel's best label: the same for the
+    labels' probabilities, and of thousands of pixels nothing is lost to rounding.
+    """
+    return nats - tf.reduce_min(nats, axis=0, keepdims=True)

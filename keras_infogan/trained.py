@@ -10,6 +10,7 @@ import functools
 import numpy as np
 
 from keras_infogan import capabilities, units
+from keras_infogan.codes import GRAY_TOLERANCE
 from keras_infogan.config import UserError
 from keras_infogan.latents import NUM_SEEDS, Noise
 
@@ -135,6 +136,8 @@ class Trained:
 
     def classify(self, images):
         """Returns the probability of each of `classes`, float32 (count, classes)."""
+        if self.likelihood:  # by which it classifies
+            self._check_levels(images)
         return self._in_batches("classify", images)
 
     def require(self, capability):
@@ -143,7 +146,10 @@ class Trained:
 
     def _check_levels(self, images):
         assert self.likelihood is not None
-        if self.likelihood["binary"] and np.abs(np.abs(images) - 1).max(initial=0) > 0.01:
+        if (
+            self.likelihood["binary"]
+            and np.abs(np.abs(images) - 1).max(initial=0) > 2 * GRAY_TOLERANCE
+        ):
             raise UserError(
                 f"this {self.title} knows black and white pixels alone, and these images have "
                 "gray ones; draw them black or white first, as datasets.binarized does."
@@ -160,7 +166,7 @@ class Trained:
 
     def _in_batches(self, capability, *arrays):
         self.require(capability)
-        if capability in ("generate", "decode"):
+        if capability in ("generate", "decode", "edit"):
             self._check_shape("latents", arrays[0], (self.latent_spec.size,))
         else:
             self._check_shape("images", arrays[0], self.image_shape)

@@ -149,6 +149,17 @@ def test_a_conditional_model_completes_with_labels_that_fit_what_is_known():
     assert np.abs((by_label / by_label.sum(axis=0)).mean(axis=1) - expected).max() > 0.1
 
 
+def test_what_is_not_known_moves_nothing():
+    model = _model("pixelcnn", "gated", (4, 4, 1), 2, num_classes=2)
+    generator = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        variable.assign(generator.normal(0, 1.2, variable.shape))
+    face, known = trained.TrainedLearner(model), np.zeros((200, 4, 4, 1), np.float32)
+    known[:, :, :2] = 1  # the left half, of which later rows come after unknown pixels
+    black, white = (np.where(known == 1, 1.0, unknown).astype(np.float32) for unknown in (-1, 1))
+    assert np.array_equal(face.complete(black, known, seed=0), face.complete(white, known, seed=0))
+
+
 def test_what_is_known_stays_and_what_is_not_is_drawn():
     model = trained.TrainedLearner(_model("pixelcnn", "plain", COLOR, 4))
     images, known = model.sample(3, seed=0), np.zeros((3, *COLOR[:2], 1), np.float32)
@@ -176,7 +187,9 @@ def test_masks_of_gray_images(kind, expected):
 
 def test_a_mask_of_another_kind_is_one_sentence():
     one = masked.channel_groups(1, 1)
-    with pytest.raises(UserError, match="the kinds of masks are A, B, above and all; received 'C'"):
+    with pytest.raises(
+        ValueError, match="the kinds of masks are A, B, above and all; received 'C'"
+    ):
         masked.mask("C", 2, 3, one, one)
 
 
@@ -284,7 +297,7 @@ def test_an_exported_scorer_says_nothing_of_gray_pixels(run_of, tmp_path, image_
     )
     exported = keras_infogan.load(tmp_path / "export")
     images = np.ones((2, 16, 16, 1), np.float32)
-    images[1, 3, 3] = 0.5
+    images[0, 2, 2], images[1, 3, 3] = 1 / 255, 0.5
     session, _ = onnx_model.open_session(tmp_path / "export" / "scorer.onnx")
     given = images if image_type == "float32" else (255 * images).astype(np.uint8)
     (nats,) = session.run(["log_likelihood"], {"images": given})

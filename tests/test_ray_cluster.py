@@ -33,6 +33,7 @@ from keras_infogan import checkpoints, encoding, files, runs, tables
 from keras_infogan.config import UserError
 
 pytest.importorskip("ray", reason="needs Ray: pip install '.[ray]'")
+pytestmark = pytest.mark.slow  # three nodes and nine starts of TensorFlow
 
 SWEEP = (
     "--seeds=0:2",

@@ -310,7 +310,7 @@ def load(name, split, shape, data_dir=None, framing=None):
 
     Args:
       name: data set.
-      split: "train" or "test".
+      split: "train", "test", or another that the data set has.
       shape: (height, width, channels) to bring the images to, as `image_shape` gives it.
       data_dir: where prepared data lies, or the folder or zip of images.
       framing: Framing that brings them there; default: the data set's own.
