@@ -38,7 +38,7 @@ class Cluster:
           UserError: if there is none, or it cannot do what is asked.
         """
         try:
-            import ray
+            import ray  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise UserError(
                 "--ray needs Ray, which is not installed; install keras-infogan with its extra: "
@@ -98,7 +98,7 @@ class Cluster:
 
     def _check(self, nodes, directory, flag, paths):
         """Raises UserError unless all nodes are as this machine is, in what matters to tasks."""
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # pyright: ignore[reportMissingImports]
 
         token, written = secrets.token_hex(), directory / _TOKEN
         files.write_atomically(written, token)

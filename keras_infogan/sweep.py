@@ -224,7 +224,8 @@ def main():
     for name in ("cpus_per_run", "gpus_per_run"):
         if FLAGS[name].present and not FLAGS.ray:
             raise UserError(f"--{name} is what --ray keeps for each run; give --ray too.")
-        if FLAGS[name].value > 1 and FLAGS[name].value % 1:
+        number = FLAGS[name].value or 0
+        if number > 1 and number % 1:
             raise UserError(f"--{name} must be a whole number, or below 1 to share one.")
     directory = pathlib.Path(config.absolute_path(FLAGS.sweep_dir))
     jobs = requested_runs(directory)

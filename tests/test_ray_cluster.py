@@ -50,7 +50,7 @@ def cluster():
     """A head that takes no task, and two nodes of one CPU each."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from ray.cluster_utils import Cluster
+        from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
 
         made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
         for _ in range(2):

@@ -49,7 +49,7 @@ def check(output):
 
 
 def on_nodes(root, count, kill):
-    from ray.cluster_utils import Cluster
+    from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     for _ in range(count):
