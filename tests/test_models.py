@@ -144,13 +144,16 @@ RICHEST = {
 }
 REPLICATED = [
     *(("infogan", which) for which in ("stabilized", "taught by real images", "contrastive")),
+    ("infogan", "separate recognizer"),
     *((name, RICHEST.get(name, "default")) for name in models.MODELS if name != "infogan"),
     ("infogan", "float16"),
     ("pixelcnn", "conditional"),
 ]
-# Another variant's is traced for one device, if more than its precision is another: to trace a step
-# takes ten times as long as to take one.
-TRACED = [which for which in ALL if which[1] not in COMMON and which not in REPLICATED]
+# Another variant's is traced for one device, if it has code of its own: to trace a step takes ten
+# times as long as to take one.
+TRACED = [
+    which for which in ALL if which[1] not in ("default", "bfloat16") and which not in REPLICATED
+]
 
 
 def _settings(name, variant="default", **changes):
