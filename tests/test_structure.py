@@ -28,7 +28,7 @@ LAYERS = [
     {"settings"},
     {"onnx_model"},
     {"trained"},
-    {"contract", "named", "features", "scoring", "summary_page", "pixels"},
+    {"contract", "named", "features", "scoring", "summary_page", "pixels", "pixel_settings"},
     {
         "latents",
         "units",
