@@ -589,7 +589,7 @@ def test_a_fault_while_files_are_put_in_place_brings_the_old_ones_back(
     shutil.copytree(exported, output)
     before = _contents(output)
 
-    def write(run, contract, directory, formats, fp16, saved_model):
+    def write(run, contract, directory, formats, fp16, unit_layer, saved_model):
         names = [
             "README.md",
             "generator.png",
