@@ -29,7 +29,7 @@ _KEY, _UNREADABLE = b"keras_infogan.key", b"keras_infogan.unreadable"
 _SHARDS_PER_CPU = 2
 
 
-def answers(model, images, classes, seed=0):
+def answers(model, images, classes, seed: int | np.random.Generator = 0):
     """Returns what a model says of up to IMAGES_AT_A_TIME images, uint8 (count, height, width,
     channels), as columns of a table: the recognizer's answers and the likelihood, or the
     classifier's. `seed`: see `datasets.binarized`.
@@ -47,7 +47,7 @@ def answers(model, images, classes, seed=0):
     return columns
 
 
-def likely(model, shown, seed=0):
+def likely(model, shown, seed: int | np.random.Generator = 0):
     """Returns images as the model's likelihood takes them; `seed`: see `datasets.binarized`."""
     return datasets.binarized(shown, seed) if model.likelihood["binary"] else shown
 

@@ -342,7 +342,7 @@ def to_float(images):
     return images.astype(np.float32) / 127.5 - 1.0
 
 
-def binarized(images, seed=0):
+def binarized(images, seed: int | np.random.Generator = 0):
     """Returns images in [-1, 1] with each number drawn black or white, -1 or 1, its gray level the
     probability of white.
 
