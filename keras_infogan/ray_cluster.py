@@ -2,6 +2,7 @@
 Ray itself is imported here alone, and comes with pip install ".[ray]".
 """
 
+import os
 import secrets
 import socket
 import sys
@@ -37,6 +38,10 @@ class Cluster:
         Raises:
           UserError: if there is none, or it cannot do what is asked.
         """
+        if address == LOCAL:
+            # What listens runs any code that is sent to it. Ray keeps to 127.0.0.1 by itself on
+            # macOS and Windows, and elsewhere if this says so before it is imported.
+            os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         try:
             import ray  # pyright: ignore[reportMissingImports]
         except ImportError:

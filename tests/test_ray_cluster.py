@@ -159,6 +159,21 @@ def test_a_signal_stops_the_runs_on_nodes_which_save(cluster, tmp_path):
     assert checkpoints.paths(run)[0].name == f"step_{step:08d}.weights.h5"
 
 
+def test_a_cluster_that_is_started_here_listens_on_this_machine_alone(tmp_path):
+    code = (
+        "import pathlib, sys; from keras_infogan import ray_cluster\n"
+        "with ray_cluster.Cluster('local', 1, 0, pathlib.Path(sys.argv[1]), '') as cluster:\n"
+        "    print(*(node['NodeManagerAddress'] for node in cluster._ray.nodes()))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert result.stdout == "127.0.0.1\n", result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
