@@ -1,6 +1,7 @@
 """A user's own images, in every shape they come in."""
 
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -157,6 +158,44 @@ def test_a_fingerprint_tells_images_apart_but_not_places(images, tmp_path):
     _left_right("L").save(tmp_path / "moved" / "b.png")
     assert fingerprint(tmp_path / "moved") != first
     assert datasets.fingerprint(datasets.listing("digits")) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "is_of_the_image"),
+    [
+        (OSError("image file is truncated"), True),
+        (OSError(errno.EINVAL, "a seek to before the file"), True),
+        (PermissionError(errno.EACCES, "may not be read"), True),
+        (OSError(errno.EIO, "the disk does not answer"), False),
+        (OSError(errno.EMFILE, "too many open files"), False),
+        (MemoryError(), False),
+    ],
+)
+def test_part_of_a_folder_tells_a_broken_image_from_a_broken_disk(
+    images, monkeypatch, error, is_of_the_image
+):
+    Image.new("L", (8, 8)).save(images / "a.png")
+    stamps, labels = folder.stamps(images)
+    assert labels is None
+    monkeypatch.setattr(folder.framing, "prepare", lambda *arguments: _raise(error))
+    if is_of_the_image:
+        read, readable, unreadable = folder.read_some(images, stamps, (8, 8, 1), Framing())
+        assert (len(read), readable, list(unreadable)) == (0, [False], ["a.png"])
+    else:
+        with pytest.raises(type(error)):
+            folder.read_some(images, stamps, (8, 8, 1), Framing())
+
+
+def _raise(error):
+    raise error
+
+
+def test_part_of_a_folder_names_no_image_broken_that_has_gone(images):
+    Image.new("L", (8, 8)).save(images / "a.png")
+    stamps, _ = folder.stamps(images)
+    (images / "a.png").unlink()
+    with pytest.raises(FileNotFoundError):
+        folder.read_some(images, stamps, (8, 8, 1), Framing())
 
 
 def test_other_files_are_reported(images, capsys):

@@ -11,6 +11,7 @@ import concurrent.futures
 import contextlib
 import csv
 import dataclasses
+import errno
 import hashlib
 import io
 import itertools
@@ -61,6 +62,10 @@ _LARGE = 16_000_000
 # What may be white where grey pixels have more than 8 bits: the smallest that all of a folder stay
 # within. 4,095: 12 bits, which cameras and microscopes store in 16.
 _WHITES = {"I": (255, 4095, 65535), "F": (1, 255, 65535)}
+# What an OSError says where a picture is at fault, not the disk or what this process may use:
+# Pillow's own have no number, a damaged one sends it to places that no file has, and some may not
+# be read.
+_OF_A_PICTURE = {None, errno.EINVAL, errno.EACCES, errno.EPERM}
 # Pictures that are decoded at a time: their futures, not their pixels, would fill memory.
 _AT_A_TIME = 1024
 
@@ -356,6 +361,10 @@ def read_some(path, stamps, shape, frame):
     Returns:
       The images that can be read, uint8 (count, *shape); of each of `stamps`, whether it can, a
       list of bool; a dict from the names of the others to what is wrong with them.
+
+    Raises:
+      OSError, MemoryError: if it is no fault of an image: a disk that does not answer, too many
+        open files, an image that was there when `stamps` looked and is gone.
     """
     found, images, unreadable = _Files(path, stamps), [], {}
     with warnings.catch_warnings():
@@ -364,7 +373,11 @@ def read_some(path, stamps, shape, frame):
             try:
                 with found.open(name) as image:
                     images.append(framing.prepare(image, shape, frame))
+            except MemoryError:
+                raise
             except Exception as error:  # see _decode
+                if isinstance(error, OSError) and error.errno not in _OF_A_PICTURE:
+                    raise
                 unreadable[name] = _reason(error)
     readable = [name not in unreadable for name in stamps]
     return np.array(images, np.uint8).reshape(-1, *shape), readable, unreadable
