@@ -102,9 +102,12 @@ class Shards:
             directory / f"part-{number:05d}.parquet": slice(start, start + IMAGES_AT_A_TIME)
             for number, start in enumerate(range(0, len(self._names), IMAGES_AT_A_TIME))
         }
-        for path in self._ranges:
+        # Tables of a folder that was larger would be read together with these.
+        for path in sorted({*self._ranges, *directory.glob("part-*.parquet")}):
             footer = _footer(path)
-            if footer and (footer.metadata or {}).get(_KEY) != self._key.encode():
+            if footer and (
+                path not in self._ranges or (footer.metadata or {}).get(_KEY) != self._key.encode()
+            ):
                 raise UserError(
                     f"{path} is of other images, of another model or of another version; give an "
                     "--output of its own."
