@@ -87,16 +87,20 @@ class Shards:
             others.
         """
         self._source, self._directory = source, directory
-        contract = _model(source.onnx, source.classes).contract
+        model = _model(source.onnx, source.classes)
+        contract = model.contract
         if datasets.DATASETS.get(contract.dataset, datasets.OTHER_PREPARED).own != "folder":
             raise UserError(
                 f"--ray reads images, and this model words ({contract.dataset}); leave it out."
             )
         self._stamps, self._labels = folder.stamps(source.folder)
         self._names = list(self._stamps)
-        model = hashlib.sha256(source.onnx.read_bytes()).hexdigest()
-        images = folder.fingerprint(self._stamps)
-        asked = [__version__, model, images, IMAGES_AT_A_TIME, source.classes]
+        asked = [
+            *(__version__, IMAGES_AT_A_TIME, source.classes, source.max_image_pixels),
+            hashlib.sha256(source.onnx.read_bytes()).hexdigest(),
+            sorted(model.capabilities),  # of the files beside it too
+            folder.fingerprint(self._stamps),
+        ]
         self._key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
         self._ranges = {
             directory / f"part-{number:05d}.parquet": slice(start, start + IMAGES_AT_A_TIME)
@@ -109,8 +113,8 @@ class Shards:
                 path not in self._ranges or (footer.metadata or {}).get(_KEY) != self._key.encode()
             ):
                 raise UserError(
-                    f"{path} is of other images, of another model or of another version; give an "
-                    "--output of its own."
+                    f"{path} is of other images, of another model, version or --max_image_pixels; "
+                    "give an --output of its own."
                 )
 
     def finish(self, cluster):

@@ -1,5 +1,7 @@
 """Shards of a folder as they are, without the nodes that write them."""
 
+import shutil
+
 import pytest
 from PIL import Image
 
@@ -61,3 +63,13 @@ def test_a_directory_takes_no_table_of_a_larger_folder(shards, folder):
         (folder.parent / "codes" / name).unlink()
     with pytest.raises(UserError, match=r"part-00002\.parquet is of other images"):
         shards()
+
+
+def test_a_directory_takes_tables_of_one_question(shards, export, tmp_path):
+    _write_all(shards())
+    other = tmp_path / "without_likelihood"
+    other.mkdir()
+    shutil.copy(export / "recognizer.onnx", other)
+    for changes in ({"max_image_pixels": 10**6}, {"onnx": other / "recognizer.onnx"}):
+        with pytest.raises(UserError, match="of another model, version or --max_image_pixels"):
+            shards(**changes)
