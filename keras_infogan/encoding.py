@@ -52,6 +52,14 @@ def likely(model, shown, seed: int | np.random.Generator = 0):
     return datasets.binarized(shown, seed) if model.likelihood["binary"] else shown
 
 
+def _draws(start, numbers):
+    """Returns the generator of draws of black and white as it is, when all images are drawn one
+    after another, before the one of index `start`, which is even; an image has so many numbers.
+    """
+    # A step of it makes 64 bits, of which a float32 takes half.
+    return np.random.Generator(np.random.PCG64(0).advance(start * numbers // 2))
+
+
 @dataclasses.dataclass(frozen=True)
 class Source:
     """What is read, and with what.
@@ -162,7 +170,8 @@ class Shards:
         """Returns the arguments of `_write` for a table."""
         part = self._ranges[path]
         stamps = {name: self._stamps[name] for name in self._names[part]}
-        return path, self._key, self._source, stamps, self._labels and self._labels[part]
+        labels = self._labels and self._labels[part]
+        return path, self._key, self._source, part.start, stamps, labels
 
     def _report(self):
         count = len(self._names)
@@ -191,8 +200,8 @@ class Shards:
         return len(unreadable)
 
 
-def _write(path, key, source, stamps, labels):
-    """Writes a table, on a node."""
+def _write(path, key, source, start, stamps, labels):
+    """Writes a table, on a node; `start`: index of its first image among all."""
     Image.MAX_IMAGE_PIXELS = source.max_image_pixels
     model = _model(source.onnx, source.classes)
     contract = model.contract
@@ -204,7 +213,8 @@ def _write(path, key, source, stamps, labels):
         columns = {"image": [name for name in stamps if name not in unreadable]}
         if labels:
             columns["label"] = list(itertools.compress(labels, readable))
-        add(columns | answers(model, images, source.classes))
+        draws = _draws(start, math.prod(contract.image_shape))
+        add(columns | answers(model, images, source.classes, draws))
 
 
 def _footer(path):

@@ -2,8 +2,12 @@
 
 import shutil
 
+import numpy as np
+import pyarrow
 import pytest
+from conftest import succeed_here
 from PIL import Image
+from pyarrow import parquet
 
 from keras_infogan import encoding
 from keras_infogan.config import UserError
@@ -30,6 +34,7 @@ def export(exported_untrained):
 def shards(export, folder, tmp_path, monkeypatch):
     """A function (**changes of the Source) -> Shards of two images each in the directory codes."""
     monkeypatch.setattr(encoding, "IMAGES_AT_A_TIME", 2)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10**7)  # which a task sets for its process
     directory = tmp_path / "codes"
     directory.mkdir()
 
@@ -38,7 +43,7 @@ def shards(export, folder, tmp_path, monkeypatch):
             "onnx": export / "recognizer.onnx",
             "folder": folder,
             "classes": False,
-            "max_image_pixels": None,
+            "max_image_pixels": 10**7,
         }
         return encoding.Shards(encoding.Source(**known | changes), directory)
 
@@ -73,3 +78,26 @@ def test_a_directory_takes_tables_of_one_question(shards, export, tmp_path):
     for changes in ({"max_image_pixels": 10**6}, {"onnx": other / "recognizer.onnx"}):
         with pytest.raises(UserError, match="of another model, version or --max_image_pixels"):
             shards(**changes)
+
+
+def test_tables_of_shards_say_what_one_table_does(shards, export, folder, tmp_path):
+    """The likelihood too, for which each image is drawn black and white."""
+    (folder / "5.png").unlink()
+    tables = map(parquet.read_table, _write_all(shards()))
+    alone = tmp_path / "alone.parquet"
+    succeed_here(
+        "encode", f"--onnx={export / 'recognizer.onnx'}", f"--images={folder}", f"--output={alone}"
+    )
+    expected, found = parquet.read_table(alone), pyarrow.concat_tables(tables)
+    assert found.schema.equals(expected.schema)
+    assert found.column_names == [
+        "image",
+        "slant",
+        "slant_std",
+        "tilt",
+        "tilt_std",
+        "log_likelihood",
+    ]
+    for name in found.column_names[1:]:
+        np.testing.assert_allclose(found.column(name), expected.column(name), rtol=1e-4)
+    assert len(set(found.column("log_likelihood").to_pylist())) == 5
