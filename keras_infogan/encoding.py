@@ -134,13 +134,13 @@ class Shards:
           unreadable_images.txt.
 
         Raises:
-          UserError: if a table cannot be written.
+          UserError: if a table cannot be written; the others are.
         """
-        for unfinished in self._directory.glob(".writing_*"):  # of nodes that died
+        for unfinished in self._directory.glob(".writing_*_part-*.parquet"):  # of nodes that died
             unfinished.unlink(missing_ok=True)
         todo = [path for path in self._ranges if not _footer(path)]
         at_once = math.ceil(_SHARDS_PER_CPU * cluster.cpus)
-        left, waiting = iter(todo), {}
+        left, waiting, failed = iter(todo), {}, []
         with tqdm(total=len(self._ranges), desc="encoding", unit="shard") as bar:
             bar.update(len(self._ranges) - len(todo))
             try:
@@ -154,16 +154,19 @@ class Shards:
                     ).done:
                         path = waiting.pop(future)
                         if error := future.exception():
-                            raise UserError(
-                                f"cannot write {path} ({cluster.reason(error)}); what is there is "
-                                "kept, and the same command continues."
-                            )
-                        bar.update()
+                            failed.append(f"{path} ({cluster.reason(error)})")
+                        else:
+                            bar.update()
             except BaseException as error:
                 cluster.cancel(killing=False)
                 if isinstance(error, KeyboardInterrupt):
                     print("Stopping; the same command continues.", file=sys.stderr)
                 raise
+        if failed:
+            raise UserError(
+                f"cannot write {len(failed):,} of {len(self._ranges):,} tables, first {failed[0]}; "
+                "what is there is kept, and the same command tries these again."
+            )
         return self._report()
 
     def _task(self, path):

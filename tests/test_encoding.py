@@ -1,5 +1,6 @@
 """Shards of a folder as they are, without the nodes that write them."""
 
+import concurrent.futures
 import shutil
 
 import numpy as np
@@ -48,6 +49,23 @@ def shards(export, folder, tmp_path, monkeypatch):
         return encoding.Shards(encoding.Source(**known | changes), directory)
 
     return make
+
+
+class _HereAtOnce:
+    """Does at once, in this process, what a ray_cluster.Cluster does on nodes."""
+
+    cpus = 1
+
+    def submit(self, name, function, *arguments):
+        future = concurrent.futures.Future()
+        try:
+            future.set_result(function(*arguments))
+        except OSError as error:
+            future.set_exception(error)
+        return future
+
+    def reason(self, error):
+        return str(error)
 
 
 def _write_all(shards):
@@ -101,3 +119,22 @@ def test_tables_of_shards_say_what_one_table_does(shards, export, folder, tmp_pa
     for name in found.column_names[1:]:
         np.testing.assert_allclose(found.column(name), expected.column(name), rtol=1e-4)
     assert len(set(found.column("log_likelihood").to_pylist())) == 5
+
+
+def test_a_table_that_cannot_be_written_keeps_no_other_back(shards, folder, tmp_path, capsys):
+    begun, image = shards(), folder / "2.png"
+    directory = tmp_path / "codes"
+    (directory / ".writing_elsewhere_1_part-00000.parquet").touch()
+    (directory / ".writing_elsewhere_1_else").touch()
+    image.rename(tmp_path / "2.png")
+    with pytest.raises(UserError, match=r"1 of 3 tables, first .*part-00001.* \(.*No such file"):
+        begun.finish(_HereAtOnce())
+    parts = ["part-00000.parquet", "part-00002.parquet"]
+    assert sorted(path.name for path in directory.iterdir()) == [
+        ".writing_elsewhere_1_else",
+        *parts,
+    ]
+    (tmp_path / "2.png").rename(image)
+    assert shards().finish(_HereAtOnce()) == 1
+    assert "5 of 6 images have a row, in 3 tables." in capsys.readouterr().out
+    assert (directory / "unreadable_images.txt").read_text().startswith("5.png (it is none of")
