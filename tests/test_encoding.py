@@ -2,16 +2,19 @@
 
 import concurrent.futures
 import shutil
+import zipfile
 
 import numpy as np
 import pyarrow
 import pytest
-from conftest import succeed_here
+from conftest import refusal, succeed_here
 from PIL import Image
 from pyarrow import parquet
 
 from keras_infogan import encoding
 from keras_infogan.config import UserError
+
+_COLUMNS = ["image", "slant", "slant_std", "tilt", "tilt_std", "log_likelihood"]
 
 
 @pytest.fixture
@@ -108,14 +111,7 @@ def test_tables_of_shards_say_what_one_table_does(shards, export, folder, tmp_pa
     )
     expected, found = parquet.read_table(alone), pyarrow.concat_tables(tables)
     assert found.schema.equals(expected.schema)
-    assert found.column_names == [
-        "image",
-        "slant",
-        "slant_std",
-        "tilt",
-        "tilt_std",
-        "log_likelihood",
-    ]
+    assert found.column_names == _COLUMNS
     for name in found.column_names[1:]:
         np.testing.assert_allclose(found.column(name), expected.column(name), rtol=1e-4)
     assert len(set(found.column("log_likelihood").to_pylist())) == 5
@@ -138,3 +134,36 @@ def test_a_table_that_cannot_be_written_keeps_no_other_back(shards, folder, tmp_
     assert shards().finish(_HereAtOnce()) == 1
     assert "5 of 6 images have a row, in 3 tables." in capsys.readouterr().out
     assert (directory / "unreadable_images.txt").read_text().startswith("5.png (it is none of")
+
+
+def test_a_shard_without_a_readable_image_has_no_rows(shards, folder):
+    for number in range(5):
+        (folder / f"{number}.png").unlink()
+    begun = shards()
+    (path,) = _write_all(begun)
+    table = parquet.read_table(path)
+    assert table.column_names == _COLUMNS
+    assert len(table) == 0
+    assert begun._report() == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (["--images="], "give --onnx=FILE, --images=FOLDER and --output=DIR"),
+        (["--images=images.zip"], "images.zip is a zip file"),
+        (["--split=test"], "--split is not for --ray"),
+        (["--provider=cuda"], "leave out --provider"),
+    ],
+)
+def test_bad_input_of_encode_is_one_sentence(export, folder, tmp_path, change, part):
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        archive.write(folder / "0.png", "0.png")
+    change = [text.replace("images.zip", str(tmp_path / "images.zip")) for text in change]
+    places = (
+        f"--onnx={export / 'recognizer.onnx'}",
+        f"--images={folder}",
+        f"--output={tmp_path / 'codes'}",
+    )
+    assert part in refusal("encode", "--ray=localhost:1", *places, *change)
+    assert not (tmp_path / "codes").exists()
