@@ -2,17 +2,19 @@
 bad input do.
 """
 
+import concurrent.futures
 import contextlib
 import json
 import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import warnings
-import zipfile
 
+import grpc
 import numpy as np
 import pyarrow
 import pytest
@@ -21,7 +23,6 @@ from conftest import (
     checkpoint,
     command,
     free_ports,
-    refusal,
     sentence,
     succeed_here,
     wait_until,
@@ -29,11 +30,12 @@ from conftest import (
 from PIL import Image
 from pyarrow import parquet
 
-from keras_infogan import checkpoints, encoding, files, runs, tables
+from keras_infogan import checkpoints, files, ray_cluster, runs
 from keras_infogan.config import UserError
 
-pytest.importorskip("ray", reason="needs Ray: pip install '.[ray]'")
-pytestmark = pytest.mark.slow  # three nodes and nine starts of TensorFlow
+# Three nodes and nine starts of TensorFlow.
+starts_nodes = pytest.mark.slow
+_NEEDS_RAY = "needs Ray: pip install '.[ray]'"
 
 SWEEP = (
     "--seeds=0:2",
@@ -48,6 +50,7 @@ SWEEP = (
 @pytest.fixture(scope="module")
 def cluster():
     """A head that takes no task, and two nodes of one CPU each."""
+    pytest.importorskip("ray", reason=_NEEDS_RAY)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
@@ -109,6 +112,7 @@ def _lines(path):
     return path.read_text().count("\n") if path.exists() else 0
 
 
+@starts_nodes
 def test_a_sweep_ends_as_an_undisturbed_one_where_a_node_dies(cluster, losing, tmp_path):
     together, alone = tmp_path / "together", tmp_path / "alone"
     process = _start(
@@ -144,6 +148,7 @@ def test_a_sweep_ends_as_an_undisturbed_one_where_a_node_dies(cluster, losing, t
     ] * 2
 
 
+@starts_nodes
 def test_a_signal_stops_the_runs_on_nodes_which_save(cluster, tmp_path):
     process = _start(
         "sweep", f"--ray={cluster.address}", f"--sweep_dir={tmp_path}", "--steps=100000", *SWEEP
@@ -159,7 +164,9 @@ def test_a_signal_stops_the_runs_on_nodes_which_save(cluster, tmp_path):
     assert checkpoints.paths(run)[0].name == f"step_{step:08d}.weights.h5"
 
 
+@starts_nodes
 def test_a_cluster_that_is_started_here_listens_on_this_machine_alone(tmp_path):
+    pytest.importorskip("ray", reason=_NEEDS_RAY)
     code = (
         "import pathlib, sys; from keras_infogan import ray_cluster\n"
         "with ray_cluster.Cluster('local', 1, 0, pathlib.Path(sys.argv[1]), '') as cluster:\n"
@@ -189,6 +196,7 @@ def test_a_cluster_that_is_started_here_listens_on_this_machine_alone(tmp_path):
         (["--ray=HEAD", "--gpus_per_run=1.5"], "must be a whole number, or below 1 to share one"),
     ],
 )
+@starts_nodes
 def test_bad_input_is_one_sentence(cluster, tmp_path, arguments, part):
     (port,) = free_ports(1)
     places = {"CLOSED": f"localhost:{port}", "HEAD": cluster.address}
@@ -199,10 +207,40 @@ def test_bad_input_is_one_sentence(cluster, tmp_path, arguments, part):
     assert {path.name for path in tmp_path.iterdir()} <= {files.LOCK}
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_nodes_that_are_not_as_this_machine_are_refused(cluster, tmp_path, monkeypatch):
-    from keras_infogan import ray_cluster
+@pytest.mark.parametrize("host", ["a..b", ".head", 64 * "a", "a b"])
+def test_an_address_that_is_no_host_is_one_sentence(host):
+    with pytest.raises(UserError, match="there is no Ray cluster at"):
+        ray_cluster._check_address(f"{host}:6379")
 
+
+def test_an_address_is_asked_without_a_proxy(monkeypatch):
+    (closed,) = free_ports(1)
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, f"http://localhost:{closed}")
+    for name in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(1))
+    port = server.add_insecure_port("localhost:0")
+    server.start()
+    try:
+        ray_cluster._check_address(f"localhost:{port}")
+    finally:
+        server.stop(None)
+
+
+def test_an_encrypted_cluster_is_left_to_ray(monkeypatch):
+    monkeypatch.setattr(ray_cluster, "_TO_CONNECT", 0.5)
+    with socket.create_server(("localhost", 0)) as silent:
+        address = f"localhost:{silent.getsockname()[1]}"
+        with pytest.raises(UserError, match="there is no Ray cluster at"):
+            ray_cluster._check_address(address)
+        monkeypatch.setenv("RAY_USE_TLS", "1")
+        ray_cluster._check_address(address)
+
+
+@pytest.mark.filterwarnings("ignore")
+@starts_nodes
+def test_nodes_that_are_not_as_this_machine_are_refused(cluster, tmp_path, monkeypatch):
     def connect(*paths):
         with ray_cluster.Cluster(
             cluster.address, 1, 0, tmp_path, "--sweep_dir", paths
@@ -245,6 +283,7 @@ def _encode_arguments(address, exported, folder, output):
     )
 
 
+@starts_nodes
 def test_every_image_has_one_row_where_a_node_dies_and_another_command_goes_on(
     cluster, losing, exported, folder, tmp_path
 ):
@@ -301,42 +340,3 @@ def test_every_image_has_one_row_where_a_node_dies_and_another_command_goes_on(
     assert table.column("label").to_pylist() == expected.column("label").to_pylist()
     assert table.column("digit").to_pylist() == expected.column("digit").to_pylist()
     np.testing.assert_allclose(table.column("tilt"), expected.column("tilt"), atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("change", "part"),
-    [
-        (["--images="], "give --onnx=FILE, --images=FOLDER and --output=DIR"),
-        (["--images=images.zip"], "images.zip is a zip file"),
-        (["--split=test"], "--split is not for --ray"),
-        (["--provider=cuda"], "leave out --provider"),
-    ],
-)
-def test_bad_input_of_encode_is_one_sentence(exported, folder, tmp_path, change, part):
-    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
-        archive.write(folder / "a" / "0002.png", "0002.png")
-    arguments = _encode_arguments("localhost:1", exported, folder, tmp_path / "codes")
-    change = [text.replace("images.zip", str(tmp_path / "images.zip")) for text in change]
-    assert part in refusal("encode", *arguments, *change)
-    assert not (tmp_path / "codes").exists()
-
-
-def test_a_directory_takes_the_tables_of_one_model_and_one_folder(tmp_path, exported, folder):
-    source = encoding.Source(exported / "recognizer.onnx", folder / "a", False, None)
-    with tables.written(tmp_path / "part-00000.parquet", {encoding._KEY: "other"}) as add:
-        add({"image": ["a.png"]})
-    with pytest.raises(UserError, match="is of other images, of another model"):
-        encoding.Shards(source, tmp_path)
-
-
-def test_a_shard_without_a_readable_image_has_no_rows(tmp_path, exported, folder):
-    (tmp_path / "images").mkdir()
-    shutil.copy(folder / "a" / "0000.png", tmp_path / "images")
-    source = encoding.Source(exported / "recognizer.onnx", tmp_path / "images", False, None)
-    shards = encoding.Shards(source, tmp_path)
-    (path,) = shards._ranges
-    encoding._write(*shards._task(path))
-    table = parquet.read_table(path)
-    assert table.column_names == ["image", "digit", "digit_probability", "tilt", "tilt_std"]
-    assert len(table) == 0
-    assert shards._report() == 1
