@@ -54,7 +54,7 @@ def requested_runs(directory):
         if FLAGS[name].value is not None
     }
     varied = {name for name, values in grid.items() if len(values) > 1}
-    # Where runs run they may start in another directory.
+    # Where runs run they may start in another directory: paths are absolute, here and below.
     given = {name: FLAGS[name].value for name in train.DATA_FLAGS}
     given["data_dir"] = config.user_path(FLAGS.data_dir)
     data = tuple(f"--{name}={value}" for name, value in given.items() if value is not None)
@@ -69,6 +69,8 @@ def requested_runs(directory):
             {**settings, "seed": seeds[0]},
             directory / sweeps.run_name(label, seeds[0]),
         )
+        for name in settings.keys() & first.settings.places:
+            settings[name] = getattr(first.settings, name)
         for seed in seeds:
             name = sweeps.run_name(label, seed)
             run = dataclasses.replace(
@@ -197,8 +199,16 @@ def define_flags():
     train.refuse_other_settings()
 
 
+def _data_places(jobs):
+    """Returns the paths from which runs read data that is there; other data they download."""
+    said = set()
+    for run in (job.run for job in jobs):
+        said |= {run.data_dir, *(getattr(run.settings, name) for name in run.settings.places)}
+    return sorted(path for path in said if path and pathlib.Path(path).exists())
+
+
 @contextlib.contextmanager
-def _place(devices, directory):
+def _place(devices, jobs, directory):
     """Gives the place where runs run."""
     if not FLAGS.ray:
         with sweeps.Devices(devices) as place:
@@ -207,7 +217,8 @@ def _place(devices, directory):
     from keras_infogan import ray_cluster
 
     with ray_cluster.Cluster(
-        FLAGS.ray, FLAGS.cpus_per_run, FLAGS.gpus_per_run, directory, "--sweep_dir"
+        *(FLAGS.ray, FLAGS.cpus_per_run, FLAGS.gpus_per_run),
+        *(directory, "--sweep_dir", _data_places(jobs)),
     ) as cluster:
         yield sweeps.Nodes(cluster, FLAGS.cpus_per_run)
 
@@ -231,7 +242,7 @@ def main():
     jobs = requested_runs(directory)
     compared = True
     with files.locked_directory(directory, "--sweep_dir", "sweeping"):
-        with _place(devices, directory) as place:
+        with _place(devices, jobs, directory) as place:
             failed = sweeps.run_all(jobs, directory, place, FLAGS.metrics)
         if FLAGS.centrality:
             # A process of its own: this one has no TensorFlow loaded.

@@ -25,6 +25,7 @@ from conftest import (
     wait_for_lines,
     wait_until,
 )
+from PIL import Image
 
 from keras_infogan import checkpoints, files, models, runs, sweeps
 from keras_infogan.config import UserError
@@ -99,6 +100,25 @@ def test_several_models_are_each_trained_with_settings_that_all_have(tmp_path):
     assert job.run.settings.codes == models.presets("bigan")["mnist"].codes
     train, _ = job.commands("all")
     assert {"--model=bigan", "--dataset=mnist", "--steps=5", "--seed=1"} <= set(train)
+
+
+def test_nodes_are_given_whole_paths_of_data_which_they_must_read(tmp_path, monkeypatch):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (8, 8)).save(tmp_path / name / "a.png")
+    monkeypatch.chdir(tmp_path)
+    arguments = [
+        *("--model=domain_adversarial", "--seeds=0", "--num_classes=3"),
+        *("--dataset=folder", "--data_dir=one", "--image_size=16"),
+        *("--target_dataset=folder", "--target_data_dir=other"),
+    ]
+    with flags_of("sweep", *arguments) as sweep:
+        flags.FLAGS(sys.argv)
+        jobs = sweep.requested_runs(tmp_path / "sweep")
+    places = [str(tmp_path / name) for name in ("one", "other")]
+    train, _ = jobs[0].commands("all")
+    assert {f"--data_dir={places[0]}", f"--target_data_dir={places[1]}"} <= set(train)
+    assert sweep._data_places(jobs) == places
 
 
 def test_the_page_of_a_sweep_leaves_out_scores_of_codes_that_not_all_have(new_run):
