@@ -4,6 +4,7 @@ Ray itself is imported here alone, and comes with pip install ".[ray]".
 
 import os
 import secrets
+import signal
 import socket
 import sys
 
@@ -20,7 +21,8 @@ _TOKEN = ".seen_by_every_node"
 
 
 class Cluster:
-    """A connection to a cluster, closed when the `with` statement ends.
+    """A connection to a cluster, closed when the `with` statement ends. From then on a SIGTERM ends
+    the process as Ctrl-C does.
 
     Attributes:
       cpus: number of CPUs of all nodes.
@@ -81,6 +83,8 @@ class Cluster:
                 f"--ray={self._address}: Ray says {_first_line(error)!r}; give the address of a "
                 "cluster that this machine is a node of, or local."
             ) from None
+        # Ray lets it end the process without a word, and for good.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         nodes = [node for node in self._ray.nodes() if node["Alive"]]
         dashboard = f"http://{context.dashboard_url}" if context.dashboard_url else "none"
         print(f"Ray: {len(nodes)} nodes; dashboard: {dashboard}", file=sys.stderr)

@@ -305,7 +305,7 @@ def test_every_image_has_one_row_where_a_node_dies_and_another_command_goes_on(
 
     process = start()
     wait_until(lambda: len(list(output.glob("part-*.parquet"))) > 3, process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, errors
     assert "the same command continues" in errors
