@@ -79,7 +79,8 @@ def test_a_sweep_trains_scores_and_sums_up_then_resumes_without_repeating(tmp_pa
     assert good["seconds_per_step"] > 0
 
     before = (tmp_path / "generator_learning_rate_0.001-seed_0" / "metrics.json").stat().st_mtime_ns
-    result = command("sweep", *arguments)
+    # Ray is asked for with --ray alone.
+    result = command_without(("ray",), "sweep", *arguments)
     assert "2 runs, 1 of them finished already" in result.stdout
     assert (
         tmp_path / "generator_learning_rate_0.001-seed_0" / "metrics.json"
@@ -349,7 +350,7 @@ def test_no_text_of_a_summary_is_a_formula_or_html():
     assert r"failed: &lt;script&gt;\|\\x1b\[31m" in text
 
 
-def test_without_ray_its_flag_says_what_to_install_and_nothing_else_asks_for_it(tmp_path):
+def test_without_ray_its_flag_says_what_to_install(tmp_path):
     arguments = (f"--sweep_dir={tmp_path}", "--seeds=0", "--steps=1")
     result = command_without(("ray", *WITHOUT_TENSORFLOW), "sweep", "--ray=local", *arguments)
     assert "pip install '.[ray]'" in sentence(result)
