@@ -172,7 +172,8 @@ def test_names_in_the_report_are_text_and_never_markup(digits_run):
     content |= {"evaluated": {"step": 1, "split": "test", "seed": 0}, "keras_infogan": "0"}
 
     class Broken:
-        title, capabilities, latent_spec = "Broken", ("generate",), run.settings.latent_spec
+        title, capabilities, likelihood = "Broken", ("generate",), None
+        latent_spec = run.settings.latent_spec
 
         def generate(self, latents):
             raise UserError("not finite")

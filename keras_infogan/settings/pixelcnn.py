@@ -46,7 +46,7 @@ PRESETS = {
         filters=16,
         learning_rate=2e-3,
         batch_size=64,
-        steps=6000,
+        steps=10_500,
         picture_every_steps=1000,
     ),
     # The paper has 15 layers of 128 features for CIFAR-10; these are for a day on a few cores.
