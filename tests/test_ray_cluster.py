@@ -64,18 +64,29 @@ def cluster():
 
 @pytest.fixture
 def losing(cluster):
-    """A function that kills the node of a process, None: any; another replaces it."""
+    """A function that kills the node of a process, all of whose processes end as a machine's would;
+    another node replaces it once the test has ended, as a node may take long to start.
+    """
+    lost = []
 
-    def lose(process=None):
-        ancestors = list(_ancestors(process)) if process else []
+    def lose(process):
+        ancestors = list(_ancestors(process))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            nodes = list(cluster.worker_nodes)
-            dying = [node for node in nodes if _raylet(node) in ancestors] if process else nodes
-            cluster.remove_node(dying[0], allow_graceful=False)
-            cluster.add_node(num_cpus=1)
+            (dying,) = (node for node in cluster.worker_nodes if _raylet(node) in ancestors)
+            below = ancestors[: ancestors.index(_raylet(dying))]
+            cluster.remove_node(dying, allow_graceful=False)
+            # From the top down, so that no task can say what became of its own processes.
+            for ended in reversed(below):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(ended, signal.SIGKILL)
+        lost.append(dying)
 
-    return lose
+    yield lose
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in lost:
+            cluster.add_node(num_cpus=1)
 
 
 def _raylet(node):
@@ -90,18 +101,11 @@ def _ancestors(process):
         )
 
 
-def _process_with(argument):
-    """Returns the number of the process that was started with an argument."""
-    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if argument.encode() in path.read_bytes().split(b"\0"):
-                return int(path.parent.name)
-    raise LookupError(argument)
-
-
-def _start(name, *arguments):
+def _start(name, *arguments, first=""):
+    """Starts a command, in a process that runs some code first."""
+    code = f"{first}\nimport runpy\nrunpy.run_module('keras_infogan.{name}', run_name='__main__')"
     return subprocess.Popen(
-        [sys.executable, "-m", f"keras_infogan.{name}", *arguments],
+        [sys.executable, "-c", code, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -112,15 +116,53 @@ def _lines(path):
     return path.read_text().count("\n") if path.exists() else 0
 
 
+# What the training of a run does on a node, by Python's sitecustomize: it stops before a checkpoint
+# is in place, and says so in a file with its process's number, until another file is there.
+_HOLD_TRAINING = """
+import os, pathlib, sys, time
+
+def hold(event, arguments):
+    if event == "os.rename" and str(arguments[1]).endswith("seed_0/checkpoints/{checkpoint}"):
+        pathlib.Path({held!r}).write_text(str(os.getpid()))
+        while not os.path.exists({go_on!r}):
+            time.sleep(0.1)
+
+if "keras_infogan.train" in sys.orig_argv:
+    sys.addaudithook(hold)
+"""
+_WITH_PATH = """
+from keras_infogan import sweeps
+
+begin = sweeps.Nodes.__init__
+
+def begin_with_path(self, *arguments):
+    begin(self, *arguments)
+    self._environment["PYTHONPATH"] = {path!r}
+
+sweeps.Nodes.__init__ = begin_with_path
+"""
+
+
 @starts_nodes
 def test_a_sweep_ends_as_an_undisturbed_one_where_a_node_dies(cluster, losing, tmp_path):
     together, alone = tmp_path / "together", tmp_path / "alone"
+    held, go_on = tmp_path / "held", tmp_path / "go_on"
+    (tmp_path / "sitecustomize.py").write_text(
+        _HOLD_TRAINING.format(
+            checkpoint="step_00000020.weights.h5", held=str(held), go_on=str(go_on)
+        )
+    )
     process = _start(
-        "sweep", f"--ray={cluster.address}", f"--sweep_dir={together}", "--steps=40", *SWEEP
+        "sweep",
+        *(f"--ray={cluster.address}", f"--sweep_dir={together}", "--steps=40", *SWEEP),
+        first=_WITH_PATH.format(
+            path=os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+        ),
     )
     names = ("seed_0", "seed_1")
-    wait_until(lambda: _lines(together / "seed_0" / "metrics.jsonl") > 10, process)
-    losing(_process_with(f"--run_dir={together / 'seed_0'}"))
+    wait_until(lambda: held.exists() and held.read_text(), process)
+    losing(int(held.read_text()))
+    go_on.touch()
     output, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
     assert "2 runs, 0 of them finished already" in output
@@ -283,28 +325,42 @@ def _encode_arguments(address, exported, folder, output):
     )
 
 
+# What the tasks of a folder of small shards do: once some tables are there, they stop before theirs
+# and say so in a file with the shard's name and their process's number, until another is there.
+_HOLD_SHARDS = """
+from keras_infogan import encoding
+
+encoding.IMAGES_AT_A_TIME = 100
+
+def write_held(path, *arguments):
+    import os, pathlib, time
+    from keras_infogan import encoding
+
+    if len(list(path.parent.glob("part-*.parquet"))) >= {tables}:
+        pathlib.Path({held!r}, f"{{path.stem}}-{{os.getpid()}}").touch()
+        while not os.path.exists({go_on!r}):
+            time.sleep(0.1)
+    encoding._write(path, *arguments)  # of the node, which is as it was
+
+encoding._write = write_held
+"""
+
+
 @starts_nodes
 def test_every_image_has_one_row_where_a_node_dies_and_another_command_goes_on(
     cluster, losing, exported, folder, tmp_path
 ):
     output = tmp_path / "codes"
     arguments = _encode_arguments(cluster.address, exported, folder, output)
-    # Many shards of few images.
-    small = (
-        "import runpy; from keras_infogan import encoding; encoding.IMAGES_AT_A_TIME = 100; "
-        "runpy.run_module('keras_infogan.encode', run_name='__main__')"
-    )
+    held, go_on = tmp_path / "held", tmp_path / "go_on"
+    held.mkdir()
 
-    def start():
-        return subprocess.Popen(
-            [sys.executable, "-c", small, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(tables):
+        hold = _HOLD_SHARDS.format(tables=tables, held=str(held), go_on=str(go_on))
+        return _start("encode", *arguments, first=hold)
 
-    process = start()
-    wait_until(lambda: len(list(output.glob("part-*.parquet"))) > 3, process)
+    process = start(tables=4)
+    wait_until(lambda: list(held.iterdir()), process)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, errors
@@ -313,14 +369,19 @@ def test_every_image_has_one_row_where_a_node_dies_and_another_command_goes_on(
     next(iter(before)).write_bytes(b"damaged")
     (output / ".writing_elsewhere_1_part-00000.parquet").touch()
 
-    process = start()
-    wait_until(lambda: len(list(output.glob("part-*.parquet"))) > len(before) + 2, process)
-    losing()
+    for path in held.iterdir():
+        path.unlink()
+    process = start(tables=len(before) + 3)
+    wait_until(lambda: list(held.iterdir()), process)
+    shard, _, number = next(held.iterdir()).name.rpartition("-")
+    losing(int(number))
+    go_on.touch()
     printed, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1, errors
     assert "2,998 of 3,000 images have a row, in 30 tables." in printed
     assert (output / "unreadable_images.txt").read_text().count("(it is none of") == 2
     assert not list(output.glob(".writing_*"))
+    assert len(list(held.glob(f"{shard}-*"))) > 1
     kept = [path for path, time in before.items() if path.stat().st_mtime_ns == time]
     assert len(kept) == len(before) - 1
 
