@@ -29,7 +29,7 @@ _KEY, _UNREADABLE = b"keras_infogan.key", b"keras_infogan.unreadable"
 _SHARDS_PER_CPU = 2
 
 
-def answers(model, images, classes, seed: int | np.random.Generator = 0):
+def answers(model, images, classes, seed: int | np.random.Generator):
     """Returns what a model says of up to IMAGES_AT_A_TIME images, uint8 (count, height, width,
     channels), as columns of a table: the recognizer's answers and the likelihood, or the
     classifier's. `seed`: see `datasets.binarized`.
