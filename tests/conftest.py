@@ -11,6 +11,7 @@ import io
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -368,6 +369,17 @@ def exported_untrained(few_latents, made_once):
         return run, model, run.directory / "export"
 
     return make
+
+
+def without_onnx(source, directory):
+    """Copies an export, but as one with --formats=saved_model."""
+    shutil.copytree(source, directory, ignore=shutil.ignore_patterns("*.onnx"))
+    content = json.loads((directory / "generator.json").read_text())
+    content["files"] = {
+        name: facts for name, facts in content["files"].items() if not name.endswith(".onnx")
+    }
+    (directory / "generator.json").write_text(json.dumps(content))
+    return directory
 
 
 def command(name, *arguments, **kwargs):

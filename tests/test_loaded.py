@@ -3,13 +3,12 @@
 import dataclasses
 import importlib.util
 import json
-import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from conftest import PATIENCE
+from conftest import PATIENCE, without_onnx
 
 import keras_infogan
 from keras_infogan import contract, runs
@@ -19,24 +18,13 @@ pytest.importorskip("onnxruntime")
 to_onnx = pytest.importorskip("keras_infogan.export.to_onnx")
 
 
-def _without_onnx(source, directory):
-    """Copies an export, but as one with --formats=saved_model."""
-    shutil.copytree(source, directory, ignore=shutil.ignore_patterns("*.onnx"))
-    content = json.loads((directory / "generator.json").read_text())
-    content["files"] = {
-        name: facts for name, facts in content["files"].items() if not name.endswith(".onnx")
-    }
-    (directory / "generator.json").write_text(json.dumps(content))
-    return directory
-
-
 @pytest.fixture(scope="module")
 def places(digits_run, exported, tmp_path_factory):
     """Where the same model lies, by what it is."""
     return {
         "run": digits_run,
         "export": exported,
-        "SavedModel": _without_onnx(exported, tmp_path_factory.mktemp("places") / "saved_model"),
+        "SavedModel": without_onnx(exported, tmp_path_factory.mktemp("places") / "saved_model"),
         "generator.onnx": exported / "generator.onnx",
         "recognizer.onnx": exported / "recognizer.onnx",
     }
@@ -174,7 +162,7 @@ def test_every_model_is_the_same_wherever_it_lies(exported_untrained, tmp_path, 
     run, model, directory = exported_untrained(name)
     run_, export, saved_model = (
         keras_infogan.load(path)
-        for path in (run.directory, directory, _without_onnx(directory, tmp_path / "saved_model"))
+        for path in (run.directory, directory, without_onnx(directory, tmp_path / "saved_model"))
     )
     expected, latents = run_.sample(20, seed=3), model.latent_spec.sample(5, 0)
     for one in (run_, export, saved_model):

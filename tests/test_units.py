@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import urllib3
-from conftest import PATIENCE, serve_locally
+from conftest import PATIENCE, serve_locally, without_onnx
 
 import keras_infogan
 from keras_infogan import contract, dissection, loaded, onnx_model
@@ -50,14 +50,7 @@ def export_dir(dissected, few_latents, tmp_path_factory):
 @pytest.fixture(scope="module")
 def saved_model(export_dir, tmp_path_factory):
     """The export without its ONNX files."""
-    directory = tmp_path_factory.mktemp("saved_model") / "export"
-    shutil.copytree(export_dir, directory, ignore=shutil.ignore_patterns("*.onnx"))
-    content = json.loads((directory / "generator.json").read_text())
-    content["files"] = {
-        name: facts for name, facts in content["files"].items() if not name.endswith(".onnx")
-    }
-    (directory / "generator.json").write_text(json.dumps(content))
-    return directory
+    return without_onnx(export_dir, tmp_path_factory.mktemp("saved_model") / "export")
 
 
 @pytest.fixture(scope="module")
