@@ -39,6 +39,14 @@ def train(run, devices=None, workers=distribution.ALONE):
       UserError: for what the user can mend; checkpoints written before stay.
       UnfinishedError: if a signal stopped it, after saving, or another worker is gone.
     """
+    # Before anything is read: tensorflow-datasets reads eagerly, and from then on TensorFlow lets
+    # nobody choose devices or join a cluster.
+    strategy = distribution.strategy(devices, workers)
+    if run.settings.batch_size % strategy.num_replicas_in_sync:
+        raise UserError(
+            f"--batch_size={run.settings.batch_size} cannot be shared equally by "
+            f"{strategy.num_replicas_in_sync} devices; give a multiple."
+        )
     image_set = datasets.load(run.dataset, "train", run.image_shape, run.data_dir, run.framing)
     datasets.check_batch_size(image_set, run.settings.batch_size)
     if run.settings.binarization == "fixed":
@@ -47,12 +55,6 @@ def train(run, devices=None, workers=distribution.ALONE):
     with contextlib.ExitStack() as stack:
         if workers.is_chief:
             stack.enter_context(runs.locked(run))
-        strategy = distribution.strategy(devices, workers)
-        if run.settings.batch_size % strategy.num_replicas_in_sync:
-            raise UserError(
-                f"--batch_size={run.settings.batch_size} cannot be shared equally by "
-                f"{strategy.num_replicas_in_sync} devices; give a multiple."
-            )
         if workers.num_workers > 1:
             stack.enter_context(distribution.workers_present())
         return _train(run, image_set, more, strategy, workers)

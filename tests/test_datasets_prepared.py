@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from conftest import succeed
 
 from keras_infogan import datasets
 from keras_infogan.config import UserError
@@ -81,6 +82,13 @@ def test_reads_prepared_data_with_labels_and_factors(data_dir):
     assert data.label_names == ("low", "high")
     assert np.array_equal(data.labels, data.factors[:, 0] >= 20)
     assert len(datasets.load("small_shapes", "test", shape, data_dir).images) == 10
+
+
+def test_devices_are_chosen_before_anything_is_read(data_dir, tmp_path):
+    """What was not read before takes TensorFlow's devices as they are."""
+    data = ("--dataset=small_shapes", f"--data_dir={data_dir}", "--image_size=16")
+    short = ("--model=autoencoder", "--steps=1", "--batch_size=8", f"--run_dir={tmp_path / 'run'}")
+    assert "on 2 devices, step 0 of 1" in succeed("train", *data, *short, "--devices=CPU:0,CPU:1")
 
 
 def test_an_unknown_split_lists_the_known(data_dir):
