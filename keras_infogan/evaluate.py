@@ -127,7 +127,10 @@ def evaluate(
                 f"reading {name} takes TensorFlow; score the run itself, with --run_dir"
             )
         return datasets.load_target(
-            name, datasets.evaluation_split(name, place), run.image_shape, place
+            name,
+            split or datasets.evaluation_split(name, place),
+            run.image_shape,
+            place,
         )
 
     found = evidence.Evidence(

@@ -188,6 +188,11 @@ def test_a_run_is_scored_on_both_data_sets(run_of, tmp_path):
     assert "Classes of target" in report
     assert "Trained with labels." in report
     assert "<h2>Samples</h2>" not in report
+    asked = (f"--run_dir={tmp_path / 'run'}", "--split=train", "--metrics=classes")
+    succeed_here("evaluate", *asked)
+    confusion = json.loads((tmp_path / "run" / "metrics.json").read_text())["details"]
+    for name in DOMAINS:
+        assert np.sum(confusion["class_confusion"][name]["counts"]) == 1438
 
 
 def test_what_generates_nothing_is_exported_served_and_loaded(exported_untrained, batch):
