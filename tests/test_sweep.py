@@ -363,7 +363,8 @@ def test_seeds(text, seeds):
     assert parse_seeds(text) == seeds
 
 
-def test_devices():
+def test_devices(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert sweeps.parse_devices(None) == [None]
     assert sweeps.parse_devices("GPU:0, gpu:3") == [("GPU", 0), ("GPU", 3)]
     core = min(os.sched_getaffinity(0))
