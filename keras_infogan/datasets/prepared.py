@@ -137,19 +137,28 @@ def _decode(name, builder, split, images, frame):
 
     features = builder.info.features
     factor_features = _factor_features(features)
-    labels, factors, count = [], [], 0
+    # One class for each image; a list of them, or a label of another kind, is none.
+    label = dict(features.items()).get("label")
+    label_names = getattr(label, "names", None) if getattr(label, "shape", None) == () else None
+    # Arrays from the first: a Python number for each of a million would take its memory.
+    labels = np.empty(len(images), np.int64)
+    factors, count = np.empty((len(images), len(factor_features)), np.float32), 0
     try:
-        records = tfds.as_numpy(builder.as_dataset(split=split, shuffle_files=False))
+        # They are read once: small records would all be kept in memory for another time.
+        once = tfds.ReadConfig(try_autocache=False)
+        records = tfds.as_numpy(
+            builder.as_dataset(split=split, shuffle_files=False, read_config=once)
+        )
         for record in tqdm(
             records, total=len(images), desc=f"reading {name} {split}", unit="image"
         ):
             images[count] = _prepared(name, record["image"], images.shape[1:], frame)
-            count += 1
-            if "label" in features:
-                labels.append(record["label"])
+            if label_names:
+                labels[count] = record["label"]
             if factor_features:
                 source = record.get("attributes", record)
-                factors.append([float(source[key]) for key in factor_features])
+                factors[count] = [float(source[key]) for key in factor_features]
+            count += 1
     except tf.errors.OpError as error:
         raise UserError(
             f"the data of {name} in {builder.data_dir} is damaged "
@@ -161,11 +170,11 @@ def _decode(name, builder, split, images, frame):
             "images; remove it and prepare it again."
         )
     known = {}
-    if labels and np.ndim(labels[0]) == 0 and hasattr(features["label"], "names"):
-        known.update(labels=np.array(labels, np.int64), label_names=features["label"].names)
-    if factors:
+    if label_names:
+        known.update(labels=labels, label_names=label_names)
+    if factor_features:
         known.update(
-            factors=np.array(factors, np.float32),
+            factors=factors,
             factor_names=[key.removeprefix("value_") for key in factor_features],
         )
     return known
