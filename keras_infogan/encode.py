@@ -22,7 +22,6 @@ class each image is of.
 10,000 MNIST images take about 15 seconds on two CPU cores.
 """
 
-import collections
 import contextlib
 import io
 import pathlib
@@ -97,9 +96,7 @@ def encode(
         images.surprise(shown, model.surprise(shown)).save(picture, "PNG")
         _write("--surprise", surprise, picture.getvalue())
     count, labels = len(image_set.images), image_set.labels
-    # What is compared with labels at the end: a number per image.
-    named = {"class"} if classes else {c.name for c in model.latent_spec.codes if c.has_categories}
-    said = collections.defaultdict(list)
+    num_right, category_counts = 0, {}
     generator = np.random.default_rng(0)  # draws all images as evaluate does
     with (
         _writing("--output", output),
@@ -115,17 +112,21 @@ def encode(
                 model, np.asarray(image_set.images[part]), classes, generator
             )
             add(columns)
-            for name in named & columns.keys() if labels is not None else ():
-                said[name].append(columns[name])
             bar.update(len(columns["image"]))
+            if labels is not None and classes:
+                # By name: a folder may have some of the classes, in another order.
+                num_right += np.sum(columns["class"] == np.array(columns["label"]))
+            elif labels is not None:
+                for code in model.latent_spec.codes:
+                    if code.has_categories and code.name in columns:
+                        table = category_counts.setdefault(
+                            code.name, np.zeros((len(image_set.label_names), code.num_values), int)
+                        )
+                        np.add.at(table, (labels[part], columns[code.name]), 1)
     if classes and labels is not None:
-        # By name: a folder may have some of the classes, in another order.
-        right = np.mean(np.concatenate(said["class"]) == np.array(image_set.label_names)[labels])
-        return [f"class: {right:.2%} of {count:,} images have their label as class"]
+        return [f"class: {num_right / count:.2%} of {count:,} images have their label as class"]
     return [
-        _agreement(code.name, np.concatenate(said[code.name]), image_set)
-        for code in model.latent_spec.codes
-        if code.name in said
+        _agreement(name, table, image_set.label_names) for name, table in category_counts.items()
     ]
 
 
@@ -143,19 +144,14 @@ def _write(flag, path, data):
         files.write_atomically(pathlib.Path(path), data)
 
 
-def _agreement(name, categories, image_set):
+def _agreement(name, category_counts, label_names):
     from keras_infogan.metrics.clustering_accuracy import clustering_accuracy, match_categories
 
-    accuracy, matches = (
-        clustering_accuracy(image_set.labels, categories),
-        match_categories(image_set.labels, categories),
-    )
-    listed = ", ".join(
-        f"{category}={image_set.label_names[label]}" for category, label in sorted(matches.items())
-    )
+    matches = sorted(match_categories(category_counts).items())
+    listed = ", ".join(f"{category}={label_names[label]}" for category, label in matches)
     return (
-        f"{name}: {accuracy:.2%} of {len(categories):,} images agree with their label after "
-        f"matching categories to labels ({listed})"
+        f"{name}: {clustering_accuracy(category_counts):.2%} of {category_counts.sum():,} images "
+        f"agree with their label after matching categories to labels ({listed})"
     )
 
 

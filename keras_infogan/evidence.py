@@ -1,6 +1,8 @@
 """What scores need of a model and its data, computed once, when first asked for.
 
 Every attribute of `Evidence` that a score in `metrics` names as an argument is a property here.
+Memory does not grow with the number of real images: what is compared image by image is of a sample
+of them, and what is only counted is counted part by part.
 Nothing in this file needs TensorFlow: a model is a `trained.Trained`, or whatever has of it what a
 score asks for.
 """
@@ -19,12 +21,12 @@ from keras_infogan.metrics.attribute_flips import (
 )
 from keras_infogan.metrics.consistency import changed_copies
 from keras_infogan.metrics.log_likelihood import NUM_IMPORTANCE_IMAGES, NUM_IMPORTANCE_SAMPLES
+from keras_infogan.metrics.points import MOST_POINTS
 
 # A large set is generated or read in parts of this many images.
 _PART = 1000
 # All moved images are held at once: as many as give this many numbers, within limits.
 _MOST_MOVES, _FEWEST_MOVES, _MOVED_NUMBERS = 1000, 50, 2**26
-_NUM_FACTOR_POINTS = 15_000
 _MOST_TRAINING_IMAGES = 60_000
 _INTERPOLATIONS, _INTERPOLATION_STEPS = 6, 8
 
@@ -103,6 +105,9 @@ class Evidence:
             "likelihood_images": "real images whose likelihood was asked for",
         }
         counted = {text: len(getattr(self, name)) for name, text in texts.items() if self.has(name)}
+        if self.has("category_counts"):
+            table = next(iter(self.category_counts.values()))
+            counted["real images counted by class"] = int(table.sum())
         return {
             f"{text} ({self.image_set.split})"
             if text.startswith("real") and self.image_set.split
@@ -208,13 +213,13 @@ class Evidence:
 
     @functools.cached_property
     def _points(self):
-        """Indices of the real images that codes are read from, in random order: all of them if they
-        have labels, else at most 15,000.
-        """
-        count = len(self.image_set.images)
-        return np.random.default_rng(self.seed).permutation(count)[
-            : count if self.image_set.labels is not None else _NUM_FACTOR_POINTS
-        ]
+        """Indices of the real images whose codes are held at once, in random order."""
+        return self._sample(self.image_set, MOST_POINTS)
+
+    def _sample(self, image_set, most):
+        """Returns indices of images in a set, at most so many, in random order."""
+        order = np.random.default_rng(self.seed).permutation(len(image_set.images))
+        return order[:most].copy()  # not a view of the whole
 
     @functools.cached_property
     def _real_parameters(self):
@@ -258,6 +263,32 @@ class Evidence:
         return self._of_kind(self._real_answers, continuous=False)
 
     @functools.cached_property
+    def category_counts(self):
+        """How many of all real images of a class have a category, or bit, per discrete code, int
+        (classes, categories).
+        """
+        if self.image_set.labels is None:
+            raise UserError("the data set has no labels")
+        capabilities.require(self.model, "encode")
+        labels, classes = np.asarray(self.image_set.labels), len(self.image_set.label_names)
+        codes = self._of_kind(
+            {code.name: code for code in self.latent_spec.codes}, continuous=False
+        ).values()
+        counts = {code.name: np.zeros((classes, code.num_values), int) for code in codes}
+        for part, answers in self._all_real_answers():
+            for name, table in counts.items():
+                np.add.at(table, (labels[part], answers[name]), 1)
+        return PerCode(counts)
+
+    def _all_real_answers(self):
+        """Yields indices of real images in parts, and what the recognizer takes each code to be."""
+        if len(self._points) == len(self.image_set.images):
+            yield self._points, self._real_answers
+            return
+        for part in _parts(range(len(self.image_set.images)), "reading all real images"):
+            yield part, self.latent_spec.answers(self._encode(self._real(part)))
+
+    @functools.cached_property
     def categories_of_copies(self):
         """The same of a changed copy of each."""
         capabilities.require(self.model, "encode")
@@ -297,8 +328,10 @@ class Evidence:
         return labeled
 
     @functools.cached_property
-    def predicted_classes(self):
-        """The likeliest class of each image, per set."""
+    def class_counts(self):
+        """How many images of a class are taken for another, per set, int (true classes, predicted
+        classes).
+        """
         # Of a model that classifies by likelihood pixels are drawn as for that.
         binary = (self.model.likelihood or {}).get("binary")
         generator = np.random.default_rng(self.seed)
@@ -308,23 +341,14 @@ class Evidence:
             shown = datasets.binarized(shown, generator) if binary else shown
             return self.model.classify(shown).argmax(axis=-1)
 
-        return PerCode(
-            {
-                part: np.concatenate(
-                    [
-                        classified(images)
-                        for images in _parts(found.images, f"classifying images {part}".rstrip())
-                    ]
-                )
-                for part, found in self._labeled_sets.items()
-            }
-        )
-
-    @property
-    def true_classes(self):
-        return PerCode(
-            {part: np.asarray(found.labels) for part, found in self._labeled_sets.items()}
-        )
+        counts = PerCode()
+        for name, found in self._labeled_sets.items():
+            labels, classes = np.asarray(found.labels), len(self.model.classes)
+            # The images may be of classes that the model does not know.
+            counts[name] = np.zeros((max(classes, len(found.label_names)), classes), int)
+            for part in _parts(range(len(labels)), f"classifying images {name}".rstrip()):
+                np.add.at(counts[name], (labels[part], classified(found.images[part])), 1)
+        return counts
 
     # Recordings of words.
 
@@ -404,8 +428,7 @@ class Evidence:
     @functools.cached_property
     def _training_points(self):
         """Indices of training images, at most 60,000, in random order."""
-        count = len(self.training_set.images)
-        return np.random.default_rng(self.seed).permutation(count)[:_MOST_TRAINING_IMAGES]
+        return self._sample(self.training_set, _MOST_TRAINING_IMAGES)
 
     @property
     def training_labels(self):

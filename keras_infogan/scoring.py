@@ -8,7 +8,6 @@ import time
 
 import numpy as np
 from scipy.stats import entropy
-from sklearn.metrics import confusion_matrix
 
 from keras_infogan.capabilities import IncapableError
 from keras_infogan.config import UserError
@@ -138,7 +137,7 @@ def _details(names, evidence, skipped):
         details["category_shares"] = {code.name: _shares(evidence, code) for code in categorical}
     if "labels" in scored:
         details["confusion"] = {
-            code.name: _confusion(evidence, code.name, _counts(evidence, code))
+            code.name: _confusion(evidence, evidence.category_counts[code.name])
             for code in categorical
         }
     if "factors" in scored:
@@ -147,13 +146,9 @@ def _details(names, evidence, skipped):
         details["class_confusion"] = {
             part or "images": {
                 "classes": list(evidence.model.classes),
-                "counts": confusion_matrix(
-                    true,
-                    evidence.predicted_classes[part],
-                    labels=range(len(evidence.model.classes)),
-                ).tolist(),
+                "counts": counts[: len(evidence.model.classes)].tolist(),
             }
-            for part, true in evidence.true_classes.items()
+            for part, counts in evidence.class_counts.items()
         }
     return details
 
@@ -164,21 +159,9 @@ def _shares(evidence, code):
     return (np.bincount(categories, minlength=code.num_values) / len(categories)).tolist()
 
 
-def _counts(evidence, code):
-    """Returns how many real images of each class have each category of a code, int
-    (classes, categories).
-    """
-    counts = np.zeros((len(evidence.image_set.label_names), code.num_values), int)
-    np.add.at(counts, (evidence.labels, evidence.categories[code.name]), 1)
-    return counts
-
-
-def _confusion(evidence, name, counts):
+def _confusion(evidence, counts):
     """Returns the counts, and the class that each category is matched to."""
-    classes, matches = (
-        evidence.image_set.label_names,
-        match_categories(evidence.labels, evidence.categories[name]),
-    )
+    classes, matches = evidence.image_set.label_names, match_categories(counts)
     return {
         "classes": list(classes),
         "counts": counts.tolist(),

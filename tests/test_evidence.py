@@ -1,5 +1,6 @@
 """Evidence and scores on a model made of numpy, whose codes do exactly what is known of them."""
 
+import tracemalloc
 from typing import ClassVar
 
 import numpy as np
@@ -142,6 +143,7 @@ def test_a_model_that_does_what_its_codes_say_scores_best():
         "generated images": 500,
         "starts of moves": 500,
         "real images": 600,
+        "real images counted by class": 600,
         "real images in the feature space": 500,
         "real images reconstructed": 500,
         "real images whose likelihood was asked for": 500,
@@ -227,6 +229,51 @@ def test_output_that_is_not_finite_is_said_and_real_images_are_still_read():
             "the model cannot be scored on them.",
         )
     ]
+
+
+def _memory_of_scores(count, monkeypatch):
+    """Returns the most bytes held at once while scores that only count are computed on `count`
+    images, and those scores.
+    """
+    monkeypatch.setattr("keras_infogan.evidence.MOST_POINTS", 200)
+    images, trained_on = _real(count), _real(200)
+    evidence = Evidence(
+        *(Painter(), lambda: images, lambda: (_features, "five pixels"), 200),
+        load_training=lambda: trained_on,
+    )
+    tracemalloc.start()
+    names = [
+        *("clustering_accuracy", "normalized_mutual_information", "adjusted_rand_index"),
+        *("consistency", "k_means_accuracy", "modularity", "nearest_neighbor_accuracy"),
+        *("classification_accuracy", "frechet_distance"),
+    ]
+    try:
+        result = scoring.score_all(names, evidence)
+        return tracemalloc.get_traced_memory()[1], result
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_number_of_real_images(monkeypatch):
+    """But for the order in which a sample is drawn, 8 bytes for each image for a moment."""
+    few, many = 5_000, 25_000
+    _memory_of_scores(few, monkeypatch)  # what is loaded once
+    (least, _), (most, result) = (_memory_of_scores(count, monkeypatch) for count in (few, many))
+    assert most - least < 16 * (many - few), "a byte for each pixel"
+    assert set(result["skipped"]) == set()
+    assert result["counts"]["real images counted by class"] == many
+    assert result["counts"]["real images"] == 200
+    assert result["scores"]["clustering_accuracy/kind"] == 1
+    counts = np.array(result["details"]["class_confusion"]["images"]["counts"])
+    assert counts.sum() == many
+    assert result["scores"]["classification_accuracy"] == np.trace(counts) / many == 1
+
+
+def test_all_images_are_counted_as_the_sample_is(monkeypatch):
+    whole = _evidence(_real(2500)).category_counts
+    monkeypatch.setattr("keras_infogan.evidence.MOST_POINTS", 100)
+    for name, counts in _evidence(_real(2500)).category_counts.items():
+        np.testing.assert_array_equal(counts, whole[name])
 
 
 def test_data_that_cannot_be_loaded_is_tried_once():

@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from sklearn.metrics.cluster import contingency_matrix
 
 PROTOCOL = (
     "share of real images whose category is matched to their class, under the one-to-one matching "
@@ -11,28 +10,26 @@ PROTOCOL = (
 )
 
 
-def clustering_accuracy(labels, categories):
+def clustering_accuracy(category_counts):
     """Returns the accuracy, in [0, 1], under `match_categories`: the measure behind the paper's
     "matching each category in c_1 to a digit type" (Section 7.2).
 
     Args:
-      labels: int (count,), the true classes.
-      categories: int (count,), the predicted categories, in any order.
+      category_counts: int (classes, categories), how many images of a class have a category.
     """
-    matches = match_categories(labels, categories)
-    matched = np.array([matches.get(int(category), -1) for category in categories])
-    return float(np.mean(matched == np.asarray(labels)))
+    matches = match_categories(category_counts)
+    matched = sum(category_counts[label, category] for category, label in matches.items())
+    return float(matched / category_counts.sum())
 
 
-def match_categories(labels, categories):
-    """Returns the one-to-one matching with the most points in agreement, a dict from
-    category to class.
+def match_categories(category_counts):
+    """Returns the one-to-one matching with the most images in agreement, a dict from category to
+    class, of those that have images.
 
     With more categories than classes, or fewer, some stay unmatched.
     """
-    counts = contingency_matrix(labels, categories)
-    classes, groups = np.unique(labels), np.unique(categories)
-    rows, columns = linear_sum_assignment(counts, maximize=True)
-    return {
-        int(groups[column]): int(classes[row]) for row, column in zip(rows, columns, strict=True)
-    }
+    classes, categories = (np.flatnonzero(category_counts.any(axis=axis)) for axis in (1, 0))
+    rows, columns = linear_sum_assignment(
+        category_counts[np.ix_(classes, categories)], maximize=True
+    )
+    return dict(zip(categories[columns].tolist(), classes[rows].tolist(), strict=True))

@@ -7,12 +7,14 @@ import numpy as np
 from scipy import ndimage
 from sklearn.metrics import accuracy_score
 
+from keras_infogan.metrics.points import MOST_POINTS
+
 ROTATION, SHEAR, SCALE, SHIFT = 20.0, 0.2, 0.15, 0.075
 PROTOCOL = (
-    "share of real images whose likeliest category under Q(c|x) is that of a changed copy too; "
-    "the changes, drawn uniformly, the same whatever the model was trained with: rotated by up "
-    f"to {ROTATION:.0f} degrees, sheared by up to {SHEAR}, each axis scaled by up to {SCALE:.0%}, "
-    f"shifted by up to {SHIFT:.1%} of the side"
+    f"share of real images (at most {MOST_POINTS:,}, drawn at random) whose likeliest "
+    "category under Q(c|x) is that of a changed copy too; the changes, drawn uniformly, the same "
+    f"whatever the model was trained with: rotated by up to {ROTATION:.0f} degrees, sheared by up "
+    f"to {SHEAR}, each axis scaled by up to {SCALE:.0%}, shifted by up to {SHIFT:.1%} of the side"
 )
 
 

@@ -2,14 +2,17 @@
 
 import numpy as np
 from sklearn.cluster import KMeans
+from sklearn.metrics.cluster import contingency_matrix
 
 from keras_infogan.metrics.clustering_accuracy import clustering_accuracy
+from keras_infogan.metrics.points import MOST_POINTS
 
 _STARTS = 10
 PROTOCOL = (
-    "what the encoder says of real images (means of continuous codes, probabilities of discrete "
-    "ones, side by side and not scaled) in as many clusters as there are classes, by k-means, the "
-    f"best of {_STARTS} starts by its own objective; then as clustering_accuracy"
+    f"what the encoder says of real images, at most {MOST_POINTS:,}, drawn at random (means of "
+    "continuous codes, probabilities of discrete ones, side by side and not scaled) in as many "
+    f"clusters as there are classes, by k-means, the best of {_STARTS} starts by its own "
+    "objective; then as clustering_accuracy"
 )
 
 
@@ -25,4 +28,4 @@ def k_means_accuracy(labels, read_vectors):
     """
     count = len(np.unique(labels))
     clusters = KMeans(count, n_init=_STARTS, random_state=0).fit_predict(read_vectors)
-    return clustering_accuracy(labels, clusters)
+    return clustering_accuracy(contingency_matrix(labels, clusters))

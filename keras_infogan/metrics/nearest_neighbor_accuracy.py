@@ -3,12 +3,14 @@
 import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
 
+from keras_infogan.metrics.points import MOST_POINTS
+
 PROTOCOL = (
-    "share of real images of which the nearest training image (Euclidean distance, at most 60,000 "
-    "training images) has the same class (Donahue et al. 2017, Section 4.2): in what the encoder "
-    "says (means of continuous codes, probabilities of discrete ones, side by side), in its last "
-    "hidden layer, in both with the weights that it began with, and in raw pixels; labels serve "
-    "this comparison and nothing else"
+    f"share of real images (at most {MOST_POINTS:,}, drawn at random) of which the nearest "
+    "training image (Euclidean distance, at most 60,000 training images) has the same class "
+    "(Donahue et al. 2017, Section 4.2): in what the encoder says (means of continuous codes, "
+    "probabilities of discrete ones, side by side), in its last hidden layer, in both with the "
+    "weights that it began with, and in raw pixels; labels serve this comparison and nothing else"
 )
 
 

@@ -1,14 +1,17 @@
-"""Mutual information of categories and classes over the mean of their entropies
-(scikit-learn's).
-"""
+"""Mutual information of categories and classes over the mean of their entropies."""
 
-from sklearn.metrics import normalized_mutual_info_score
+from scipy.stats import entropy
+from sklearn.metrics import mutual_info_score
 
 PROTOCOL = (
     "I(class; category) / mean(H(class), H(category)), arithmetic mean; 0 for a constant category"
 )
 
 
-def normalized_mutual_information(labels, categories):
-    """Returns NMI in [0, 1] of true classes and categories, int (count,)."""
-    return float(normalized_mutual_info_score(labels, categories))
+def normalized_mutual_information(category_counts):
+    """Returns NMI in [0, 1], from how many images of a class have a category, int (classes,
+    categories); 1 if all are of one class and one category.
+    """
+    entropies = entropy(category_counts.sum(axis=0)) + entropy(category_counts.sum(axis=1))
+    shared = mutual_info_score(None, None, contingency=category_counts)
+    return float(2 * shared / entropies) if entropies else 1.0

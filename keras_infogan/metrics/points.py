@@ -3,12 +3,13 @@ and test, points that agree in a factor.
 
 Codes are float (count, codes), one column per code; factors float (count, factors), in the same
 order of points, which is random. The first two thirds of the points train whatever a score trains
-(10,000 of 15,000), the last third tests it.
+(10,000 of 15,000), the last third tests it. Where there are more images, MOST_POINTS are drawn.
 """
 
 import numpy as np
 from sklearn.metrics import mutual_info_score
 
+MOST_POINTS = 15_000
 NUM_BINS = 20
 _FEWEST_POINTS = 100
 

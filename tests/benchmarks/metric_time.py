@@ -17,6 +17,7 @@ import sys
 import time
 
 import numpy as np
+from sklearn.metrics.cluster import contingency_matrix
 
 from keras_infogan.metrics import METRICS
 
@@ -51,7 +52,10 @@ def points():
         "codes": codes,
         "factors": factors,
         "labels": categories[0],
-        "categories": categories[1],
+        "categories": categories[0],
+        "categories_of_copies": categories[1],
+        "category_counts": contingency_matrix(*categories),
+        "class_counts": contingency_matrix(*categories),
         "information": values[0],
         "drawn_values": values[0],
         "read_values": values[1],
