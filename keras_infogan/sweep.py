@@ -223,6 +223,22 @@ def _place(devices, jobs, directory):
         yield sweeps.Nodes(cluster, FLAGS.cpus_per_run)
 
 
+def _compare(directory, place):
+    """Asks which run the others agree with most; returns whether there is an answer."""
+    if not FLAGS.ray:
+        # A process of its own: this one has no TensorFlow loaded.
+        command = ["-m", "keras_infogan.centrality", f"--sweep_dir={directory}"]
+        return not subprocess.run([sys.executable, *command], check=False).returncode
+    from keras_infogan import centrality
+
+    try:
+        centrality.compare(directory, each=place.map)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return False
+    return True
+
+
 def main():
     if not FLAGS.sweep_dir:
         raise UserError("where to? Give --sweep_dir=DIR, the directory for all runs of the sweep.")
@@ -241,13 +257,13 @@ def main():
     directory = pathlib.Path(config.absolute_path(FLAGS.sweep_dir))
     jobs = requested_runs(directory)
     compared = True
-    with files.locked_directory(directory, "--sweep_dir", "sweeping"):
-        with _place(devices, jobs, directory) as place:
-            failed = sweeps.run_all(jobs, directory, place, FLAGS.metrics)
+    with (
+        files.locked_directory(directory, "--sweep_dir", "sweeping"),
+        _place(devices, jobs, directory) as place,
+    ):
+        failed = sweeps.run_all(jobs, directory, place, FLAGS.metrics)
         if FLAGS.centrality:
-            # A process of its own: this one has no TensorFlow loaded.
-            command = ["-m", "keras_infogan.centrality", f"--sweep_dir={directory}"]
-            compared = not subprocess.run([sys.executable, *command], check=False).returncode
+            compared = _compare(directory, place)
             sweeps.summarize(jobs, directory, FLAGS.metrics, failed)
     print((directory / "summary.md").read_text())
     print(directory)

@@ -257,6 +257,31 @@ class Nodes:
     def stop(self, killing):
         self._cluster.cancel(killing)
 
+    def map(self, function, names):
+        """Yields what a function returns of each name, computed by a task each.
+
+        Raises:
+          UserError: if a task has no result.
+        """
+        futures = [
+            self._cluster.submit(name, _call_on_node, function, name, self._environment)
+            for name in names
+        ]
+        try:
+            for name, future in zip(names, futures, strict=True):
+                if error := future.exception():
+                    raise UserError(f"{name}: {self._cluster.reason(error)}")
+                yield future.result()
+        except BaseException:
+            self._cluster.cancel(killing=False)
+            raise
+
+
+def _call_on_node(function, name, environment):
+    """Calls a function in a task that has variables added to its environment."""
+    os.environ.update(environment)
+    return function(name)
+
 
 def _finish_on_node(job, directory, metric_names, environment):
     """What a task does, with variables added to its processes' environment. A cancelled one is

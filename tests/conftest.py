@@ -2,6 +2,7 @@
 user starts them.
 """
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import fcntl
@@ -393,6 +394,26 @@ def command(name, *arguments, **kwargs):
         timeout=PATIENCE,
         **kwargs,
     )
+
+
+class HereAtOnce:
+    """Does at once, in this process, what a ray_cluster.Cluster does on nodes."""
+
+    cpus = 1
+
+    def submit(self, name, function, *arguments):
+        future = concurrent.futures.Future()
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def cancel(self, killing):
+        pass
+
+    def reason(self, error):
+        return str(error)
 
 
 WITHOUT_TENSORFLOW = ("tensorflow", "keras")

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import refusal, succeed_here, untrained
+from conftest import HereAtOnce, refusal, succeed_here, untrained
 
 from keras_infogan import centrality, sweeps
 from keras_infogan.config import UserError
@@ -82,6 +82,35 @@ def test_the_runs_of_a_sweep_are_compared_and_one_is_chosen(tmp_path, monkeypatc
     chosen = sweeps._chosen([*rows, row | {"name": "new", "centrality": None}])
     assert chosen
     assert chosen["score"] == "consistency"
+
+
+def test_tasks_find_what_one_process_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(centrality, "NUM_IMAGES", 300)
+    models = [_Linear(np.eye(4)), _Linear(-np.eye(4)[::-1]), _Linear(_entangled(1))]
+    cannot = _Linear(np.eye(4), can=("generate",))
+    names = ("a", "b", "c", "d")
+    runs = dict(zip(names, (*models[:1], cannot, *models[1:]), strict=True))
+    rows = [{"name": name, "status": "finished"} for name in names]
+    (tmp_path / "summary.json").write_text(json.dumps({"runs": rows}))
+    monkeypatch.setattr(centrality.loaded, "load_run", lambda path: (None, runs[path.name]))
+    nodes = sweeps.Nodes(HereAtOnce(), cpus=1)
+    nodes._environment.clear()  # which is this process's
+    central = centrality.compare(tmp_path, each=nodes.map)
+    table = centrality.agreements(models)
+    assert central == dict(zip("acd", centrality.centralities(table).tolist(), strict=True))
+    content = json.loads((tmp_path / "centrality.json").read_text())
+    assert content == {"centrality": central, "agreements": table.tolist()}
+
+
+def test_a_task_without_a_result_is_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "summary.json").write_text(
+        json.dumps({"runs": [{"name": "a", "status": "finished"}]})
+    )
+    monkeypatch.setattr(centrality.loaded, "load_run", lambda path: (None, _Linear(np.eye(4))))
+    nodes = sweeps.Nodes(HereAtOnce(), cpus=1)
+    nodes._environment.clear()
+    with pytest.raises(UserError, match="a: models agree with each other: give two or more, not 1"):
+        centrality.compare(tmp_path, each=nodes.map)
 
 
 @pytest.mark.parametrize(

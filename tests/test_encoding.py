@@ -1,13 +1,12 @@
 """Shards of a folder as they are, without the nodes that write them."""
 
-import concurrent.futures
 import shutil
 import zipfile
 
 import numpy as np
 import pyarrow
 import pytest
-from conftest import refusal, succeed_here
+from conftest import HereAtOnce, refusal, succeed_here
 from PIL import Image
 from pyarrow import parquet
 
@@ -52,23 +51,6 @@ def shards(export, folder, tmp_path, monkeypatch):
         return encoding.Shards(encoding.Source(**known | changes), directory)
 
     return make
-
-
-class _HereAtOnce:
-    """Does at once, in this process, what a ray_cluster.Cluster does on nodes."""
-
-    cpus = 1
-
-    def submit(self, name, function, *arguments):
-        future = concurrent.futures.Future()
-        try:
-            future.set_result(function(*arguments))
-        except OSError as error:
-            future.set_exception(error)
-        return future
-
-    def reason(self, error):
-        return str(error)
 
 
 def _write_all(shards):
@@ -124,14 +106,14 @@ def test_a_table_that_cannot_be_written_keeps_no_other_back(shards, folder, tmp_
     (directory / ".writing_elsewhere_1_else").touch()
     image.rename(tmp_path / "2.png")
     with pytest.raises(UserError, match=r"1 of 3 tables, first .*part-00001.* \(.*No such file"):
-        begun.finish(_HereAtOnce())
+        begun.finish(HereAtOnce())
     parts = ["part-00000.parquet", "part-00002.parquet"]
     assert sorted(path.name for path in directory.iterdir()) == [
         ".writing_elsewhere_1_else",
         *parts,
     ]
     (tmp_path / "2.png").rename(image)
-    assert shards().finish(_HereAtOnce()) == 1
+    assert shards().finish(HereAtOnce()) == 1
     assert "5 of 6 images have a row, in 3 tables." in capsys.readouterr().out
     assert (directory / "unreadable_images.txt").read_text().startswith("5.png (it is none of")
 
