@@ -39,24 +39,28 @@ def train(run, devices=None, workers=distribution.ALONE):
       UserError: for what the user can mend; checkpoints written before stay.
       UnfinishedError: if a signal stopped it, after saving, or another worker is gone.
     """
-    # Before anything is read: tensorflow-datasets reads eagerly, and from then on TensorFlow lets
-    # nobody choose devices or join a cluster.
-    strategy = distribution.strategy(devices, workers)
-    if run.settings.batch_size % strategy.num_replicas_in_sync:
-        raise UserError(
-            f"--batch_size={run.settings.batch_size} cannot be shared equally by "
-            f"{strategy.num_replicas_in_sync} devices; give a multiple."
-        )
-    image_set = datasets.load(run.dataset, "train", run.image_shape, run.data_dir, run.framing)
-    datasets.check_batch_size(image_set, run.settings.batch_size)
-    if run.settings.binarization == "fixed":
-        image_set = datasets.fixed_binarization(image_set)
-    more = _more_to_read(run, image_set)
+    together = workers.num_workers > 1
     with contextlib.ExitStack() as stack:
-        if workers.is_chief:
+        if together and workers.is_chief:
             stack.enter_context(runs.locked(run))
-        if workers.num_workers > 1:
+        # Before anything is read: tensorflow-datasets reads eagerly, and from then on TensorFlow
+        # lets nobody choose devices or join a cluster.
+        strategy = distribution.strategy(devices, workers)
+        if together:
             stack.enter_context(distribution.workers_present())
+        if run.settings.batch_size % strategy.num_replicas_in_sync:
+            raise UserError(
+                f"--batch_size={run.settings.batch_size} cannot be shared equally by "
+                f"{strategy.num_replicas_in_sync} devices; give a multiple."
+            )
+        image_set = datasets.load(run.dataset, "train", run.image_shape, run.data_dir, run.framing)
+        datasets.check_batch_size(image_set, run.settings.batch_size)
+        if run.settings.binarization == "fixed":
+            image_set = datasets.fixed_binarization(image_set)
+        more = _more_to_read(run, image_set)
+        if not together:
+            # The directory is created when nothing is left to refuse.
+            stack.enter_context(runs.locked(run))
         return _train(run, image_set, more, strategy, workers)
 
 

@@ -256,6 +256,12 @@ def test_workers_with_different_flags_are_refused(tmp_path):
     assert not (tmp_path / "run" / "config.json").exists()
 
 
+def test_workers_of_a_run_that_another_process_trains_are_turned_away_at_once(tmp_path, new_run):
+    with runs.locked(new_run("run")):
+        process = _start(tmp_path / "run", index=0, ports=free_ports(2))
+        assert "another process is training" in sentence(_finish(process))
+
+
 def _catches(process, number):
     """Whether a process has a handler of its own for a signal."""
     status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
