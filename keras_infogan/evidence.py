@@ -1,7 +1,7 @@
 """What scores need of a model and its data, computed once, when first asked for.
 
 Every attribute of `Evidence` that a score in `metrics` names as an argument is a property here.
-Memory does not grow with the number of real images: what is compared image by image is of a sample
+Memory hardly grows with the number of real images: what is compared image by image is of a sample
 of them, and what is only counted is counted part by part.
 Nothing in this file needs TensorFlow: a model is a `trained.Trained`, or whatever has of it what a
 score asks for.

@@ -135,14 +135,15 @@ def _details(names, evidence, skipped):
     categorical = [code for code in evidence.latent_spec.codes if code.has_categories]
     if scored & {"real", "labels"}:
         details["category_shares"] = {code.name: _shares(evidence, code) for code in categorical}
-    if "labels" in scored:
+    # What was counted for a score: counting may fail where a sample does not.
+    if "labels" in scored and evidence.has("category_counts"):
         details["confusion"] = {
             code.name: _confusion(evidence, evidence.category_counts[code.name])
             for code in categorical
         }
     if "factors" in scored:
         details["information_on_factors"] = _information_on_factors(evidence)
-    if "classes" in scored:
+    if "classes" in scored and evidence.has("class_counts"):
         details["class_confusion"] = {
             part or "images": {
                 "classes": list(evidence.model.classes),

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from keras_infogan import alarms, metrics, scoring
+from keras_infogan import alarms, datasets, metrics, scoring
 from keras_infogan.capabilities import CAPABILITIES
 from keras_infogan.config import UserError
 from keras_infogan.datasets import ImageSet
@@ -274,6 +274,22 @@ def test_all_images_are_counted_as_the_sample_is(monkeypatch):
     monkeypatch.setattr("keras_infogan.evidence.MOST_POINTS", 100)
     for name, counts in _evidence(_real(2500)).category_counts.items():
         np.testing.assert_array_equal(counts, whole[name])
+
+
+def test_an_answer_outside_the_sample_that_is_not_finite_keeps_no_other_score_back(monkeypatch):
+    monkeypatch.setattr("keras_infogan.evidence.MOST_POINTS", 100)
+    evidence = _evidence(_real(500))
+    unsampled = evidence.image_set.images[np.setdiff1d(np.arange(500), evidence._points)[0]]
+    encode = evidence.model.encode
+
+    def encode_all_but_one(images):
+        odd = (images == datasets.to_float(unsampled)).all(axis=(1, 2, 3))
+        return np.where(odd[:, None], np.nan, encode(images))
+
+    evidence.model.encode = encode_all_but_one
+    result = scoring.score_all(["clustering_accuracy", "k_means_accuracy"], evidence)
+    assert set(result["scores"]) == {"k_means_accuracy"}
+    assert result["skipped"]["clustering_accuracy"]["kind"] == "not_finite"
 
 
 def test_data_that_cannot_be_loaded_is_tried_once():
