@@ -42,13 +42,18 @@ def agreements(models, seed=0):
     Raises:
       UserError: for fewer than two models, or one that cannot, or makes other images.
     """
+    _check_several(models)
     return np.array([_read_by_all(model, models, seed) for model in models])
+
+
+def _check_several(models):
+    if len(models) < 2:
+        raise UserError(f"models agree with each other: give two or more, not {len(models)}.")
 
 
 def _read_by_all(model, models, seed):
     """Returns the row of a model in `agreements`, a list."""
-    if len(models) < 2:
-        raise UserError(f"models agree with each other: give two or more, not {len(models)}.")
+    _check_several(models)
     for other in models:
         other.require("generate")
         other.require("encode")
@@ -76,7 +81,7 @@ def _numbers(values):
     return np.stack([column.astype(np.float64) for column in values.values()], axis=1)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1)
 def _able(directory, names):
     """Returns the models of those runs of a sweep that can be compared, a dict by their names;
     loaded once per process.
@@ -114,14 +119,12 @@ def compare(directory, seed=0, each: Callable = map):
     Raises:
       UserError: if there is no such sweep, or fewer than two runs can be compared.
     """
+    _able.cache_clear()  # runs that have trained on since are others
     names = tuple(sweeps.finished(directory))
     rows = each(functools.partial(run_read_by_all, directory, names, seed), names)
     shown = tqdm(rows, total=len(names), desc="reading each other's images", unit="model")
     found = {name: row for name, row in zip(names, shown, strict=True) if row}
-    if not found:
-        raise UserError(
-            "models agree with each other: give two or more that can generate and encode, not 0."
-        )
+    _check_several(found)
     table = np.array([list(row.values()) for row in found.values()])
     central = dict(zip(found, centralities(table).tolist(), strict=True))
     content = {"centrality": central, "agreements": table.tolist()}

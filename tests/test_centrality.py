@@ -51,6 +51,7 @@ def test_a_models_agreement_with_itself_does_not_count():
 @pytest.mark.parametrize(
     ("models", "part"),
     [
+        ([], "give two or more, not 0"),
         ([_Linear(np.eye(4))], "give two or more, not 1"),
         ([_Linear(np.eye(4)), _Linear(np.eye(4), can=("generate",))], "cannot encode"),
         ([_Linear(np.eye(4)), _Linear(np.eye(4), shape=(4, 4, 1))], "2x2x1, 4x4x1"),
