@@ -51,7 +51,7 @@ class Cluster:
                 "--ray needs Ray, which is not installed; install keras-infogan with its extra: "
                 "pip install '.[ray]'."
             ) from None
-        self._ray, self._address, self._references = ray, address, set()
+        self._ray, self._address, self._references = ray, address, {}
         self._connect()
         try:
             nodes = self._able({"CPU": cpus, "GPU": gpus})
@@ -79,9 +79,9 @@ class Cluster:
                 logging_level="ERROR",
             )
         except Exception as error:  # of many classes, Exception itself among them
-            # It gives a node 30 seconds to start.
             remedy = (
-                "give the command again when this machine is less busy"
+                "give the command again when this machine is less busy, for Ray gives a node 30 "
+                "seconds to start, or without --ray"
                 if self._address == LOCAL
                 else "give the address of a cluster that this machine is a node of, or local"
             )
@@ -158,15 +158,15 @@ class Cluster:
         where it may run more than once; the dashboard shows the name.
         """
         reference = self._task.options(name=name).remote(function, *arguments)
-        self._references.add(reference)
         future = reference.future()
+        self._references[id(future)] = reference
         # Ray keeps what it knows of a task as long as somebody refers to it.
-        future.add_done_callback(lambda _: self._references.discard(reference))
+        future.add_done_callback(lambda ended: self._references.pop(id(ended), None))
         return future
 
     def cancel(self, killing):
         """Interrupts all tasks as Ctrl-C would, or kills them with all that they started."""
-        for reference in list(self._references):
+        for reference in list(self._references.values()):
             self._ray.cancel(reference, force=killing)
 
     def reason(self, error):
