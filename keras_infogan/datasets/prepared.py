@@ -170,7 +170,8 @@ def _decode(name, builder, split, images, frame):
             "images; remove it and prepare it again."
         )
     known = {}
-    if label_names:
+    # In splits without labels tensorflow-datasets has -1 for them.
+    if label_names and labels.min(initial=0) >= 0:
         known.update(labels=labels, label_names=label_names)
     if factor_features:
         known.update(
