@@ -29,6 +29,7 @@ METHODS = {
     "random child": {"selection": "random"},
 }
 STEPS, BETWEEN_SNAPSHOTS, NUM_SAMPLES = 20_000, 1000, 2500
+_SCORES = ("modes", "high_quality")
 _HIDDEN = "dense 128, dense 128, dense 128"
 
 
@@ -116,8 +117,8 @@ def _at(snapshots, seconds):
 
 
 def table(results):
-    """Returns a Markdown table over all seeds: at the end, over the last quarter of the snapshots,
-    and when a single loss was done.
+    """Returns a Markdown table over all seeds: at the end, as a mean over the last quarter of a
+    seed's snapshots, and at the last snapshot within the processor time of the heuristic loss.
     """
     found = {
         tuple(path.stem.split("_")): json.loads(path.read_text()) for path in results.glob("*.json")
@@ -138,7 +139,10 @@ def table(results):
             }
             if not runs:
                 continue
-            late = [snapshot for run in runs.values() for snapshot in run[-len(run) // 4 :]]
+            late = [
+                {key: np.mean([shot[key] for shot in run[-len(run) // 4 :]]) for key in _SCORES}
+                for run in runs.values()
+            ]
             timed = [
                 _at(run, found[data, "heuristic", seed][-1]["seconds"])
                 for seed, run in runs.items()
