@@ -40,11 +40,16 @@ def train(run, devices=None, workers=distribution.ALONE):
       UnfinishedError: if a signal stopped it, after saving, or another worker is gone.
     """
     together = workers.num_workers > 1
+    sources = [run.dataset]
+    if "target_image" in run.settings.reads:
+        sources.append(run.settings.target_dataset)
+    # What can be refused is, before TensorFlow is loaded and others are waited for.
+    found = _read(run) if all(map(datasets.reads_without_tensorflow, sources)) else None
     with contextlib.ExitStack() as stack:
         if together and workers.is_chief:
             stack.enter_context(runs.locked(run))
-        # Before anything is read: tensorflow-datasets reads eagerly, and from then on TensorFlow
-        # lets nobody choose devices or join a cluster.
+        # Before tensorflow-datasets reads: it does so eagerly, and from then on TensorFlow lets
+        # nobody choose devices or join a cluster.
         strategy = distribution.strategy(devices, workers)
         if together:
             stack.enter_context(distribution.workers_present())
@@ -53,15 +58,20 @@ def train(run, devices=None, workers=distribution.ALONE):
                 f"--batch_size={run.settings.batch_size} cannot be shared equally by "
                 f"{strategy.num_replicas_in_sync} devices; give a multiple."
             )
-        image_set = datasets.load(run.dataset, "train", run.image_shape, run.data_dir, run.framing)
-        datasets.check_batch_size(image_set, run.settings.batch_size)
-        if run.settings.binarization == "fixed":
-            image_set = datasets.fixed_binarization(image_set)
-        more = _more_to_read(run, image_set)
+        image_set, more = found or _read(run)
         if not together:
             # The directory is created when nothing is left to refuse.
             stack.enter_context(runs.locked(run))
         return _train(run, image_set, more, strategy, workers)
+
+
+def _read(run):
+    """Returns the ImageSet that a run is trained on, and what `_more_to_read` returns."""
+    image_set = datasets.load(run.dataset, "train", run.image_shape, run.data_dir, run.framing)
+    datasets.check_batch_size(image_set, run.settings.batch_size)
+    if run.settings.binarization == "fixed":
+        image_set = datasets.fixed_binarization(image_set)
+    return image_set, _more_to_read(run, image_set)
 
 
 def _more_to_read(run, image_set):
