@@ -1,5 +1,6 @@
 """Data sets of tensorflow-datasets, on a small one prepared for the test; nothing is downloaded."""
 
+import functools
 import os
 
 import numpy as np
@@ -131,6 +132,28 @@ def test_a_data_set_of_ones_own_is_read_though_nobody_registered_it(tmp_path):
     for inside in ("my_pictures", "my_pictures/1.0.0"):
         with pytest.raises(UserError, match=rf"give the folder .*--data_dir={tmp_path}\."):
             datasets.load("my_pictures", "train", shape, tmp_path / inside)
+
+
+def test_a_split_without_labels_has_none(tmp_path):
+    """There tensorflow-datasets has -1 for each."""
+    images, labels = np.zeros((6, 16, 16, 1), np.uint8), np.arange(6) % 2
+    features = {
+        "image": tfds.features.Image(shape=(16, 16, 1)),
+        "label": tfds.features.ClassLabel(names=["low", "high"]),
+    }
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="my_pictures",
+        version="1.0.0",
+        data_dir=tmp_path,
+        features=tfds.features.FeaturesDict(features),
+        split_datasets={
+            split: tf.data.Dataset.from_tensor_slices({"image": images, "label": given})
+            for split, given in (("train", labels), ("test", labels * 0 - 1))
+        },
+    )
+    read = functools.partial(datasets.load, "my_pictures", shape=(16, 16, 1), data_dir=tmp_path)
+    assert sorted(read("train").labels) == [0, 0, 0, 1, 1, 1]
+    assert read("test").labels is None
 
 
 def test_without_a_home_directory_prepared_data_needs_a_place(monkeypatch):
