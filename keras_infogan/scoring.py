@@ -128,22 +128,22 @@ def score(metric, evidence):
 
 def _details(names, evidence, skipped):
     """Returns the tables behind the scores: categories against classes, categories' shares of the
-    real images, codes against factors.
+    real images, codes against factors. Those that count all images are there if a score had them:
+    to ask for them here could fail, and would read all images once more.
     """
     details = {}
     scored = {METRICS[name].group for name in names if name not in skipped}
     categorical = [code for code in evidence.latent_spec.codes if code.has_categories]
     if scored & {"real", "labels"}:
         details["category_shares"] = {code.name: _shares(evidence, code) for code in categorical}
-    # What was counted for a score: counting may fail where a sample does not.
-    if "labels" in scored and evidence.has("category_counts"):
+    if evidence.has("category_counts"):
         details["confusion"] = {
             code.name: _confusion(evidence, evidence.category_counts[code.name])
             for code in categorical
         }
     if "factors" in scored:
         details["information_on_factors"] = _information_on_factors(evidence)
-    if "classes" in scored and evidence.has("class_counts"):
+    if evidence.has("class_counts"):
         details["class_confusion"] = {
             part or "images": {
                 "classes": list(evidence.model.classes),
