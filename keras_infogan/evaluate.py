@@ -86,11 +86,14 @@ def evaluate(
 
     data_dir = data_dir or run.data_dir
 
-    def read(split):
-        if not with_tensorflow and not datasets.reads_without_tensorflow(run.dataset):
+    def check_readable(name):
+        if not with_tensorflow and not datasets.reads_without_tensorflow(name):
             raise UserError(
-                f"reading {run.dataset} takes TensorFlow; score the run itself, with --run_dir"
+                f"reading {name} takes TensorFlow; score the run itself, with --run_dir"
             )
+
+    def read(split):
+        check_readable(run.dataset)
         return datasets.load(run.dataset, split, run.image_shape, data_dir, run.framing)
 
     @functools.cache  # the training images are looked for by its split, too
@@ -122,10 +125,7 @@ def evaluate(
 
     def load_target():
         name, place = settings["target_dataset"], settings["target_data_dir"] or None
-        if not with_tensorflow and not datasets.reads_without_tensorflow(name):
-            raise UserError(
-                f"reading {name} takes TensorFlow; score the run itself, with --run_dir"
-            )
+        check_readable(name)
         return datasets.load_target(
             name,
             split or datasets.evaluation_split(name, place),
