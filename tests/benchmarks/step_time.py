@@ -4,11 +4,13 @@
 
 The floor is the time that the step's convolutions and matrix products would take at the rate at
 which this machine multiplies two 2048 x 2048 matrices, both measured in turn in one run, medians of
-several. Everything else a step does (batch norm, optimizers, Python) is above the floor. It prints,
-it asserts nothing.
+several. Everything else a step does (batch norm, optimizers, Python) is above the floor. Where
+torch is installed and the preset is one of the paper's game, PyTorch's step on the same networks is
+measured beside ours, eager and compiled. It prints, it asserts nothing.
 """
 
 import dataclasses
+import importlib.util
 import os
 import statistics
 import sys
@@ -66,6 +68,22 @@ def step_operations(model):
     return total
 
 
+def _pytorch_steps(settings, shape):
+    """Returns PyTorch's step, as a user would write it and compiled, on as many threads as ours."""
+    import torch
+    from pytorch_infogan import build
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+
+    def detached(step):
+        return lambda: [loss.detach() for loss in step()]
+
+    return {
+        "PyTorch": detached(build(settings, shape)),
+        "PyTorch, compiled": detached(build(settings, shape, compiled=True)),
+    }
+
+
 def main(dataset="mnist", precision="float32", preset=None):
     shape = datasets.image_shape(dataset)
     preset = preset or models.preset_for("infogan", dataset)
@@ -88,13 +106,14 @@ def main(dataset="mnist", precision="float32", preset=None):
         "fresh batch for the generator": step(fresh),
         "matrix product": tf.function(lambda: matrix @ matrix),
     }
+    if importlib.util.find_spec("torch") and preset.endswith("_paper") and precision == "float32":
+        measured |= _pytorch_steps(settings, shape)
     seconds = {name: [] for name in measured}
     for turn in range(_ROUNDS + 2):
         for name, function in measured.items():
             start = time.perf_counter()
-            tf.nest.map_structure(
-                lambda value: value.numpy(), strategy.experimental_local_results(function())[0]
-            )
+            results = strategy.experimental_local_results(function())[0]
+            tf.nest.map_structure(lambda value: value.numpy(), results)
             if turn >= 2:
                 seconds[name].append(time.perf_counter() - start)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
@@ -109,6 +128,11 @@ def main(dataset="mnist", precision="float32", preset=None):
         print(
             f"{name}: {operations / 1e9:.1f} GFLOP, floor {floor * 1e3:.0f} ms, measured "
             f"{medians[name] * 1e3:.0f} ms = {medians[name] / floor:.1f} x the floor"
+        )
+    for name in list(measured)[3:]:
+        print(
+            f"{name}: {medians[name] * 1e3:.0f} ms = "
+            f"{medians[name] / medians['one batch of fakes']:.2f} x ours on one batch of fakes"
         )
 
 
