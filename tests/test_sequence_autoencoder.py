@@ -97,6 +97,24 @@ def test_nothing_after_the_end_of_a_word_counts(model, words):
     assert np.array_equal(one, two)
 
 
+def test_instance_norm_keeps_gain_and_level_of_a_feature_from_the_phonetic_vector(model, words):
+    normed = models.build(
+        "sequence_autoencoder", dataclasses.replace(SETTINGS, instance_norm=True), SHAPE
+    )
+    # Of few frames the deviation can be next to none.
+    images = words["image"].numpy()[np.arange(16) % 8 > 2]
+    louder = images.copy()
+    louder[:, :, :-1, 0] = louder[:, :, :-1, 0] * np.linspace(1, 2, 7) + np.linspace(-1, 1, 7)
+    louder[:, :, :-1][images[:, :, -1, 0] < 0] = 0.7  # what is not of the word does not count
+    (phonetic, speaker), (of_louder, speaker_of_louder) = (
+        np.split(normed.encode(found).numpy(), [6], axis=1) for found in (images, louder)
+    )
+    assert of_louder == pytest.approx(phonetic, abs=0.03)
+    assert np.abs(speaker_of_louder - speaker).max() > 0.1
+    without = [model.encode(found).numpy()[:, :6] for found in (images, louder)]
+    assert np.abs(without[1] - without[0]).max() > 0.1
+
+
 def test_an_adversary_that_sees_nothing_is_pulled_to_a_gradient_of_length_one(model, words):
     """The penalty of a score that is the same everywhere is its weight."""
     kernel = model.adversary.layers[-1].kernel

@@ -26,6 +26,8 @@ from keras_infogan.optimizers import Adam
 
 # Under roots, whose gradient at 0 is infinite.
 _TINY = 1e-6
+# Of features in [-1, 1]: silent bands are not blown up.
+_INSTANCE_NORM_EPSILON = 1e-3
 
 
 class SequenceAutoencoder(Learner):
@@ -76,8 +78,11 @@ class SequenceAutoencoder(Learner):
 
     def _encoder(self, name, size, normalized=False):
         words = keras.Input(self.image_shape)
+        features, lasts = words[:, :, :-1, 0], _mask(words)
+        if normalized and self.settings.instance_norm:
+            features = _instance_norm(features, lasts)
         both_ways = keras.layers.Bidirectional(_gru(self.settings.encoder_units))
-        hidden = both_ways(words[:, :, :-1, 0], mask=_mask(words))
+        hidden = both_ways(features, mask=lasts)
         vectors = keras.layers.Dense(size, dtype="float32")(hidden)
         if normalized:
             vectors = keras.layers.LayerNormalization(center=False, scale=False, dtype="float32")(
@@ -207,6 +212,17 @@ def _gru(units, **arguments):
     differ from one build to the next.
     """
     return keras.layers.GRU(units, seed=0, **arguments)
+
+
+def _instance_norm(features, lasts):
+    """Returns features (batch, frames, features) with mean 0 and deviation 1, each over the frames
+    that last, and 0 at the others.
+    """
+    lasts = ops.cast(lasts[..., None], features.dtype)
+    frames = ops.maximum(ops.sum(lasts, axis=1, keepdims=True), 1.0)
+    centered = lasts * (features - ops.sum(lasts * features, axis=1, keepdims=True) / frames)
+    variance = ops.sum(ops.square(centered), axis=1, keepdims=True) / frames
+    return centered / ops.sqrt(variance + _INSTANCE_NORM_EPSILON)
 
 
 def _mask(words):

@@ -55,6 +55,12 @@ class SequenceAutoencoderSettings(config.Settings):
     adversary_units: int = setting(
         64, "units of the adversary's two hidden layers", minimum=1, maximum=2**16
     )
+    instance_norm: bool = setting(
+        False,
+        "let the phonetic encoder see each feature with its mean over the word taken off and its "
+        "deviation made 1, without which a voice is harder to tell (Chou et al. 2019, arXiv "
+        "1904.05742)",
+    )
     swap_speaker: bool = setting(
         True,
         "decode a word with the speaker vector of another recording of its speaker; "
