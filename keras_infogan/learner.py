@@ -356,6 +356,24 @@ class Learner(keras.Model):
         drawn = function(size * context.num_replicas_in_sync, seed)[start : start + size]
         return tf.ensure_shape(drawn, (like.shape[0], *drawn.shape[1:]))
 
+    def dropout(self, features, rate, use):
+        """Returns features in training, of which a share is 0 and the others are larger for it
+        (Srivastava et al. 2014, JMLR 15).
+
+        Args:
+          features: tensor (batch, ...).
+          rate: that share, in [0, 1).
+          use: see `draw`.
+        """
+        if not rate:
+            return features
+        drawn = self.draw(
+            lambda count, seed: tf.random.stateless_uniform((count, *features.shape[1:]), seed),
+            features,
+            use,
+        )
+        return features * tf.cast(drawn >= rate, features.dtype) / (1 - rate)
+
     # Moving averages: to look at and to ship, not to go on training with.
 
     def use_average(self):

@@ -215,6 +215,16 @@ def test_a_draw_has_the_rows_of_what_it_is_for(batch):
     assert shapes == [(16, 3), (None, 3)]
 
 
+def test_dropout_takes_a_share_and_makes_up_for_it():
+    model, features = _duel(), tf.ones((200, 5, 4))
+    dropped = model.dropout(features, 0.25, use=0).numpy()
+    assert set(np.unique(dropped)) == {0, np.float32(1 / 0.75)}
+    assert np.mean(dropped == 0) == pytest.approx(0.25, abs=0.04)  # of 4,000: five deviations
+    assert np.array_equal(dropped, model.dropout(features, 0.25, use=0).numpy())
+    assert not np.array_equal(dropped, model.dropout(features, 0.25, use=1).numpy())
+    assert model.dropout(features, 0.0, use=0) is features
+
+
 # Moving averages.
 
 

@@ -151,35 +151,32 @@ class TripleGAN(Learner):
 
     def _logits(self, parts, use):
         """Returns the classifier's logits of batches of images, one after another, in training."""
-        features, rate = ops.concatenate(parts), self.settings.dropout
+        features = ops.concatenate(parts)
         for number, block in enumerate(self.blocks):
-            if number and rate:
-                shape = features.shape[1:]
-                drawn = self._drawn(
-                    lambda count, seed, shape=shape: tf.random.stateless_uniform(
-                        (count, *shape), seed
-                    ),
-                    parts,
-                    use + 2 * number,
+            if number:
+                features = ops.concatenate(
+                    [
+                        self.dropout(part, self.settings.dropout, use + 2 * number + place)
+                        for place, part in enumerate(ops.split(features, len(parts)))
+                    ]
                 )
-                kept = ops.cast(drawn >= rate, features.dtype)
-                features = features * kept / (1 - rate)
             features = block(features, training=True)
         return features
 
     def _judged(self, images, labels, use):
         """Returns the discriminator's logits of batches of pairs, one after another."""
         size = self.discriminator.input_shape[2][-1]
-        noise = self._drawn(
-            lambda count, seed: tf.random.stateless_normal((count, size), seed), images, use
+        noise = ops.concatenate(
+            [
+                self.draw(
+                    lambda count, seed: tf.random.stateless_normal((count, size), seed),
+                    part,
+                    use + number,
+                )
+                for number, part in enumerate(images)
+            ]
         )
         return self.discriminator([ops.concatenate(images), ops.concatenate(labels), noise])
-
-    def _drawn(self, function, parts, use):
-        """Returns a draw for each of several batches, one after another."""
-        return ops.concatenate(
-            [self.draw(function, part, use + number) for number, part in enumerate(parts)]
-        )
 
     def generate(self, latents):
         """Returns images in [-1, 1] of noise and a label."""
