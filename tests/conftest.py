@@ -97,6 +97,8 @@ TINY = {
         filters="4, 8",
         label_layers="dense 8",
         domain_layers="dense 8",
+        batch_norm=True,
+        dropout=0.3,
         **_SHORT,
     ),
     "egan": EGANSettings(

@@ -61,6 +61,18 @@ def test_at_first_and_at_weight_0_domains_move_no_features(batch):
         assert gradients["features"] == pytest.approx(gradients["label_loss"], abs=1e-7)
 
 
+def test_what_the_target_looks_like_is_nothing_to_the_normalized_source(batch):
+    """Batch norm takes each data set by itself; the domain classifier sees both."""
+    model = models.build("domain_adversarial", SETTINGS, SHAPE)
+    seen = [
+        model.objectives(batch | {"target_image": change(batch["target_image"])})[1]
+        for change in (lambda images: images, lambda images: 0.5 * images[::-1] + 0.3)
+    ]
+    one, two = ([logged[f"{name}_loss"].numpy() for logged in seen] for name in ("label", "domain"))
+    assert np.array_equal(*one)
+    assert np.abs(two[1] - two[0]).max() > 1e-3
+
+
 def test_the_step_size_falls_as_the_paper_says():
     model = models.build("domain_adversarial", SETTINGS, SHAPE)
     optimizer = model.features_optimizer

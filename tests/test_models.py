@@ -107,7 +107,10 @@ OWN = {
     "triple_gan": {
         "labels alone": {"entropy_weight": 0.0, "balance_weight": 0.0, "dropout": 0.0},
     },
-    "domain_adversarial": {"in turn": {"order": "in_turn"}},
+    "domain_adversarial": {
+        "in turn": {"order": "in_turn"},
+        "as in the paper": {"batch_norm": False, "dropout": 0.0},
+    },
     "pixelcnn": {
         "gated": {"architecture": "gated"},
         "binarized": {"levels": 2},

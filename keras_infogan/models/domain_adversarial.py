@@ -8,6 +8,8 @@ the source from a target data set, which has none. A saddle point of equation 9 
 
 is sought by gradient descent in G_f and G_y and ascent in G_d. What the paper writes as a layer
 that reverses gradients is here the sign before lambda: each network moves by its own objective.
+Images of either data set pass G_f by themselves, so that batch norm, which the paper has not,
+brings both to the same mean and deviation in training.
 Settings and presets stand in `settings.domain_adversarial`.
 """
 
@@ -27,7 +29,8 @@ class DomainAdversarial(Learner):
     Attributes:
       features: images float32 (batch, height, width, channels) in [-1, 1] -> G_f(x), (batch,
         features).
-      label_predictor: features -> logits of the classes, float32 (batch, classes).
+      label_blocks: features -> hidden layers -> logits of the classes, float32 (batch, classes);
+        dropout comes before each.
       domain_classifier: features -> logit of "source", float32 (batch, 1).
       num_classes: how many classes there are.
     """
@@ -35,17 +38,20 @@ class DomainAdversarial(Learner):
     def make_networks(self):
         settings = self.settings
         self.num_classes = settings.num_classes
-        self.features = _feature_extractor(
-            self.image_shape, architectures.parse_numbers("filters", settings.filters)
+        self.features = _feature_extractor(self.image_shape, settings)
+        shape = self.features.output_shape[1:]
+        self.domain_classifier = networks.image_encoder(
+            "domain_classifier", shape, settings.domain_layers, 0.0, num_outputs=1
         )
-        of_features = self.features.output_shape[1:]
-        self.label_predictor, self.domain_classifier = (
-            networks.image_encoder(name, of_features, layers, 0.0, num_outputs=outputs)
-            for name, layers, outputs in (
-                ("label_predictor", settings.label_layers, settings.num_classes),
-                ("domain_classifier", settings.domain_layers, 1),
+        self.label_blocks = []
+        hidden = [layer for layer in settings.label_layers.split(",") if layer.strip()]
+        for number, layer in enumerate([*hidden, ""], start=1):
+            outputs = 0 if layer else settings.num_classes
+            block = networks.image_encoder(
+                f"label_predictor_{number}", shape, layer, 0.0, num_outputs=outputs
             )
-        )
+            self.label_blocks.append(block)
+            shape = block.output_shape[1:]
 
     def make_players(self):
         """The three networks in the order of play, each with a descent of its own: together they
@@ -58,21 +64,27 @@ class DomainAdversarial(Learner):
                     PowerDecay(settings.learning_rate, settings.steps, factor=10, power=0.75),
                     settings.momentum,
                 ),
-                (network,),
+                moved,
             )
-            for name, network in (
-                ("domain_classifier", self.domain_classifier),
-                ("label_predictor", self.label_predictor),
-                ("features", self.features),
+            for name, moved in (
+                ("domain_classifier", (self.domain_classifier,)),
+                ("label_predictor", tuple(self.label_blocks)),
+                ("features", (self.features,)),
             )
         }
 
     def objectives(self, batch):
         """Both losses of equation 9, L_d as the mean over both data sets' images."""
+        rate = self.settings.dropout
         source, target = (
-            self.features(batch[name], training=True) for name in ("image", "target_image")
+            self.dropout(self.features(batch[name], training=True), rate, use)
+            for use, name in enumerate(("image", "target_image"))
         )
-        logits = self.label_predictor(source, training=True)
+        logits = source
+        for number, block in enumerate(self.label_blocks):
+            if number:
+                logits = self.dropout(logits, rate, use=1 + number)
+            logits = block(logits, training=True)
         label_loss = losses.cross_entropy(logits, batch["label"])
         of_source, of_target = (
             self.domain_classifier(part, training=True) for part in (source, target)
@@ -118,19 +130,23 @@ class DomainAdversarial(Learner):
         """Returns the probabilities of the classes, float32 (batch, classes), of images in [-1, 1]
         of either data set.
         """
-        features = self.features(images, training=False)
-        return ops.softmax(self.label_predictor(features, training=False))
+        logits = self.features(images, training=False)
+        for block in self.label_blocks:
+            logits = block(logits, training=False)
+        return ops.softmax(logits)
 
 
 def _share(is_right):
     return ops.cast(is_right[:, 0], "float32")
 
 
-def _feature_extractor(image_shape, filters):
+def _feature_extractor(image_shape, settings):
     inputs = features = keras.Input(image_shape, name="features_input")
-    for count in filters:
-        features = keras.layers.Conv2D(count, _KERNEL_SIZE, padding="same", activation="relu")(
-            features
-        )
-        features = keras.layers.MaxPooling2D()(features)
+    for filters in architectures.parse_numbers("filters", settings.filters):
+        features = keras.layers.Conv2D(
+            filters, _KERNEL_SIZE, padding="same", use_bias=not settings.batch_norm
+        )(features)
+        if settings.batch_norm:
+            features = networks.BatchNormalization()(features)
+        features = keras.layers.MaxPooling2D()(keras.layers.ReLU()(features))
     return keras.Model(inputs, keras.layers.Flatten()(features), name="features")
