@@ -35,6 +35,7 @@ _STYLE: Any = {  # the stub of rc_context takes names as literals only
     "font.family": "sans-serif",
     "font.size": 11,
 }
+_LABEL_COLORS = 10  # of matplotlib's "tab10"
 _ON_WHITE: Any = {**_STYLE, **dict.fromkeys(_INKED, "black")}
 
 
@@ -112,10 +113,38 @@ def scores_of_runs(panels, runs):
             )
         for axes in grid.flat[len(panels) :]:
             axes.remove()
-        data = io.BytesIO()
-        figure.savefig(data, format="png", dpi=110)
-        plt.close(figure)
-    return data.getvalue()
+        return _png(figure)
+
+
+def points_of_sets(panels):
+    """Returns a chart, PNG bytes, of points of several sets, a panel for each entry, a marker for
+    each set, a color for each label.
+
+    Args:
+      panels: dict from a title to a dict from a set's name to points, float (count, 2), and labels,
+        int (count,).
+    """
+    with plt.rc_context(_ON_WHITE):
+        figure, grid = plt.subplots(
+            1, len(panels), figsize=(5 * len(panels), 4.6), layout="constrained", squeeze=False
+        )
+        for axes, (title, sets) in zip(grid.flat, panels.items(), strict=True):
+            for (name, (points, labels)), marker in zip(sets.items(), "o^s", strict=False):
+                axes.scatter(
+                    *points.T,
+                    s=12,
+                    c=labels % _LABEL_COLORS,
+                    marker=marker,
+                    cmap="tab10",
+                    vmin=0,
+                    vmax=_LABEL_COLORS,
+                    label=name,
+                )
+            axes.set(title=title, xticks=[], yticks=[])
+        legend = grid.flat[0].legend()
+        for handle in legend.legend_handles:
+            handle.set_color("gray")
+        return _png(figure)
 
 
 def throughput_and_latency(title, rows):
@@ -182,9 +211,13 @@ def throughput_and_latency(title, rows):
             loc="outside right center",
         )
         figure.suptitle(title, fontsize=11)
-        data = io.BytesIO()
-        figure.savefig(data, format="png", dpi=110)
-        plt.close(figure)
+        return _png(figure)
+
+
+def _png(figure):
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=110)
+    plt.close(figure)
     return data.getvalue()
 
 

@@ -174,7 +174,7 @@ def evaluate(
     said += alarms.unfinished(model.step, settings["steps"])
     result["alarms"] = [dataclasses.asdict(alarm) for alarm in said]
     files.write_atomically(run.metrics, json.dumps(result, indent=1, allow_nan=False) + "\n")
-    pictures = report.reconstructions(found)
+    pictures = report.reconstructions(found) | report.domains(found)
     for name, picture in pictures.items():
         files.write_atomically(run.directory / f"{name}.png", images.png(picture, optimize=True))
     files.write_atomically(run.report, report.html(run, result, found, pictures))

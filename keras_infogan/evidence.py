@@ -25,6 +25,7 @@ from keras_infogan.metrics.points import MOST_POINTS
 
 # A large set is generated or read in parts of this many images.
 _PART = 1000
+_SHOWN_FEATURES = 500  # images of each set, in a picture
 # All moved images are held at once: as many as give this many numbers, within limits.
 _MOST_MOVES, _FEWEST_MOVES, _MOVED_NUMBERS = 1000, 50, 2**26
 _MOST_TRAINING_IMAGES = 60_000
@@ -350,6 +351,27 @@ class Evidence:
                 np.add.at(counts[name], (labels[part], classified(found.images[part])), 1)
         return counts
 
+    @property
+    def domains(self):
+        """Hidden features of a few images of each labeled set, before training and after, a dict
+        from "before training" and "after" to dicts from a set's name to features, float (count,
+        size), and labels, int (count,).
+        """
+        if not (self._load_target and self._load_untrained and self.model.has_hidden):
+            raise UserError("the model has no features of two data sets")
+        count = slice(_SHOWN_FEATURES)
+        models = {"before training": self._load_untrained(), "after": self.model}
+        return {
+            name: {
+                part: (
+                    model.hidden(datasets.to_float(np.asarray(found.images[count]))),
+                    np.asarray(found.labels)[count],
+                )
+                for part, found in self._labeled_sets.items()
+            }
+            for name, model in models.items()
+        }
+
     # Recordings of words.
 
     @property
@@ -453,7 +475,7 @@ class Evidence:
             givers[f"{prefix}encoder"] = lambda images, model=model: self._as_points(
                 model.encode(images)
             )
-            if getattr(model, "has_hidden", False):
+            if model.has_hidden:
                 givers[f"{prefix}hidden"] = model.hidden
         sets = (self.training_set, self._training_points), (self.image_set, self._points)
         for name, give in givers.items():

@@ -5,12 +5,14 @@ disk without a network.
 import contextlib
 import dataclasses
 import importlib.resources
+import io
 import shlex
 
 import jinja2
 import matplotlib
 import numpy as np
 from PIL import Image
+from sklearn.decomposition import PCA
 
 from keras_infogan import charts, datasets, images, models, runs
 from keras_infogan.config import UserError
@@ -40,7 +42,7 @@ def html(run, result, evidence, pictures):
       run: the Run that was scored.
       result: the content of metrics.json.
       evidence: the Evidence it was scored on; pictures are drawn from its model.
-      pictures: what `reconstructions` returns.
+      pictures: what `reconstructions` and `domains` return.
     """
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
@@ -111,6 +113,28 @@ def reconstructions(evidence):
         ),
         "interpolations": images.grid(ways.reshape(-1, *ways.shape[2:]), ways.shape[1]),
     }
+
+
+def domains(evidence):
+    """Returns a picture of the features of both data sets of domain-adversarial training, in the
+    two directions in which they vary most (scikit-learn's PCA over both sets), a dict from
+    "features" to a Pillow image; empty where no score asked for classes, or there are no two sets.
+    """
+    if not evidence.has("class_counts"):
+        return {}
+    try:
+        found = evidence.domains
+    except UserError:
+        return {}
+    panels = {}
+    for name, sets in found.items():
+        features, labels = zip(*sets.values(), strict=True)
+        places = PCA(2, random_state=0).fit_transform(np.concatenate(features))
+        ends = np.cumsum([len(part) for part in features])[:-1]
+        panels[name] = dict(
+            zip(sets, zip(np.split(places, ends), labels, strict=True), strict=True)
+        )
+    return {"features": Image.open(io.BytesIO(charts.points_of_sets(panels)))}
 
 
 def _codes(result, evidence):

@@ -20,7 +20,8 @@ _BATCH_SIZE = 256
 class Trained:
     """What the faces share; a subclass has `_compute`.
 
-    `takes_weights`: whether latent vectors may blend categories.
+    `takes_weights`: whether latent vectors may blend categories. `has_hidden`: whether there are
+    hidden features to look at.
 
     Attributes:
       title: of the model, for people.
@@ -36,6 +37,7 @@ class Trained:
     """
 
     takes_weights = True
+    has_hidden = False
 
     def __init__(
         self, title, latent_spec, image_shape, step, can, likelihood=None, classes=(), units=None

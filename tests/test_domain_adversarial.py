@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import SHAPE, TINY, refusal, serve_application, succeed_here
+from PIL import Image
 
 import keras_infogan
 from keras_infogan import datasets, models, onnx_model, runs, training
@@ -71,6 +72,21 @@ def test_what_the_target_looks_like_is_nothing_to_the_normalized_source(batch):
     one, two = ([logged[f"{name}_loss"].numpy() for logged in seen] for name in ("label", "domain"))
     assert np.array_equal(*one)
     assert np.abs(two[1] - two[0]).max() > 1e-3
+
+
+def test_trained_on_the_source_alone_nothing_of_the_target_is_in_the_moving_statistics(batch):
+    for weight, same in ((0.0, True), (1.0, False)):
+        model = models.build(
+            "domain_adversarial", dataclasses.replace(SETTINGS, domain_weight=weight), SHAPE
+        )
+        statistics = []
+        for images in (batch["target_image"], 0.5 * batch["target_image"] + 0.3):
+            before = [variable.numpy() for variable in model.features.non_trainable_variables]
+            model.objectives(batch | {"target_image": images})
+            statistics.append([v.numpy() for v in model.features.non_trainable_variables])
+            for variable, value in zip(model.features.non_trainable_variables, before, strict=True):
+                variable.assign(value)
+        assert all(map(np.array_equal, *statistics)) is same
 
 
 def test_the_step_size_falls_as_the_paper_says():
@@ -198,6 +214,9 @@ def test_a_run_is_scored_on_both_data_sets(run_of, tmp_path):
     assert content["skipped"]["effect"]["kind"] == "incapable"
     report = (tmp_path / "run" / "report.html").read_text()
     assert "Classes of target" in report
+    assert "<h2>Features of both data sets</h2>" in report
+    with Image.open(tmp_path / "run" / "features.png") as picture:
+        assert np.std(np.asarray(picture)) > 5
     assert "Trained with labels." in report
     assert "<h2>Samples</h2>" not in report
     asked = (f"--run_dir={tmp_path / 'run'}", "--split=train", "--metrics=classes")

@@ -23,7 +23,7 @@ class Painter:
     """
 
     title = "Painter"
-    capabilities = tuple(CAPABILITIES)
+    capabilities, has_hidden = tuple(CAPABILITIES), False
     classes = ("a", "b", "c", "d")
     likelihood: ClassVar = {
         "meaning": "nats of a coin for each image",

@@ -77,8 +77,11 @@ class DomainAdversarial(Learner):
         """Both losses of equation 9, L_d as the mean over both data sets' images."""
         rate = self.settings.dropout
         source, target = (
-            self.dropout(self.features(batch[name], training=True), rate, use)
-            for use, name in enumerate(("image", "target_image"))
+            self.dropout(self.features(batch[name], training=moves), rate, use)
+            for use, (name, moves) in enumerate(
+                # Of the source alone nothing of the target may get into the moving statistics.
+                (("image", True), ("target_image", self.settings.domain_weight > 0))
+            )
         )
         logits = source
         for number, block in enumerate(self.label_blocks):
@@ -134,6 +137,10 @@ class DomainAdversarial(Learner):
         for block in self.label_blocks:
             logits = block(logits, training=False)
         return ops.softmax(logits)
+
+    def hidden(self, images):
+        """Returns G_f of images, float32 (batch, features)."""
+        return self.features(images, training=False)
 
 
 def _share(is_right):

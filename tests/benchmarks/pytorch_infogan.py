@@ -8,9 +8,9 @@ through the trunk as it has become.
 
 import math
 
-import torch
-from torch import nn
-from torch.nn import functional
+import torch  # pyright: ignore[reportMissingImports]
+from torch import nn  # pyright: ignore[reportMissingImports]
+from torch.nn import functional  # pyright: ignore[reportMissingImports]
 
 from keras_infogan import codes
 from keras_infogan.architectures import Conv, parse_layers
@@ -32,8 +32,7 @@ def _stack(text, size, channels, activation, transposed=False):
     """Returns the layers of a line of layer notation and the shape of what they give: (features,
     None), or (channels, size).
     """
-    layers, flat = [], channels is None
-    specs = parse_layers(text)
+    layers, specs = [], parse_layers(text)
     for spec in specs:
         last = transposed and spec is specs[-1]
         if isinstance(spec, Conv):
@@ -45,12 +44,12 @@ def _stack(text, size, channels, activation, transposed=False):
             size = size * spec.stride if transposed else size // spec.stride
             channels, norm = spec.filters, nn.BatchNorm2d
         else:
-            if not flat:
+            if channels:
                 layers.append(nn.Flatten())
                 size, channels = size * size * channels, None
             units = math.prod(spec.shape)
             layers.append(nn.Linear(size, units, bias=not spec.batch_norm))
-            flat, size, norm = len(spec.shape) == 1, units, nn.BatchNorm1d
+            size, norm = units, nn.BatchNorm1d
         if spec.batch_norm:
             layers.append(norm(channels if channels else size, momentum=0.1))
         layers.append(nn.Tanh() if last else activation())

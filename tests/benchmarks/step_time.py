@@ -70,7 +70,7 @@ def step_operations(model):
 
 def _pytorch_steps(settings, shape):
     """Returns PyTorch's step, as a user would write it and compiled, on as many threads as ours."""
-    import torch
+    import torch  # pyright: ignore[reportMissingImports]
     from pytorch_infogan import build
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
