@@ -16,6 +16,8 @@ Where paper and code disagree, and what deviates here:
   - The decoder's recurrent layer gets what a dense layer makes of both vectors for each frame, not
     zeros, and the decoder says how long the word is, too; networks and vectors are smaller. No
     gradient is clipped.
+  - The phonetic encoder of the general preset sees features with their mean over the word taken
+    off and their deviation made 1 (Chou et al. 2019, arXiv 1904.05742, normalize its layers so).
   - One batch serves all terms: a word, another recording of its speaker, and one of another
     speaker.
 """
@@ -108,7 +110,7 @@ class SequenceAutoencoderSettings(config.Settings):
 
 # A preset is chosen by the data set's name, or with --preset; "general" serves all other data.
 PRESETS = {
-    "general": SequenceAutoencoderSettings(batch_size=64, steps=3000),
+    "general": SequenceAutoencoderSettings(instance_norm=True, batch_size=64, steps=3000),
     # 256 words: a first run of a minute or two.
     "spoken_words_small": SequenceAutoencoderSettings(batch_size=64, steps=600),
 }
