@@ -87,7 +87,9 @@ def _convert(contract, name, learner):
         for tensor in graph.inputs
     ]
     traced = tf.function(
-        lambda *values: function(dict(zip(names, values, strict=True))), input_signature=specs
+        lambda *values: function(dict(zip(names, values, strict=True))),
+        input_signature=specs,
+        autograph=False,
     )
     proto, _ = tf2onnx.convert.from_function(traced, specs, opset=_OPSET)
     described = {entry["name"]: entry for entry in contract.to_json()["inputs"]}

@@ -46,7 +46,9 @@ def write(contract, learner, directory):
             tf.TensorSpec((None, *tensor.shape), tensor.type, name=tensor.name)
             for tensor in graph.inputs
         ]
-        functions[name] = tf.function(_function(contract, learner, graph), input_signature=specs)
+        functions[name] = tf.function(
+            _function(contract, learner, graph), input_signature=specs, autograph=False
+        )
     try:
         tf.saved_model.save(
             _Exported(learner.name, functions), str(directory), signatures=functions

@@ -60,8 +60,12 @@ class OpenGenerator:
         self.model = model
         vectors = tf.TensorSpec((None, model.latent_spec.size))
         units, places = tf.TensorSpec((self.shape[-1],)), tf.TensorSpec((None, None, None, 1))
-        self._opened = tf.function(self._images_and_maps, input_signature=[vectors])
-        self.edited = tf.function(self._edited, input_signature=[vectors, units, units, places])
+        self._opened = tf.function(
+            self._images_and_maps, input_signature=[vectors], autograph=False
+        )
+        self.edited = tf.function(
+            self._edited, input_signature=[vectors, units, units, places], autograph=False
+        )
 
     def check_units(self, count, chosen=()):
         """Raises UserError unless the layer has as many units, and those of these numbers."""
@@ -417,7 +421,7 @@ def _optimized(opened, stand_in, index, latents, share, values, seed):
         guessed = tf.sigmoid(stand_in(made, training=False)[..., index, None])
         return tf.reduce_sum(guessed * region) / tf.reduce_sum(region)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(with_it, at_it, without, elsewhere):
         with tf.GradientTape() as tape:
             effect = seen(without, values, elsewhere) - seen(with_it, nothing, at_it)

@@ -217,7 +217,7 @@ def _summing(strategy, count):
         taken = tf.distribute.get_replica_context().replica_id_in_sync_group < count
         return [tf.where(taken, tensor, tf.zeros_like(tensor)) for tensor in tensors]
 
-    @tf.function
+    @tf.function(autograph=False)
     def summed(tensors):
         return [
             strategy.reduce("SUM", value, axis=None) for value in strategy.run(part, (tensors,))

@@ -238,7 +238,9 @@ class TrainedLearner(Trained):
         if capability not in self._functions:
             specs = [tf.TensorSpec((None, *array.shape[1:]), tf.float32) for array in arrays]
             self._functions[capability] = tf.function(
-                capabilities.function(self.learner, capability), input_signature=specs
+                capabilities.function(self.learner, capability),
+                input_signature=specs,
+                autograph=False,
             )
         return self._functions[capability](*arrays).numpy()
 

@@ -84,7 +84,8 @@ def layers_of(model):
 
                 stack.enter_context(changed(layer, note))
         vectors = tf.TensorSpec((None, model.latent_spec.size))
-        graph = tf.function(model.learner.generate).get_concrete_function(vectors).graph
+        generate = tf.function(model.learner.generate, autograph=False)
+        graph = generate.get_concrete_function(vectors).graph
     if any(output.graph is not graph for _, output in seen):
         raise UserError(
             f"a {model.title} draws its images pixel by pixel, and has no maps of a whole one; "
