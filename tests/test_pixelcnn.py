@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import scipy.special
 import tensorflow as tf
-from conftest import TINY, refusal, succeed_here
+from conftest import ARGUMENTS, TINY, refusal, succeed_here, untrained
 from PIL import Image
 
 import keras_infogan
 from keras_infogan import contract, datasets, masked, models, onnx_model, trained
 from keras_infogan.config import UserError
-from keras_infogan.export import parity
+from keras_infogan.export import exporting, parity, to_onnx, to_saved_model
 
-GRAY, COLOR = (6, 5, 1), (4, 5, 3)
+GRAY, COLOR = (5, 4, 1), (3, 4, 3)
 ARCHITECTURES = [
     ("pixelcnn", "plain"),
     ("pixelcnn", "gated"),
@@ -231,7 +231,8 @@ def test_a_run_of_fixed_binarization_says_so_where_it_is_scored(tmp_path):
     for kind in ("dynamic", "fixed"):
         runs[kind] = tmp_path / kind
         arguments = ("--devices=CPU:0", "--steps=2", "--batch_size=32", f"--binarization={kind}")
-        succeed_here("train", "--model=pixelcnn", f"--run_dir={runs[kind]}", *arguments)
+        model = ("--model=pixelcnn", *ARGUMENTS["pixelcnn"])
+        succeed_here("train", *model, f"--run_dir={runs[kind]}", *arguments)
         printed = succeed_here(
             "evaluate", f"--run_dir={runs[kind]}", "--metrics=likelihood", "--num=100"
         )
@@ -265,18 +266,18 @@ def test_images_of_another_size_and_masks_that_are_none_are_one_sentence():
     model = trained.TrainedLearner(_model("pixelcnn", "plain", GRAY, 2))
     larger = np.ones((2, 8, 8, 1), np.float32)
     expected = (
-        r"images: expected \(count, 6, 5, 1\), the size that the model was trained on, received"
+        r"images: expected \(count, 5, 4, 1\), the size that the model was trained on, received"
     )
     for refused in (model.log_likelihood, model.surprise):
         with pytest.raises(UserError, match=expected):
             refused(larger)
     with pytest.raises(UserError, match=expected):
-        model.complete(larger, np.ones((2, 6, 5, 1)), seed=0)
-    with pytest.raises(UserError, match=r"latents: expected \(count, 30\).*received \(2, 64\)"):
+        model.complete(larger, np.ones((2, 5, 4, 1)), seed=0)
+    with pytest.raises(UserError, match=r"latents: expected \(count, 20\).*received \(2, 64\)"):
         model.generate(larger.reshape(2, 64))
     images = np.ones((2, *GRAY), np.float32)
-    for known in (np.ones((2, 5, 6, 1)), np.full((2, 6, 5, 1), 0.5)):
-        with pytest.raises(UserError, match=r"known: expected \(2, 6, 5, 1\) of 1, where a pixel"):
+    for known in (np.ones((2, 4, 5, 1)), np.full((2, 5, 4, 1), 0.5)):
+        with pytest.raises(UserError, match=r"known: expected \(2, 5, 4, 1\) of 1, where a pixel"):
             model.complete(images, known, seed=0)
 
 
@@ -286,29 +287,30 @@ def test_sampling_larger_than_trained_is_one_sentence(tmp_path):
 
 
 @pytest.mark.parametrize("image_type", ["float32", "uint8"])
-def test_an_exported_scorer_says_nothing_of_gray_pixels(run_of, tmp_path, image_type):
+def test_an_exported_scorer_says_nothing_of_gray_pixels(tmp_path, image_type):
     """The graph itself, whoever runs it; what reads the file in Python says why."""
-    succeed_here(
-        "export",
-        f"--run_dir={run_of('pixelcnn')}",
-        f"--export_dir={tmp_path / 'export'}",
-        "--formats=onnx" if image_type == "uint8" else "--formats=onnx,saved_model",
-        f"--onnx_image_type={image_type}",
+    run, model = untrained("pixelcnn", tmp_path, (4, 5, 1), levels=2, noise_size=20)
+    agreed = dataclasses.replace(
+        exporting.contract_of(run, {}),
+        image_type=image_type,
+        capabilities=("log_likelihood",),
+        likelihood=model.likelihood,
     )
-    exported = keras_infogan.load(tmp_path / "export")
-    images = np.ones((2, 16, 16, 1), np.float32)
+    assert to_onnx.write(agreed, run, model.learner, tmp_path) == ["scorer.onnx"]
+    exported = keras_infogan.load(tmp_path / "scorer.onnx")
+    images = np.ones((2, 4, 5, 1), np.float32)
     images[0, 2, 2], images[1, 3, 3] = 1 / 255, 0.5
-    session, _ = onnx_model.open_session(tmp_path / "export" / "scorer.onnx")
+    session, _ = onnx_model.open_session(tmp_path / "scorer.onnx")
     given = images if image_type == "float32" else (255 * images).astype(np.uint8)
     (nats,) = session.run(["log_likelihood"], {"images": given})
     assert np.isnan(nats).tolist() == [False, True]
     with pytest.raises(UserError, match="knows black and white pixels alone"):
         exported.log_likelihood(images)
-    with pytest.raises(UserError, match=r"images: expected the shape \(count, 16, 16, 1\)"):
+    with pytest.raises(UserError, match=r"images: expected the shape \(count, 4, 5, 1\)"):
         exported.log_likelihood(np.ones((2, 28, 28, 1), np.float32))
     if image_type == "float32":
-        (directory,) = (tmp_path / "export" / "digits-pixelcnn").iterdir()
-        scorer = tf.saved_model.load(str(directory)).signatures["log_likelihood"]
+        to_saved_model.write(agreed, model.learner, tmp_path / "1")
+        scorer = tf.saved_model.load(str(tmp_path / "1")).signatures["log_likelihood"]
         assert np.isfinite(scorer(images=tf.constant(images[:1]))["log_likelihood"]).all()
         with pytest.raises(tf.errors.InvalidArgumentError, match="images: expected 0, black, or 1"):
             scorer(images=tf.constant(images))
@@ -316,8 +318,8 @@ def test_an_exported_scorer_says_nothing_of_gray_pixels(run_of, tmp_path, image_
 
 def test_noise_is_made_for_the_image_size():
     settings = dataclasses.replace(TINY["pixelcnn"], noise_size=0)
-    assert settings.for_images(COLOR).latent_spec.size == 60
-    with pytest.raises(UserError, match="--noise_size=7 does not fit images of 4x5x3 numbers"):
+    assert settings.for_images(COLOR).latent_spec.size == 36
+    with pytest.raises(UserError, match="--noise_size=7 does not fit images of 3x4x3 numbers"):
         dataclasses.replace(settings, noise_size=7).for_images(COLOR)
 
 
@@ -356,39 +358,47 @@ def test_an_export_draws_and_scores_alike(exported_untrained, name):
 
 def test_a_conditional_run_goes_through_every_command(few_latents, tmp_path):
     directory, folder = tmp_path / "run", tmp_path / "images"
+    data, generator = tmp_path / "data", np.random.default_rng(0)
+    for kind, most in (("dark", 100), ("gray", 200), ("light", 256)):
+        (data / kind).mkdir(parents=True)
+        for number in range(20):
+            pixels = generator.integers(0, most, (8, 8), dtype=np.uint8)
+            Image.fromarray(pixels).save(data / kind / f"{number}.png")
     run = f"--run_dir={directory}"
-    arguments = ("--devices=CPU:0", "--steps=2", "--batch_size=32", "--filters=4", "--blocks=1")
-    model = ("--model=pixelcnn", "--conditional", "--codes=digit=categorical(10)")
-    succeed_here("train", *model, run, *arguments)
+    arguments = ("--devices=CPU:0", "--steps=2", "--batch_size=16", *ARGUMENTS["pixelcnn"])
+    images_of = ("--dataset=folder", f"--data_dir={data}", "--image_size=8")
+    model = ("--model=pixelcnn", "--conditional", "--codes=kind=categorical(3)", "--levels=2")
+    succeed_here("train", *model, run, *images_of, *arguments)
     loaded_run = keras_infogan.load(directory)
-    images = loaded_run.generate(digit=[3, 7], seed=1, num=2)
+    images = loaded_run.generate(kind=[1, 2], seed=1, num=2)
     succeed_here("sample", run, "--num=4", "--rows=1", "--format=npz", f"--output_dir={tmp_path}")
-    assert np.load(tmp_path / "samples.npz")["code_digit"].shape == (4,)
+    assert np.load(tmp_path / "samples.npz")["code_kind"].shape == (4,)
     folder.mkdir()
-    Image.fromarray(images[0, ..., 0]).save(folder / "three.png")
+    Image.fromarray(images[0, ..., 0]).save(folder / "one.png")
     succeed_here("sample", run, f"--complete={folder}", f"--output_dir={tmp_path}")
     succeed_here(
         "encode", run, f"--images={folder}", "--classes", f"--output={tmp_path / 'table.csv'}"
     )
     header, line = (tmp_path / "table.csv").read_text().splitlines()
     assert header == "image,class,class_probability,log_likelihood"
-    assert line.split(",")[1] in loaded_run.classes
+    assert line.split(",")[1] in loaded_run.classes == ("dark", "gray", "light")
     succeed_here("evaluate", run, "--metrics=likelihood,classes", "--num=100")
     scores = json.loads((directory / "metrics.json").read_text())["scores"]
     assert {"log_likelihood/exact", "classification_accuracy"} <= scores.keys()
-    succeed_here("export", run)
+    succeed_here("export", run, "--onnx_image_type=uint8")
 
     exported = keras_infogan.load(directory / "export")
     assert exported.capabilities == ("generate", "log_likelihood", "classify")
-    assert np.array_equal(exported.generate(digit=[3, 7], seed=1, num=2), images)
+    assert np.array_equal(exported.generate(kind=[1, 2], seed=1, num=2), images)
     answers = exported.classify(images)["class_probabilities"]
     expected = loaded_run.classify(images)["class_probabilities"]
     assert answers == pytest.approx(expected, abs=1e-4)
     _, agreed = contract.read(directory / "export" / "generator.json")
+    assert agreed.image_type == "uint8"
     inputs = {name: list(graph["inputs"]) for name, graph in agreed.to_json()["signatures"].items()}
-    assert inputs["serving_default"] == ["digit", "noise"]
-    assert inputs["from_seed"] == ["digit", "seed"]
-    assert inputs["blend"] == ["digit", "noise"]
+    assert inputs["serving_default"] == ["kind", "noise"]
+    assert inputs["from_seed"] == ["kind", "seed"]
+    assert inputs["blend"] == ["kind", "noise"]
 
 
 def test_images_without_labels_make_no_conditional_model(tmp_path):
