@@ -34,6 +34,18 @@ class _Exported(tf.Module):
         self.weights = list(used.values())
 
 
+class _DrawingOnce:
+    """A Learner whose `generate` is traced once, not by each of the signatures that draw."""
+
+    def __init__(self, learner):
+        self._learner = learner
+        vectors = tf.TensorSpec((None, learner.latent_spec.size))
+        self.generate = tf.function(learner.generate, input_signature=[vectors], autograph=False)
+
+    def __getattr__(self, name):
+        return getattr(self._learner, name)
+
+
 def write(contract, learner, directory):
     """Writes the SavedModel of a loaded Learner to a directory, with warm-up requests.
 
@@ -41,6 +53,8 @@ def write(contract, learner, directory):
       UserError: if it cannot be written.
     """
     functions = {}
+    if "generate" in contract.capabilities:
+        learner = _DrawingOnce(learner)
     for name, graph in contract.signatures().items():
         specs = [
             tf.TensorSpec((None, *tensor.shape), tensor.type, name=tensor.name)
