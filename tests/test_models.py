@@ -23,7 +23,6 @@ OWN = {
     "infogan": {
         "fresh fakes": {"share_fakes": False},
         "two generator updates": {"share_fakes": False, "generator_updates": 2},
-        "generator's recognizer": {"recognizer_optimizer": "generator"},
         "separate recognizer": {"recognizer_optimizer": "separate"},
         "separate recognizer, fresh fakes": {
             "recognizer_optimizer": "separate",
@@ -40,13 +39,16 @@ OWN = {
             "instance_noise_std": 0.2,
             "generator_average_decay": 0.9,
         },
-        "fixed deviation": {"posterior_std": 1.0},
+        "generator's recognizer, fixed deviation, no noise": {
+            "recognizer_optimizer": "generator",
+            "posterior_std": 1.0,
+            "noise_size": 0,
+        },
         "contrastive": {
             "contrastive_weight": 2.0,
             "share_fakes": False,
             "generator_updates": 2,
         },
-        "no noise": {"noise_size": 0},
         "taught by real images": {
             "codes": "kind=categorical(3), slant=uniform(shear=0.4), tilt=gaussian",
             "real_information_weight": 3.0,
@@ -136,7 +138,7 @@ def _chosen(*variants):
     return [(name, variant) for name, variant in ALL if variant in variants]
 
 
-# Whose steps are traced for two replicas: of each model the variant that draws, keeps and computes
+# Whose steps are taken on two replicas: of each model the variant that draws, keeps and computes
 # from the batch as a whole all that it can. A contrastive InfoGAN's fakes are fresh, and its
 # generator moves twice.
 RICHEST = {
@@ -152,10 +154,12 @@ REPLICATED = [
     ("infogan", "float16"),
     ("pixelcnn", "conditional"),
 ]
-# Another variant's is traced for one device, if it has code of its own: to trace a step takes ten
+# Whose steps are traced: of each model those that have code of their own. To trace a step takes ten
 # times as long as to take one.
 TRACED = [
-    which for which in ALL if which[1] not in ("default", "bfloat16") and which not in REPLICATED
+    which
+    for which in ALL
+    if which in REPLICATED + SCALED or which[1] not in ("default", "bfloat16", "float16")
 ]
 
 
@@ -273,17 +277,36 @@ def test_save_and_restore_give_the_same_next_step(name, variant, batch, tmp_path
         assert np.array_equal(one, other)
 
 
-@pytest.mark.parametrize(("name", "variant"), REPLICATED)
-def test_two_replicas_equal_one(name, variant, batch, strategies):
+def _parts(batch, strategy):
+    """Returns a batch of which each replica of a strategy has its part."""
+    count = strategy.num_replicas_in_sync
+    return strategy.experimental_distribute_values_from_function(
+        lambda context: {
+            name: tf.constant(np.split(values, count)[context.replica_id_in_sync_group])
+            for name, values in batch.items()
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "variant", "through_fit"),
+    [(*which, False) for which in REPLICATED] + [("vae", "binarized, with capacity", True)],
+)
+def test_two_replicas_equal_one(name, variant, through_fit, batch, strategies):
+    """The second step begins with all that the first one left."""
     alone = _begun(name, variant)
     with strategies[2].scope():
         model = models.build(name, _settings(name, variant), SHAPE)
     # Where a sum over pixels overflows, half a batch may not.
     _settle(model)
-    _steps(alone.train_step, batch, 3)
-    model.fit(
-        tf.data.Dataset.from_tensors(batch).repeat(), steps_per_epoch=3, verbose=0, shuffle=False
-    )
+    _steps(alone.train_step, batch, 2)
+    if through_fit:
+        batches = tf.data.Dataset.from_tensors(batch).repeat()
+        model.fit(batches, steps_per_epoch=2, verbose=0, shuffle=False)
+    else:
+        parts = _parts(batch, strategies[2])
+        for _ in range(2):
+            strategies[2].run(model.train_step, (parts,))
     for one, two in zip(_weights(alone), _weights(model), strict=True):
         # float16 rounds a thousand times more coarsely, and differently where a replica
         # has half the batch.
@@ -318,18 +341,12 @@ def test_a_gradient_beyond_float16_skips_the_update_on_all_replicas(
     def replicated(parts):
         strategy.run(model.train_step, (parts,))
 
-    train = tf.function(replicated, autograph=False) if replicas > 1 else replicated
+    # One is traced for two replicas.
+    traced = replicas > 1 and name == "infogan"
+    train = tf.function(replicated, autograph=False) if traced else replicated
 
     def step(images):
-        whole = {**batch, "image": images}
-        train(
-            strategy.experimental_distribute_values_from_function(
-                lambda context: {
-                    key: tf.constant(np.split(values, replicas)[context.replica_id_in_sync_group])
-                    for key, values in whole.items()
-                }
-            )
-        )
+        train(_parts({**batch, "image": images}, strategy))
 
     images = batch["image"].numpy()
     step(images)
