@@ -267,7 +267,9 @@ def test_the_report_says_how_to_train_such_a_run(digits_run):
     command_line = report._train_command(runs.read(digits_run))
     assert command_line == (
         "python -m keras_infogan.train --dataset=digits --steps=6 --batch_size=32 "
-        "--log_every_steps=2 '--codes=digit=categorical(10), slant=uniform'"
+        "--log_every_steps=2 '--codes=digit=categorical(10), slant=uniform' "
+        "'--trunk_layers=conv 8/2, conv 16/2 bn, dense 256 bn' "
+        "'--generator_layers=dense 256 bn, dense 4x4x32 bn, conv 8/2 bn, conv 1/2'"
     )
 
 
