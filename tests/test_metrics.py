@@ -11,7 +11,7 @@ import scipy.linalg
 import scipy.stats
 import sklearn.metrics
 
-from keras_infogan.metrics import METRICS
+from keras_infogan.metrics import METRICS, kernel_distance
 from keras_infogan.metrics.clustering_accuracy import clustering_accuracy, match_categories
 from keras_infogan.metrics.consistency import SHIFT, changed_copies
 from keras_infogan.metrics.points import agreeing, as_classes, in_bins
@@ -393,7 +393,7 @@ def test_frechet_distance_is_that_of_scipy_and_of_the_closed_form(features):
     )
 
 
-def test_kernel_distance(features):
+def test_kernel_distance(features, monkeypatch):
     assert SCORE["kernel_distance"](*features) == pytest.approx(0, abs=0.01)
     assert SCORE["kernel_distance"](features[0], features[1] + 1) > 0.5
     # Two points each, d = 1, kernel (xy + 1)^3: within {0, 1} it is k(0, 1) = 1, within {1, 2} it
@@ -401,6 +401,12 @@ def test_kernel_distance(features):
     assert SCORE["kernel_distance"](
         np.array([[0.0], [1]]), np.array([[1.0], [2]])
     ) == pytest.approx(1 + 27 - 2 * (1 + 1 + 8 + 27) / 4)
+    # The estimate has no bias, whatever the size of the subsets.
+    whole = SCORE["kernel_distance"](features[0], features[1] + 1)
+    monkeypatch.setattr(kernel_distance, "SUBSET_SIZE", 50)
+    parts = SCORE["kernel_distance"](features[0], features[1] + 1)
+    assert parts == pytest.approx(whole, rel=0.1)
+    assert parts != whole
 
 
 def test_precision_recall_density_and_coverage(features):

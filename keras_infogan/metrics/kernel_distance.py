@@ -3,7 +3,7 @@
 """
 
 import numpy as np
-from sklearn.metrics.pairwise import polynomial_kernel
+from sklearn.metrics.pairwise import linear_kernel
 
 NUM_SUBSETS, SUBSET_SIZE = 100, 1000
 PROTOCOL = (
@@ -23,6 +23,7 @@ def kernel_distance(real_features, generated_features, seed=0):
     if size < 2:
         raise ValueError("it needs at least two images")
     generator = np.random.default_rng(seed)
+    all_are_taken = size == max(len(real_features), len(generated_features))
     return float(
         np.mean(
             [
@@ -32,7 +33,7 @@ def kernel_distance(real_features, generated_features, seed=0):
                         for features in (real_features, generated_features)
                     )
                 )
-                for _ in range(NUM_SUBSETS)
+                for _ in range(1 if all_are_taken else NUM_SUBSETS)
             ]
         )
     )
@@ -52,4 +53,5 @@ def _discrepancy(first, second):
 
 
 def _kernel(first, second):
-    return polynomial_kernel(first, second, degree=3, coef0=1)
+    kernel = linear_kernel(first, second) / first.shape[1] + 1
+    return kernel * kernel * kernel  # a power takes ten times as long
