@@ -244,6 +244,17 @@ def image_set(monkeypatch):
 
 
 @pytest.fixture
+def untraced(monkeypatch):
+    """Keras's fit takes steps without tracing them, which takes as long as ten of them: for what is
+    not about compiled steps.
+    """
+    import keras
+
+    always = property(lambda self: True, lambda self, value: None)
+    monkeypatch.setattr(keras.Model, "run_eagerly", always)
+
+
+@pytest.fixture
 def new_run(tmp_path):
     """A function (name, **settings) -> Run in a directory of its own, not trained yet."""
 

@@ -11,6 +11,8 @@ import tensorflow as tf
 from keras_infogan import checkpoints, files, loaded, runs, training
 from keras_infogan.config import UserError
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 # In one process only one strategy may have two devices (see conftest.strategies).
 ONE = [("CPU", 0)]
 
