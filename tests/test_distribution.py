@@ -3,16 +3,14 @@ how many there are.
 """
 
 import json
-import subprocess
-import sys
 
+import forked
 import numpy as np
 import pytest
 from conftest import (
     PATIENCE,
     SHAPE,
     checkpoint,
-    command,
     free_ports,
     refusal,
     succeed_here,
@@ -153,7 +151,8 @@ def _assert_equal(directory, reference):
 def test_devices_train_the_weights_that_one_would(one_device, tmp_path):
     """Three, a number that neither two workers nor tests of two replicas stand for."""
     devices = "--devices=CPU:0,CPU:1,CPU:2"
-    result = command("train", f"--run_dir={tmp_path / 'run'}", devices, *FLAGS, *SMOOTH)
+    process = forked.Command("train", f"--run_dir={tmp_path / 'run'}", devices, *FLAGS, *SMOOTH)
+    result = process.finished(PATIENCE)
     assert result.returncode == 0, result.stderr
     assert "on 3 devices" in result.stdout
     _assert_equal(tmp_path / "run", one_device)
@@ -168,15 +167,9 @@ def test_two_workers_train_the_weights_that_one_device_would(one_device, tmp_pat
             *FLAGS,
             *SMOOTH,
         ]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        processes.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "keras_infogan.train", *arguments],
-                env=worker_environment(ports, index),
-                **pipes,
-            )
-        )
-    outputs = [process.communicate(timeout=PATIENCE) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
+        env = worker_environment(ports, index)
+        processes.append(forked.Command("train", *arguments, env=env))
+    results = [process.finished(PATIENCE) for process in processes]
+    assert [result.returncode for result in results] == [0, 0], results
     assert not (tmp_path / "elsewhere").exists()
     _assert_equal(tmp_path / "run", one_device)

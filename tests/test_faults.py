@@ -3,6 +3,7 @@
 The long ones run with `python -m pytest tests/test_faults.py -m slow`; they print what they did.
 """
 
+import functools
 import os
 import pathlib
 import random
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import time
 
+import forked
 import numpy as np
 import pytest
 from conftest import (
@@ -41,35 +43,18 @@ SMALL_LAYERS = (
 )
 
 
-def _start(directory, *arguments, index=None, ports=None, log=None, **kwargs):
+def _start(directory, *arguments, index=None, ports=None, **kwargs):
     """Starts the train command, as worker `index` of those on `ports` if given, and
     returns the process.
     """
-    environment = worker_environment(ports, index) if ports else None
-    command = [
-        sys.executable,
-        "-m",
-        "keras_infogan.train",
-        f"--run_dir={directory}",
-        *SMALL_LAYERS,
-        *arguments,
-    ]
-    if not log:
-        return subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-            **kwargs,
-        )
-    with open(log, "a") as output:
-        return subprocess.Popen(command, stdout=output, stderr=output, env=environment, **kwargs)
+    env = worker_environment(ports, index) if ports else None
+    return forked.Command(
+        "train", f"--run_dir={directory}", *SMALL_LAYERS, *arguments, env=env, **kwargs
+    )
 
 
 def _finish(process):
-    output, errors = process.communicate(timeout=PATIENCE)
-    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+    return process.finished(PATIENCE)
 
 
 def _train(directory, *arguments, **kwargs):
@@ -271,8 +256,8 @@ def _catches(process, number):
 @pytest.mark.skipif(not pathlib.Path("/proc/self/status").exists(), reason="needs /proc")
 def test_ctrl_c_ends_the_wait_for_other_workers(tmp_path):
     process = _start(tmp_path / "run", index=0, ports=free_ports(2))
-    assert process.stdout is not None
-    assert "waiting until all are there" in process.stdout.readline()
+    wait_until(process.output.exists, process)
+    wait_until(lambda: "waiting until all are there" in process.output.read_text(), process)
     wait_until(lambda: not _catches(process, signal.SIGINT), process)  # once it waits
     process.send_signal(signal.SIGINT)
     _finish(process)
@@ -302,8 +287,8 @@ def test_a_disk_that_is_full_loses_nothing(reference, tmp_path):
         directory,
         "--steps=60",
         "--checkpoint_every_steps=5",
-        preexec_fn=lambda: resource.setrlimit(
-            resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY)
+        before=functools.partial(
+            resource.setrlimit, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY)
         ),
     )
     assert "cannot write a checkpoint" in sentence(result)
