@@ -278,14 +278,14 @@ def test_units_are_switched_off_and_restored(opened, model, explorer):
             "tilt": np.array([[0.5]]),
         }
     )
-    gains = np.ones((1, count), np.float32)
-    gains[0, 1:9] = 0
+    gains, switched_off = np.ones((1, count), np.float32), range(1, count // 2 + 1)
+    gains[0, switched_off] = 0
     edited = (editor.edit(latents, gains)[0, ..., 0] + 1) / 2 * 255
     plain = _expected(model, 5, np.eye(10)[3], 0.5) * 255
     assert np.abs(edited - plain).max() > 2
     page = opened("#seed=5&codes=digit=3,tilt=0.5", bypass_csp=True)
     assert page.get_by_role("slider", name="gain of unit").count() == count
-    for unit in range(1, 9):
+    for unit in switched_off:
         page.get_by_role("slider", name=f"gain of unit {unit}", exact=True).fill("0")
     assert _shows(page, edited)
     page.locator("#keep").click()
