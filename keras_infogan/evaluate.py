@@ -4,7 +4,7 @@ Writes to the run directory:
     metrics.json   every score with its protocol, what could not be scored and why, and alarms
     report.html    the same to look at, in one file that needs no network: pictures of every
                    code, charts, tables
-    reconstructions.png, interpolations.png
+    reconstructions.png, interpolations.png, features.png
                    of a model that encodes and generates, where a score asks for reconstructions
 
 Scores come in groups: "generator" needs the model alone; "real" moves real images and reads them

@@ -359,16 +359,18 @@ class Evidence:
         """
         if not (self._load_target and self._load_untrained and self.model.has_hidden):
             raise UserError("the model has no features of two data sets")
-        count = slice(_SHOWN_FEATURES)
+        if len(self._labeled_sets) < 2:
+            raise UserError("one of the data sets has no labels")
         models = {"before training": self._load_untrained(), "after": self.model}
+        generator, shown = np.random.default_rng(self.seed), {}
+        for part, found in self._labeled_sets.items():
+            # Drawn: the images of a folder lie class by class.
+            count = min(len(found.images), _SHOWN_FEATURES)
+            rows = np.sort(generator.choice(len(found.images), count, replace=False))
+            images = datasets.to_float(np.asarray(found.images[rows]))
+            shown[part] = images, np.asarray(found.labels)[rows]
         return {
-            name: {
-                part: (
-                    model.hidden(datasets.to_float(np.asarray(found.images[count]))),
-                    np.asarray(found.labels)[count],
-                )
-                for part, found in self._labeled_sets.items()
-            }
+            name: {part: (model.hidden(images), labels) for part, (images, labels) in shown.items()}
             for name, model in models.items()
         }
 

@@ -118,7 +118,8 @@ def reconstructions(evidence):
 def domains(evidence):
     """Returns a picture of the features of both data sets of domain-adversarial training, in the
     two directions in which they vary most (scikit-learn's PCA over both sets), a dict from
-    "features" to a Pillow image; empty where no score asked for classes, or there are no two sets.
+    "features" to a Pillow image; empty where no score asked for classes, there are no two sets
+    with labels, or features are not finite.
     """
     if not evidence.has("class_counts"):
         return {}
@@ -129,6 +130,8 @@ def domains(evidence):
     panels = {}
     for name, sets in found.items():
         features, labels = zip(*sets.values(), strict=True)
+        if not all(np.isfinite(part).all() for part in features):
+            return {}
         places = PCA(2, random_state=0).fit_transform(np.concatenate(features))
         ends = np.cumsum([len(part) for part in features])[:-1]
         panels[name] = dict(

@@ -11,7 +11,7 @@
                        from fixed latents
     traversals/        pictures in which one code moves, a folder per code
     metrics.json       scores, and report.html, the same to look at (keras_infogan.evaluate)
-    reconstructions.png, interpolations.png
+    reconstructions.png, interpolations.png, features.png
                        real images as a model that encodes them gives them back, and the way from
                        one to another (keras_infogan.evaluate)
 

@@ -250,6 +250,8 @@ class TrainedLearner(Trained):
         return callable(getattr(self.learner, "hidden", None))
 
     def hidden(self, images):
-        """Returns what the last layer of its encoder reads, float32 (count, features)."""
+        """Returns hidden features of images, such as what the last layer of its encoder reads,
+        float32 (count, features).
+        """
         parts = [self._compute("hidden", part) for part in self.parts(images)]
         return np.concatenate(parts).astype(np.float32)

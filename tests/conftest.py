@@ -144,6 +144,7 @@ TINY = {
         decoder_inputs=2,
         adversary_units=5,
         adversary_updates=1,
+        instance_norm=True,
         **_SHORT,
     ),
 }

@@ -45,6 +45,7 @@ class Command:
         folder = pathlib.Path(tempfile.mkdtemp(prefix="keras_infogan_command_"))
         self.output, self.errors = (log, log) if log else (folder / "output", folder / "errors")
         self._process = _SERVER.Process(
+            daemon=True,  # else one that goes on is waited for at the end of the tests
             target=_become,
             args=(
                 name,

@@ -120,7 +120,12 @@ OWN = {
     },
     "pixelrnn": {"row": {"architecture": "row"}},
     "sequence_autoencoder": {
-        "plain": {"swap_speaker": False, "speaker_weight": 0.0, "adversary_weight": 0.0},
+        "plain": {
+            "swap_speaker": False,
+            "speaker_weight": 0.0,
+            "adversary_weight": 0.0,
+            "instance_norm": False,
+        },
         "squared": {"adversary_loss": "squared", "adversary_updates": 2},
     },
 }

@@ -107,11 +107,11 @@ def test_instance_norm_keeps_gain_and_level_of_a_feature_from_the_phonetic_vecto
     louder[:, :, :-1, 0] = louder[:, :, :-1, 0] * np.linspace(1, 2, 7) + np.linspace(-1, 1, 7)
     louder[:, :, :-1][images[:, :, -1, 0] < 0] = 0.7  # what is not of the word does not count
     (phonetic, speaker), (of_louder, speaker_of_louder) = (
-        np.split(normed.encode(found).numpy(), [6], axis=1) for found in (images, louder)
+        np.split(model.encode(found).numpy(), [6], axis=1) for found in (images, louder)
     )
     assert of_louder == pytest.approx(phonetic, abs=0.03)
     assert np.abs(speaker_of_louder - speaker).max() > 0.1
-    without = [model.encode(found).numpy()[:, :6] for found in (images, louder)]
+    without = [unnormed.encode(found).numpy()[:, :6] for found in (images, louder)]
     assert np.abs(without[1] - without[0]).max() > 0.1
 
 

@@ -1,9 +1,9 @@
-"""The training step that someone would write by hand in PyTorch for the same networks, losses and
-batch: what step_time.py measures beside ours where torch is installed (`pip install torch`; the
-project does not depend on it).
+"""The training step that someone would write by hand in PyTorch for the same networks and batch:
+what step_time.py measures beside ours where torch is installed (`pip install torch`; the project
+does not depend on it).
 
 The discriminator learns on detached fakes; the generator, with the recognizer, on the same fakes
-through the trunk as it has become.
+through the trunk as it has become. The trunk gets no gradient of the information.
 """
 
 import math
