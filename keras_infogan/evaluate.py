@@ -4,8 +4,9 @@ Writes to the run directory:
     metrics.json   every score with its protocol, what could not be scored and why, and alarms
     report.html    the same to look at, in one file that needs no network: pictures of every
                    code, charts, tables
-    reconstructions.png, interpolations.png, features.png
+    reconstructions.png, interpolations.png
                    of a model that encodes and generates, where a score asks for reconstructions
+    features.png   of domain-adversarial training, where a score asks for classes
 
 Scores come in groups: "generator" needs the model alone; "real" moves real images and reads them
 again; "labels" and "factors" compare codes read from real images with what is known of them (the

@@ -129,14 +129,14 @@ def domains(evidence):
         return {}
     panels = {}
     for name, sets in found.items():
-        features, labels = zip(*sets.values(), strict=True)
-        if not all(np.isfinite(part).all() for part in features):
+        together = np.concatenate([features for features, _ in sets.values()])
+        if not np.isfinite(together).all():
             return {}
-        places = PCA(2, random_state=0).fit_transform(np.concatenate(features))
-        ends = np.cumsum([len(part) for part in features])[:-1]
-        panels[name] = dict(
-            zip(sets, zip(np.split(places, ends), labels, strict=True), strict=True)
-        )
+        directions = PCA(2, random_state=0).fit(together)
+        panels[name] = {
+            part: (directions.transform(features), labels)
+            for part, (features, labels) in sets.items()
+        }
     return {"features": Image.open(io.BytesIO(charts.points_of_sets(panels)))}
 
 

@@ -11,9 +11,10 @@
                        from fixed latents
     traversals/        pictures in which one code moves, a folder per code
     metrics.json       scores, and report.html, the same to look at (keras_infogan.evaluate)
-    reconstructions.png, interpolations.png, features.png
+    reconstructions.png, interpolations.png
                        real images as a model that encodes them gives them back, and the way from
                        one to another (keras_infogan.evaluate)
+    features.png       features of both data sets of domain-adversarial training (the same)
 
 Nothing here needs TensorFlow; loading a model does (`trained`).
 """

@@ -76,13 +76,10 @@ class DomainAdversarial(Learner):
     def objectives(self, batch):
         """Both losses of equation 9, L_d as the mean over both data sets' images."""
         rate = self.settings.dropout
-        source, target = (
-            self.dropout(self.features(batch[name], training=moves), rate, use)
-            for use, (name, moves) in enumerate(
-                # Of the source alone nothing of the target may get into the moving statistics.
-                (("image", True), ("target_image", self.settings.domain_weight > 0))
-            )
-        )
+        # Of the source alone nothing of the target may get into the moving statistics.
+        moves = self.settings.domain_weight > 0
+        source = self.dropout(self.features(batch["image"], training=True), rate, use=0)
+        target = self.dropout(self.features(batch["target_image"], training=moves), rate, use=1)
         logits = source
         for number, block in enumerate(self.label_blocks):
             if number:

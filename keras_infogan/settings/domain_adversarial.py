@@ -104,8 +104,9 @@ class DomainAdversarialSettings(config.Settings):
         return self
 
 
-# A preset is chosen by the first data set's name, or with --preset; "general" serves all others.
 _NORMALIZED = DomainAdversarialSettings(batch_norm=True, dropout=0.3, batch_size=64)
+
+# A preset is chosen by the first data set's name, or with --preset; "general" serves all others.
 PRESETS = {
     # The networks of the paper for MNIST and MNIST-M (its Figure 4a).
     "mnist": dataclasses.replace(_NORMALIZED, target_dataset="mnist_m", steps=3000),

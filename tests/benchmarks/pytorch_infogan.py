@@ -113,10 +113,8 @@ def build(settings, image_shape, compiled=False):
         for code, target in zip(spec.codes, targets, strict=True):
             if isinstance(code, codes.Categorical):
                 logits = parameters[:, start : start + code.num_values]
-                loss, start = (
-                    loss + functional.cross_entropy(logits, target),
-                    start + logits.shape[1],
-                )
+                loss = loss + functional.cross_entropy(logits, target)
+                start += code.num_values
             else:
                 mean, log_std = parameters[:, start, None], parameters[:, start + 1, None]
                 loss = loss + (0.5 * ((target - mean) / log_std.exp()) ** 2 + log_std).mean()

@@ -106,8 +106,11 @@ def main(dataset="mnist", precision="float32", preset=None):
         "fresh batch for the generator": step(fresh),
         "matrix product": tf.function(lambda: matrix @ matrix),
     }
-    if importlib.util.find_spec("torch") and preset.endswith("_paper") and precision == "float32":
-        measured |= _pytorch_steps(settings, shape)
+    comparable = preset.endswith("_paper") and precision == "float32"
+    of_pytorch = {}
+    if comparable and importlib.util.find_spec("torch"):
+        of_pytorch = _pytorch_steps(settings, shape)
+    measured |= of_pytorch
     seconds = {name: [] for name in measured}
     for turn in range(_ROUNDS + 2):
         for name, function in measured.items():
@@ -129,7 +132,7 @@ def main(dataset="mnist", precision="float32", preset=None):
             f"{name}: {operations / 1e9:.1f} GFLOP, floor {floor * 1e3:.0f} ms, measured "
             f"{medians[name] * 1e3:.0f} ms = {medians[name] / floor:.1f} x the floor"
         )
-    for name in list(measured)[3:]:
+    for name in of_pytorch:
         print(
             f"{name}: {medians[name] * 1e3:.0f} ms = "
             f"{medians[name] / medians['one batch of fakes']:.2f} x ours on one batch of fakes"
